@@ -72,7 +72,7 @@ pub enum Error {
         problem: String,
     },
     /// A key of the config (or an override of one) has a value that cannot be used.
-    #[error("{location}`{path}`: {problem}{}", help(.help))]
+    #[error("{location}`{path}`: {problem}{}", help_line(.help))]
     Config {
         /// `file:line: ` of the key where it is known, else empty.
         location: String,
@@ -84,7 +84,7 @@ pub enum Error {
         help: String,
     },
     /// A data file holds something that cannot be used.
-    #[error("{}{place}: {problem}{}", .file.display(), help(.help))]
+    #[error("{}{place}: {problem}{}", .file.display(), help_line(.help))]
     Data {
         /// The file.
         file: PathBuf,
@@ -96,7 +96,7 @@ pub enum Error {
         help: String,
     },
     /// A request that makes no sense, such as a run folder that already holds a run.
-    #[error("{problem}{}", help(.help))]
+    #[error("{problem}{}", help_line(.help))]
     Usage {
         /// What was asked for and why it cannot be.
         problem: String,
@@ -104,7 +104,7 @@ pub enum Error {
         help: String,
     },
     /// A saved model (safetensors) cannot be used.
-    #[error("{}: {problem}{}", .file.display(), help(.help))]
+    #[error("{}: {problem}{}", .file.display(), help_line(.help))]
     Model {
         /// The file.
         file: PathBuf,
@@ -124,7 +124,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// No adapter, or one that refused.
-    #[error("{problem}{}", help(.help))]
+    #[error("{problem}{}", help_line(.help))]
     Device {
         /// What happened, with the adapter's name.
         problem: String,
@@ -132,7 +132,7 @@ pub enum Error {
         help: String,
     },
     /// The network or the batch is larger than the device can hold.
-    #[error("{what} needs {needed} bytes, but {device} allows {allowed}{}", help(.help))]
+    #[error("{what} needs {needed} bytes, but {device} allows {allowed}{}", help_line(.help))]
     TooLarge {
         /// Which buffer or dispatch.
         what: String,
@@ -146,7 +146,7 @@ pub enum Error {
         help: String,
     },
     /// Training met a number that is not finite.
-    #[error("training diverged in epoch {epoch}, step {step}{}: {problem}{}", member_of(.member), help(.help))]
+    #[error("training diverged in epoch {epoch}, step {step}{}: {problem}{}", member_of(.member), help_line(.help))]
     Diverged {
         /// Epoch, from 1.
         epoch: usize,
@@ -164,7 +164,7 @@ pub enum Error {
     Internal(String),
 }
 
-fn help(text: &str) -> String {
+fn help_line(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("\n  help: {text}") }
 }
 
@@ -260,8 +260,7 @@ pub(crate) fn unknown<'a>(
         .map(|candidate| format!("did you mean {candidate:?}? "))
         .unwrap_or_default();
     let all = candidates.into_iter().collect::<Vec<_>>().join(", ");
-    Error::config(path, format!("unknown {kind} {name:?}"))
-        .with_help(format!("{near}known: {all}"))
+    Error::config(path, format!("unknown {kind} {name:?}")).with_help(format!("{near}known: {all}"))
 }
 
 #[cfg(test)]
@@ -278,7 +277,8 @@ mod tests {
 
     #[test]
     fn the_place_reads_as_a_person_would_say_it() {
-        let error = Error::data(Path::new("a.csv"), Place::field(3, "age"), "\"x\" is not a number");
+        let error =
+            Error::data(Path::new("a.csv"), Place::field(3, "age"), "\"x\" is not a number");
         assert_eq!(error.to_string(), "a.csv, line 3, column \"age\": \"x\" is not a number");
         assert_eq!(error.exit_code(), 2);
     }

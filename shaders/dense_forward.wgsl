@@ -1,0 +1,82 @@
+// Operands of a dense layer, forward: output = dropout(act(input W^T + bias)).
+// Rows are the batch's, columns the layer's units, depth its inputs.
+// Twin: kernels::dense_forward.
+
+struct DenseForward {
+    members: u32,
+    inputs: u32,
+    outputs: u32,
+    input_member_stride: u32,   // 0 when all members share the data set
+    output_member_stride: u32,
+    order_stride: u32,
+    parameter_stride: u32,
+    weight_offset: u32,
+    bias_offset: u32,
+    layer: u32,                 // row of the layer table, members outermost
+    layer_stride: u32,
+    dropout: u32,               // 1 in training, 0 in evaluation
+    alpha: f32,                 // the activation's parameter
+    spare0: u32,
+    spare1: u32,
+    spare2: u32,
+}
+
+@group(0) @binding(0) var<uniform> call: DenseForward;
+@group(0) @binding(6) var<storage, read> input: array<f32>;
+@group(0) @binding(7) var<storage, read> parameters: array<f32>;
+@group(0) @binding(8) var<storage, read_write> output: array<f32>;
+
+struct Problem {
+    rows: u32,
+    columns: u32,
+    depth: u32,
+}
+
+const A_DEPTH_FIRST = true;
+const DEPTH_OR_TILE_A = 16u;
+const B_DEPTH_FIRST = true;
+const DEPTH_OR_TILE_B = 16u;
+
+var<private> member: u32;
+var<private> settings: StepSettings;
+var<private> layer: LayerSettings;
+
+fn begin(which: u32) -> bool {
+    member = which;
+    settings = step_settings(which, call.members);
+    layer = layers[which * call.layer_stride + call.layer];
+    return !has_stopped(which);
+}
+
+fn problem() -> Problem {
+    return Problem(settings.rows, call.outputs, call.inputs);
+}
+
+fn a_base(row: u32) -> u32 {
+    return member * call.input_member_stride
+        + input_row(member, call.order_stride, settings.first_row, row) * call.inputs;
+}
+
+fn load_a(base: u32, k: u32) -> f32 {
+    return input[base + k];
+}
+
+fn b_base(k: u32) -> u32 {
+    return member * call.parameter_stride + call.weight_offset + k;
+}
+
+fn load_b(base: u32, column: u32) -> f32 {
+    return parameters[base + column * call.inputs];
+}
+
+fn store(row: u32, column: u32, sum: f32) {
+    let z = sum + parameters[member * call.parameter_stride + call.bias_offset + column];
+    let element = row * call.outputs + column;
+    let index = member * call.output_member_stride + element;
+    keep_pre_activation(index, z);
+    var y = act(z, call.alpha);
+    if (call.dropout == 1u) {
+        y *= dropout_scale(layer, element, settings.step);
+    }
+    output[index] = y;
+}

@@ -1,0 +1,80 @@
+// Operands of the gradient that a dense layer hands to the layer below:
+// delta_below = (delta W) * dropout mask * act'(below).
+// Rows are the batch's, columns the layer's inputs (the units below), depth its units.
+// Twin: kernels::input_gradient.
+
+struct InputGradient {
+    members: u32,
+    inputs: u32,
+    outputs: u32,
+    delta_member_stride: u32,
+    below_member_stride: u32,   // of `below`, `pre_activation` and `delta_below`
+    parameter_stride: u32,
+    weight_offset: u32,
+    layer: u32,                 // row of the layer table for the layer below
+    layer_stride: u32,
+    alpha: f32,                 // the activation's parameter below
+    spare0: u32,
+    spare1: u32,
+}
+
+@group(0) @binding(0) var<uniform> call: InputGradient;
+@group(0) @binding(6) var<storage, read> delta: array<f32>;
+@group(0) @binding(7) var<storage, read> parameters: array<f32>;
+@group(0) @binding(8) var<storage, read> below: array<f32>;
+@group(0) @binding(9) var<storage, read_write> delta_below: array<f32>;
+
+struct Problem {
+    rows: u32,
+    columns: u32,
+    depth: u32,
+}
+
+const A_DEPTH_FIRST = true;
+const DEPTH_OR_TILE_A = 16u;
+const B_DEPTH_FIRST = false;
+const DEPTH_OR_TILE_B = 64u;
+
+var<private> member: u32;
+var<private> settings: StepSettings;
+var<private> layer: LayerSettings;
+
+fn begin(which: u32) -> bool {
+    member = which;
+    settings = step_settings(which, call.members);
+    layer = layers[which * call.layer_stride + call.layer];
+    return !has_stopped(which);
+}
+
+fn problem() -> Problem {
+    return Problem(settings.rows, call.inputs, call.outputs);
+}
+
+fn a_base(row: u32) -> u32 {
+    return member * call.delta_member_stride + row * call.outputs;
+}
+
+fn load_a(base: u32, k: u32) -> f32 {
+    return delta[base + k];
+}
+
+fn b_base(k: u32) -> u32 {
+    return member * call.parameter_stride + call.weight_offset + k * call.inputs;
+}
+
+fn load_b(base: u32, column: u32) -> f32 {
+    return parameters[base + column];
+}
+
+fn store(row: u32, column: u32, sum: f32) {
+    let element = row * call.inputs + column;
+    let index = member * call.below_member_stride + element;
+    let scale = dropout_scale(layer, element, settings.step);
+    var result = 0.0;
+    if (scale != 0.0) {
+        // `below` holds the output after dropout; the derivative wants it before.
+        let y = below[index] / scale;
+        result = sum * scale * act_grad(read_pre_activation(index), y, call.alpha);
+    }
+    delta_below[index] = result;
+}

@@ -1,0 +1,18 @@
+// Adam (Kingma and Ba, 2015); AdamW is Adam with decoupled decay, which optimizer_step takes off.
+// PyTorch: lr mhat / (sqrt(vhat) + eps).
+// Keras: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
+
+@group(0) @binding(10) var<storage, read_write> moment0: array<vec4<f32>>; // mean of g
+@group(0) @binding(11) var<storage, read_write> moment1: array<vec4<f32>>; // mean of g^2
+
+fn opt_step(at: u32, w: vec4<f32>, g: vec4<f32>, settings: StepSettings, learning_rate: f32) -> vec4<f32> {
+    let m = moment0[at] + (1.0 - settings.beta1) * (g - moment0[at]);
+    let v = moment1[at] + (1.0 - settings.beta2) * (g * g - moment1[at]);
+    moment0[at] = m;
+    moment1[at] = v;
+    let rate = learning_rate / settings.correction1;
+    if (KERAS) {
+        return w - rate * sqrt(settings.correction2) * m / (sqrt(v) + settings.epsilon);
+    }
+    return w - rate * m / (sqrt(v / settings.correction2) + settings.epsilon);
+}

@@ -1,0 +1,31 @@
+// What every kernel of a step reads: the row of settings of the step that the member stands at.
+
+// One step of one member. Twin: program::StepSettings.
+struct StepSettings {
+    first_row: u32,      // where the batch begins in `order`
+    rows: u32,           // rows of the batch; the last one may be short
+    step: u32,           // optimizer steps since the start of training, from 1
+    learning_rate: f32,
+    weight_decay: f32,   // decoupled
+    epsilon: f32,
+    beta1: f32,
+    beta2: f32,
+    momentum: f32,
+    dampening: f32,
+    rho: f32,
+    correction1: f32,    // 1 - beta1^step
+    correction2: f32,    // 1 - beta2^step
+    spare0: u32,
+    spare1: u32,
+    spare2: u32,
+}
+
+// Where one member stands. Twin: program::MemberState.
+struct MemberState {
+    cursor: u32,         // row of the settings table, advanced by finish_step
+    bad_step: u32,       // the step that met a number that is not finite; 0xffffffff: none
+    bad_element: u32,    // the first parameter whose gradient or value was not finite; 0xffffffff: none
+    spare: u32,
+}
+
+@group(0) @binding(1) var<storage, read> steps: array<StepSettings>;

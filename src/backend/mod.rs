@@ -1,0 +1,109 @@
+//! Backends: what runs a plan's programs. Nothing upstream of here knows which one does.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::program::{BufferId, LayerSettings, MemberState, Plan, ProgramId, StepSettings};
+
+/// What a backend runs on, as `wgfit devices` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceDescription {
+    /// The adapter's or the processor's name.
+    pub name: String,
+    /// `cpu`, `vulkan`, `metal`, `dx12`, or `reference`.
+    pub backend: String,
+    /// The driver and its version; empty for the CPU.
+    pub driver: String,
+    /// `cpu`, `discrete`, `integrated`, `virtual`, `software` or `other`.
+    pub kind: String,
+}
+
+/// How often a backend did what should not be done in the loop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Kernel calls run.
+    pub calls: u64,
+    /// Buffers made, staging buffers included.
+    pub buffers: u64,
+    /// Pipelines made.
+    pub pipelines: u64,
+    /// Bind groups made.
+    pub bind_groups: u64,
+    /// Waits for data to come back.
+    pub readbacks: u64,
+}
+
+/// What fits on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Largest buffer, in bytes.
+    pub buffer_bytes: u64,
+    /// Largest number of workgroups (or the like) along one axis of a call.
+    pub members: u64,
+}
+
+/// Something that can run plans.
+pub trait Backend {
+    /// What it runs on.
+    fn device(&self) -> &DeviceDescription;
+    /// What fits on it.
+    fn capacity(&self) -> Capacity;
+    /// Makes all buffers, pipelines and bind groups of a plan; afterwards nothing is allocated.
+    ///
+    /// # Errors
+    /// When the plan does not fit the device (sizes in the message) or the device refuses it.
+    fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>>;
+}
+
+/// A loaded plan. Lengths and offsets count elements of the buffer's contents.
+pub trait Executor {
+    /// Overwrites the start of a buffer of reals.
+    fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()>;
+    /// Overwrites the start of a buffer of reals with a set that other holders may share.
+    fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()>;
+    /// Overwrites the start of a buffer of words.
+    fn write_words(&mut self, buffer: BufferId, values: &[u32]) -> Result<()>;
+    /// Overwrites the start of a table of steps.
+    fn write_steps(&mut self, buffer: BufferId, values: &[StepSettings<f64>]) -> Result<()>;
+    /// Overwrites the start of a table of layers.
+    fn write_layers(&mut self, buffer: BufferId, values: &[LayerSettings]) -> Result<()>;
+    /// Overwrites the start of a table of states.
+    fn write_state(&mut self, buffer: BufferId, values: &[MemberState]) -> Result<()>;
+    /// Copies `len` reals from one buffer to another at the same place.
+    fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()>;
+    /// Runs a program `steps` times. May return before the device is done.
+    fn run(&mut self, program: ProgramId, steps: usize) -> Result<()>;
+    /// Waits, and reads the starts of several buffers of reals or states at once.
+    fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>>;
+    /// What was made and run so far.
+    fn counters(&self) -> Counters;
+}
+
+/// What a buffer held.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Contained {
+    /// Numbers, widened.
+    Reals(Vec<f64>),
+    /// States.
+    State(Vec<MemberState>),
+}
+
+impl Contained {
+    /// The numbers; empty when it holds none.
+    pub fn into_reals(self) -> Vec<f64> {
+        match self {
+            Self::Reals(values) => values,
+            Self::State(_) => Vec::new(),
+        }
+    }
+
+    /// The states; empty when it holds none.
+    pub fn into_state(self) -> Vec<MemberState> {
+        match self {
+            Self::State(states) => states,
+            Self::Reals(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Activations: the table. A variant is one row here, one Rust file beside it and one WGSL file
+//! in `shaders/activations/`, all of the same name.
+
+mod gelu;
+mod leaky_relu;
+mod linear;
+mod relu;
+mod sigmoid;
+mod silu;
+mod tanh;
+
+use crate::kernels::Real;
+
+/// What the derivative is a function of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GradientFrom {
+    /// Of the layer's output, which is stored anyway.
+    Output,
+    /// Of the input of the activation, which is then stored beside the output.
+    Input,
+}
+
+/// The activation's one parameter, where it has one.
+#[derive(Debug, Clone, Copy)]
+pub struct AlphaParameter {
+    /// Its key in the config.
+    pub name: &'static str,
+    /// Its default, in PyTorch's convention.
+    pub torch: f64,
+    /// Its default, in Keras' convention.
+    pub keras: f64,
+}
+
+/// The twins of `act` and `act_grad` in one float type.
+#[derive(Debug, Clone, Copy)]
+pub struct Functions<R> {
+    /// `(x, alpha) -> y`.
+    pub act: fn(R, R) -> R,
+    /// `(x, y, alpha) -> dy/dx`.
+    pub act_grad: fn(R, R, R) -> R,
+    /// `act` of each element, in place.
+    pub act_slice: fn(&mut [R], R),
+    /// `(delta, x, y, alpha)`: multiplies each delta by its `act_grad`; `x` may be empty when the
+    /// derivative is a function of the output.
+    pub act_grad_slice: fn(&mut [R], &[R], &[R], R),
+}
+
+/// One activation.
+#[derive(Debug)]
+pub struct ActivationRow {
+    /// Its name in configs, files and messages.
+    pub name: &'static str,
+    /// Its formula.
+    pub formula: &'static str,
+    /// The variant's WGSL.
+    pub wgsl: &'static str,
+    /// What its derivative needs.
+    pub gradient_from: GradientFrom,
+    /// Its parameter.
+    pub alpha: Option<AlphaParameter>,
+    /// The initialiser of a kernel that feeds it, unless the config names one.
+    pub default_initializer: &'static str,
+    /// Twins in f32.
+    pub single: Functions<f32>,
+    /// Twins in f64.
+    pub double: Functions<f64>,
+}
+
+/// The formulas of a variant, generic over the float type.
+trait Formula {
+    /// `act` of the WGSL file.
+    fn act<R: Real>(x: R, alpha: R) -> R;
+    /// `act_grad` of the WGSL file.
+    fn act_grad<R: Real>(x: R, y: R, alpha: R) -> R;
+}
+
+const fn functions<F: Formula, R: Real>() -> Functions<R> {
+    Functions {
+        act: F::act::<R>,
+        act_grad: F::act_grad::<R>,
+        act_slice: |values, alpha| values.iter_mut().for_each(|x| *x = F::act(*x, alpha)),
+        act_grad_slice: |delta, x, y, alpha| {
+            if x.is_empty() {
+                for (d, y) in delta.iter_mut().zip(y) {
+                    *d *= F::act_grad(R::zero(), *y, alpha);
+                }
+            } else {
+                for ((d, x), y) in delta.iter_mut().zip(x).zip(y) {
+                    *d *= F::act_grad(*x, *y, alpha);
+                }
+            }
+        },
+    }
+}
+
+macro_rules! row {
+    ($module:ident, $formula:literal, $from:ident, $alpha:expr, $initializer:literal) => {
+        ActivationRow {
+            name: stringify!($module),
+            formula: $formula,
+            wgsl: include_str!(concat!(
+                "../../../shaders/activations/",
+                stringify!($module),
+                ".wgsl"
+            )),
+            gradient_from: GradientFrom::$from,
+            alpha: $alpha,
+            default_initializer: $initializer,
+            single: functions::<$module::Variant, f32>(),
+            double: functions::<$module::Variant, f64>(),
+        }
+    };
+}
+
+const SLOPE: AlphaParameter = AlphaParameter { name: "slope", torch: 0.01, keras: 0.2 };
+
+/// Every activation of a hidden layer.
+pub static ACTIVATIONS: [ActivationRow; 7] = [
+    row!(linear, "x", Output, None, "glorot_uniform"),
+    row!(relu, "max(x, 0)", Output, None, "he_uniform"),
+    row!(leaky_relu, "x >= 0 ? x : slope x", Output, Some(SLOPE), "he_uniform"),
+    row!(tanh, "tanh(x)", Output, None, "glorot_uniform"),
+    row!(sigmoid, "1 / (1 + exp(-x))", Output, None, "glorot_uniform"),
+    row!(gelu, "x (1 + erf(x / sqrt 2)) / 2", Input, None, "he_uniform"),
+    row!(silu, "x / (1 + exp(-x))", Input, None, "he_uniform"),
+];
+
+/// The row of that name.
+pub fn find(name: &str) -> Option<&'static ActivationRow> {
+    ACTIVATIONS.iter().find(|row| row.name == name)
+}

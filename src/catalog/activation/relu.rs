@@ -1,0 +1,16 @@
+//! relu(x) = max(x, 0), written so that NaN stays NaN. The derivative at 0 is 0.
+
+use super::Formula;
+use crate::kernels::Real;
+
+pub(super) struct Variant;
+
+impl Formula for Variant {
+    fn act<R: Real>(x: R, _alpha: R) -> R {
+        if x < R::zero() { R::zero() } else { x }
+    }
+
+    fn act_grad<R: Real>(_x: R, y: R, _alpha: R) -> R {
+        if y > R::zero() { R::one() } else { R::zero() }
+    }
+}

@@ -1,0 +1,18 @@
+//! silu(x) = x sigmoid(x)
+
+use super::Formula;
+use super::sigmoid::sigmoid;
+use crate::kernels::Real;
+
+pub(super) struct Variant;
+
+impl Formula for Variant {
+    fn act<R: Real>(x: R, _alpha: R) -> R {
+        x * sigmoid(x)
+    }
+
+    fn act_grad<R: Real>(x: R, _y: R, _alpha: R) -> R {
+        let s = sigmoid(x);
+        s * (R::one() + x * (R::one() - s))
+    }
+}

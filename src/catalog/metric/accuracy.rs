@@ -1,0 +1,20 @@
+//! 1 for a row whose class is predicted, else 0. One output: the class is 1 where the logit is
+//! above 0; several: the first of the largest.
+
+use super::Formula;
+use crate::catalog::loss::class_of;
+use crate::kernels::Real;
+
+pub(super) struct Variant;
+
+impl Formula for Variant {
+    fn term<R: Real>(logits: &[R], targets: &[R], _unit: usize) -> R {
+        let predicted = match logits {
+            [logit] => usize::from(*logit > R::zero()),
+            _ => {
+                (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
+            }
+        };
+        if predicted == class_of(targets[0]) { R::one() } else { R::zero() }
+    }
+}

@@ -1,0 +1,7 @@
+//! The catalogue: every variant a config can name, as tables. JSON names, error texts, the
+//! schema, the shaders' sources and the common tests all come out of them.
+
+pub mod activation;
+pub mod loss;
+pub mod metric;
+pub mod optimizer;

@@ -1,0 +1,65 @@
+//! dW = delta^T input, db = column sums of delta: the bias is one more input that is always 1.
+//! Twin of `shaders/weight_gradient.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Real, Step};
+
+/// The uniform of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct WeightGradient {
+    /// M.
+    pub members: u32,
+    /// Inputs of the layer.
+    pub inputs: u32,
+    /// Units of the layer.
+    pub outputs: u32,
+    /// Elements between members in `input`; 0 when all share the data set.
+    pub input_member_stride: u32,
+    /// Elements between members in `delta`.
+    pub delta_member_stride: u32,
+    /// Elements between members in `order`.
+    pub order_stride: u32,
+    /// Elements between members in `gradients`.
+    pub parameter_stride: u32,
+    /// Where the weights [outputs, inputs] begin.
+    pub weight_offset: u32,
+    /// Where the biases [outputs] begin.
+    pub bias_offset: u32,
+    /// Unused.
+    pub spare0: u32,
+    /// Unused.
+    pub spare1: u32,
+    /// Unused.
+    pub spare2: u32,
+}
+
+/// One member's call.
+pub fn weight_gradient<R: Real>(
+    call: &WeightGradient,
+    step: &Step<R>,
+    input: &[R],
+    delta: &[R],
+    gradients: &mut [R],
+) {
+    let (inputs, outputs) = (call.inputs as usize, call.outputs as usize);
+    let arena = step.member * call.parameter_stride as usize;
+    for row in 0..outputs {
+        for column in 0..=inputs {
+            let mut sum = R::zero();
+            for k in 0..step.rows() {
+                let a = delta[step.member * call.delta_member_stride as usize + k * outputs + row];
+                let base = step.member * call.input_member_stride as usize
+                    + step.input_row(call.order_stride, k) * inputs;
+                let b = if column == inputs { R::one() } else { input[base + column] };
+                sum += a * b;
+            }
+            if column == inputs {
+                gradients[arena + call.bias_offset as usize + row] = sum;
+            } else {
+                gradients[arena + call.weight_offset as usize + row * inputs + column] = sum;
+            }
+        }
+    }
+}

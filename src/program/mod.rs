@@ -1,0 +1,97 @@
+//! A program: what one training step or one evaluation step does, as a list of kernel calls over
+//! named buffers. Pure data: every backend runs the same list, `--explain` and tests read it.
+
+mod plan;
+mod settings;
+
+pub use plan::{Pass, Plan, PlanRequest};
+pub use settings::{LayerSettings, MemberState, NONE, StepSettings};
+
+use crate::catalog::activation::ActivationRow;
+use crate::catalog::loss::LossRow;
+use crate::catalog::metric::TermRow;
+use crate::catalog::optimizer::{OptimizerForm, OptimizerRow};
+use crate::kernels::{Kernel, Parameters};
+
+/// Names a buffer of a [`Plan`]: its index in `Plan::buffers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub usize);
+
+/// Names a program of a [`Plan`]: its index in `Plan::programs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProgramId(pub usize);
+
+/// What the 32-bit words of a buffer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Numbers: f32 on a device, the twin's float in the reference.
+    Reals,
+    /// Unsigned integers.
+    Words,
+    /// [`StepSettings`] rows, of 16 words each.
+    Steps,
+    /// [`LayerSettings`] rows, of 4 words each.
+    Layers,
+    /// [`MemberState`] rows, of 4 words each.
+    State,
+}
+
+/// One buffer of a plan. A new buffer holds zeros.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BufferSpec {
+    /// Its name, such as `parameters` or `activation.0` or `train.features`.
+    pub name: String,
+    /// What it holds.
+    pub contents: Contents,
+    /// Length in 32-bit words.
+    pub words: u64,
+}
+
+/// The variants whose sources and twins a call is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Variants {
+    /// The activation and its parameter.
+    pub activation: Option<(&'static ActivationRow, f64)>,
+    /// The loss.
+    pub loss: Option<&'static LossRow>,
+    /// The metric terms, in the order of the row statistics.
+    pub terms: Vec<&'static TermRow>,
+    /// The optimizer and its form.
+    pub optimizer: Option<(&'static OptimizerRow, OptimizerForm)>,
+    /// Batch rows are gathered from the data set through `order`.
+    pub gathered: bool,
+}
+
+/// One kernel call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What the call is about, such as `layers.0`; for people.
+    pub subject: String,
+    /// What its source and twin are made of.
+    pub variants: Variants,
+    /// Its uniform.
+    pub parameters: Parameters,
+    /// Which buffer each of its bindings is, by the binding's name in the WGSL.
+    pub bindings: Vec<(&'static str, BufferId)>,
+    /// Largest number of (columns, rows, members) it works on, in elements: the backend divides
+    /// by its tiles.
+    pub extent: [u32; 3],
+}
+
+impl Call {
+    /// The buffer bound to that name.
+    pub fn buffer(&self, binding: &str) -> Option<BufferId> {
+        self.bindings.iter().find(|(name, _)| *name == binding).map(|(_, buffer)| *buffer)
+    }
+}
+
+/// A list of calls that does one step.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its name, such as `train` or `evaluate.validation`.
+    pub name: String,
+    /// The calls, in order; each sees what those before it wrote.
+    pub calls: Vec<Call>,
+}
