@@ -1,12 +1,67 @@
-//! wgfit
+//! wgfit fits the weights and biases of dense neural networks to a user's data, on any GPU that
+//! speaks Vulkan, Metal or DX12 through WGSL compute shaders, and on the CPU with the same numbers.
+//!
+//! # One way through
+//!
+//! ```text
+//! config (JSON, as written) -> settings (validated, every name looked up, every default filled in)
+//!   -> dataset (encoded f32 rows, targets, fitted preprocessing)
+//!   -> network (layers, shapes, one flat parameter arena with named ranges)
+//!   -> plan (buffers, and programs: the kernel calls of one step; pure data, no backend)
+//!   -> backend (cpu | gpu | reference) runs a program for a whole epoch at a time
+//!   -> the epoch's log read back -> early stopping, best weights -> run folder
+//! ```
+//!
+//! Data goes one way. Nothing upstream knows the backend; nothing downstream reads the config file
+//! again.
+//!
+//! # The rooms
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`config`] | the config as written; settings as validated; the JSON Schema out of the same types |
+//! | [`catalog`] | tables of activations, losses, optimizers, initialisers, schedules, metrics; one file a variant |
+//! | [`data`] | readers, columns and their types, preprocessing, splits |
+//! | [`network`] | layers, shapes, the arena |
+//! | [`program`] | kernel calls as data, and the tables that the device reads at every step |
+//! | [`kernels`] | the table of kernels and, beside each row, its CPU twin, generic over f32 and f64 |
+//! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
+//! | [`train`] | the loop: feeding sets, early stopping, scores, divergence |
+//! | [`model`] | model files, prediction and evaluation |
+//! | [`report`] | the run folder, progress |
+//! | [`cli`] | one file a command |
+//! | [`random`] | counter-based random numbers, the same on every device |
+//! | [`error`] | the one error type |
+//!
+//! `shaders/` holds the WGSL: `shared/` fragments, one file a kernel, and `activations/`,
+//! `losses/`, `optimizers/`, `metrics/` with one small file a variant. A pipeline's source is the
+//! plain concatenation of the fragments that its call names.
+//!
+//! # How to add
+//!
+//! - **an activation, loss, optimizer or metric term**: one WGSL file, one Rust file of the same
+//!   name, one row in the table of its `catalog` module. Config names, error texts, the schema, the
+//!   shaders and the common tests come out of the row.
+//! - **a kernel**: a WGSL file whose bindings are named; a variant of [`kernels::Kernel`], its
+//!   uniform and its twin beside it; the call in [`program::Plan`]. The bindings are reflected, so
+//!   the names are all that a call gives.
+//! - **a data format**: a reader in [`data`].
+//! - **a command**: a file in [`cli`].
+
+#![warn(missing_docs)]
 
 pub mod backend;
 pub mod catalog;
+pub mod cli;
 pub mod config;
+pub mod data;
 pub mod error;
 pub mod kernels;
+pub mod model;
 pub mod network;
 pub mod program;
 pub mod random;
+pub mod report;
+pub mod train;
 
 pub use error::{Error, Result};

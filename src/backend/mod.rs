@@ -1,10 +1,17 @@
 //! Backends: what runs a plan's programs. Nothing upstream of here knows which one does.
 
+mod choice;
+pub mod cpu;
+pub mod gpu;
+pub mod reference;
+
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::error::Result;
+pub use choice::{Chosen, Listed, choose, list};
+
 use crate::program::{BufferId, LayerSettings, MemberState, Plan, ProgramId, StepSettings};
 
 /// What a backend runs on, as `wgfit devices` prints it.

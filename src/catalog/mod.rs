@@ -2,6 +2,8 @@
 //! schema, the shaders' sources and the common tests all come out of them.
 
 pub mod activation;
+pub mod initializer;
 pub mod loss;
 pub mod metric;
 pub mod optimizer;
+pub mod schedule;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,13 +58,38 @@ pub enum TargetScaling {
 }
 
 /// A column by its name in the header or by its index from 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ColumnReference {
     /// Index from 0.
     Index(usize),
     /// Name in the header.
     Name(String),
+}
+
+impl<'de> Deserialize<'de> for ColumnReference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl Visitor<'_> for Reader {
+            type Value = ColumnReference;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a column's name or its index from 0")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<ColumnReference, E> {
+                Ok(ColumnReference::Name(name.to_owned()))
+            }
+
+            fn visit_u64<E: de::Error>(self, index: u64) -> Result<ColumnReference, E> {
+                let unexpected = || E::invalid_value(de::Unexpected::Unsigned(index), &self);
+                usize::try_from(index).map(ColumnReference::Index).map_err(|_| unexpected())
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 impl fmt::Display for ColumnReference {
@@ -139,4 +165,14 @@ pub struct DataSettings {
     pub stratify: bool,
     /// The run's seed.
     pub seed: u64,
+}
+
+impl DataSettings {
+    /// Whether there are validation rows: a file, or a share above 0.
+    pub fn has_validation(&self) -> bool {
+        match self.validation {
+            Portion::Share(share) => share > 0.0,
+            Portion::File(_) => true,
+        }
+    }
 }

@@ -4,7 +4,7 @@
 mod plan;
 mod settings;
 
-pub use plan::{Pass, Plan, PlanRequest};
+pub use plan::{Pass, PassKind, Plan, PlanRequest};
 pub use settings::{LayerSettings, MemberState, NONE, StepSettings};
 
 use crate::catalog::activation::ActivationRow;

@@ -40,8 +40,8 @@ pub struct PlanRequest<'a> {
 pub struct Pass {
     /// Name of the data set, such as `validation`.
     pub set: String,
-    /// Whether it trains, or evaluates alone.
-    pub training: bool,
+    /// What it does with the rows.
+    pub kind: PassKind,
     /// Rows of the set that the device holds at once.
     pub resident_rows: usize,
     /// Largest batch.
@@ -50,10 +50,30 @@ pub struct Pass {
     pub table_steps: usize,
 }
 
+/// What a pass does with the rows of its set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassKind {
+    /// Forward, loss, backward, optimizer.
+    Train,
+    /// Forward, loss and metrics.
+    Evaluate,
+    /// Forward alone.
+    Predict,
+}
+
 impl Pass {
-    /// `train.` or `evaluate.` with the set's name.
+    /// The kind with the set's name, such as `train.train` or `evaluate.validation`.
     pub fn program(&self) -> String {
-        format!("{}.{}", if self.training { "train" } else { "evaluate" }, self.set)
+        let kind = match self.kind {
+            PassKind::Train => "train",
+            PassKind::Evaluate => "evaluate",
+            PassKind::Predict => "predict",
+        };
+        format!("{kind}.{}", self.set)
+    }
+
+    fn training(&self) -> bool {
+        self.kind == PassKind::Train
     }
 }
 
@@ -213,8 +233,10 @@ impl<'a> Builder<'a> {
         for pass in &self.request.passes {
             let buffers = self.pass_buffers(pass)?;
             let mut calls = self.forward(pass, &buffers)?;
-            calls.push(self.loss(pass, &buffers)?);
-            if pass.training {
+            if pass.kind != PassKind::Predict {
+                calls.push(self.loss(pass, &buffers)?);
+            }
+            if pass.training() {
                 calls.extend(self.backward(pass, &buffers)?);
                 calls.extend(self.optimizer(&buffers)?);
             }
@@ -231,7 +253,7 @@ impl<'a> Builder<'a> {
         let own = |name: &str| format!("{}.{name}", pass.program());
         let features = pass.resident_rows * self.request.network.inputs;
         word(&format!("the number of values of the {} set", pass.set), features)?;
-        let width = if pass.training { self.plan.log_width } else { self.plan.statistics };
+        let width = if pass.training() { self.plan.log_width } else { self.plan.statistics };
         if self.plan.buffer(&set("features")).is_err() {
             self.plan.add(set("features"), Contents::Reals, features);
             let targets = pass.resident_rows * self.request.target_width;
@@ -314,7 +336,7 @@ impl<'a> Builder<'a> {
                     bias_offset: word("parameters", layer.bias_offset)?,
                     layer: word("layers", i)?,
                     layer_stride: word("layers", network.layers.len())?,
-                    dropout: u32::from(pass.training && layer.dropout > 0.0),
+                    dropout: u32::from(pass.training() && layer.dropout > 0.0),
                     alpha: layer.activation.1 as f32,
                     ..DenseForward::default()
                 }),
@@ -345,7 +367,7 @@ impl<'a> Builder<'a> {
                 order_stride: word("rows", pass.resident_rows)?,
                 statistics: word("statistics", self.plan.statistics)?,
                 statistics_member_stride: word("statistics", self.rows * self.plan.statistics)?,
-                training: u32::from(pass.training),
+                training: u32::from(pass.training()),
             }),
             bindings: vec![
                 ("steps", buffers.steps),
@@ -491,9 +513,9 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Call> {
-        let summed = pass.training && self.request.gradient_statistics;
+        let summed = pass.training() && self.request.gradient_statistics;
         let blocks = self.request.network.stride / BLOCK;
-        let log_width = if pass.training { self.plan.log_width } else { self.plan.statistics };
+        let log_width = if pass.training() { self.plan.log_width } else { self.plan.statistics };
         Ok(Call {
             kernel: Kernel::FinishStep,
             subject: pass.set.clone(),

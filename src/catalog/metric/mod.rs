@@ -159,7 +159,11 @@ pub fn find(name: &str) -> Option<&'static MetricRow> {
     METRICS.iter().find(|row| row.name == name)
 }
 
-/// The metrics of a task when the config names none.
+/// The metrics of a task when the config names none. Log loss is left out: it is the loss.
 pub fn defaults_for(task: Task) -> Vec<&'static MetricRow> {
-    METRICS.iter().filter(|row| row.tasks.contains(&task) && row.name != "mse").collect()
+    let names: &[&str] = match task {
+        Task::Classification | Task::Binary => &["accuracy"],
+        Task::Regression => &["mae", "rmse", "r2"],
+    };
+    names.iter().filter_map(|name| find(name)).collect()
 }

@@ -1,0 +1,98 @@
+//! Which device: every one there is, and the one that the user means.
+
+use super::cpu::CpuBackend;
+use super::gpu::{Adapter, GpuBackend, GpuOptions, adapters};
+use super::{Backend, DeviceDescription};
+use crate::error::{Error, Result};
+
+/// A device that can train, in the order of `wgfit devices`.
+#[derive(Debug)]
+pub struct Listed {
+    /// What it is.
+    pub description: DeviceDescription,
+    /// The adapter; none for the CPU backend.
+    pub adapter: Option<Adapter>,
+}
+
+/// A device, opened, and why it was taken.
+pub struct Chosen {
+    /// The backend.
+    pub backend: Box<dyn Backend>,
+    /// One line for the log.
+    pub why: String,
+}
+
+/// Every device: the CPU backend, real GPUs, software adapters.
+///
+/// # Errors
+/// When the CPU backend cannot start its threads.
+pub fn list() -> Result<Vec<Listed>> {
+    let cpu = CpuBackend::new()?;
+    let mut devices = vec![Listed { description: cpu.device().clone(), adapter: None }];
+    devices.extend(adapters().into_iter().map(|adapter| Listed {
+        description: adapter.description.clone(),
+        adapter: Some(adapter),
+    }));
+    Ok(devices)
+}
+
+fn open(device: &Listed, reason: &str) -> Result<Chosen> {
+    let DeviceDescription { name, backend, kind, .. } = &device.description;
+    let why = match &device.adapter {
+        None => format!("cpu: {name}{reason}"),
+        Some(_) => format!("{name} ({backend}, {kind}){reason}"),
+    };
+    let backend: Box<dyn Backend> = match &device.adapter {
+        None => Box::new(CpuBackend::new()?),
+        Some(adapter) => Box::new(GpuBackend::new(adapter, GpuOptions::default())?),
+    };
+    Ok(Chosen { backend, why })
+}
+
+/// Opens the device that `wanted` means: `auto`, `cpu`, `gpu`, an index or a part of a name out of
+/// [`list`].
+///
+/// # Errors
+/// When nothing fits, or the device cannot be opened.
+pub fn choose(wanted: &str) -> Result<Chosen> {
+    if wanted == "cpu" {
+        let description = CpuBackend::new()?.device().clone();
+        return open(&Listed { description, adapter: None }, "");
+    }
+    let devices = list()?;
+    let is_real =
+        |device: &&Listed| device.adapter.as_ref().is_some_and(|adapter| !adapter.is_software());
+    match wanted {
+        "auto" => match devices.iter().find(is_real) {
+            Some(gpu) => open(gpu, "; auto: the first real GPU"),
+            None => open(&devices[0], "; auto: there is no GPU"),
+        },
+        "gpu" => match devices.iter().find(is_real).or_else(|| devices.get(1)) {
+            Some(gpu) => open(gpu, ""),
+            None => Err(Error::usage("--device gpu: there is no Vulkan, Metal or DX12 adapter")
+                .with_help(
+                    "install the GPU's driver; a software adapter comes with \
+                     `apt-get install mesa-vulkan-drivers` on Debian and Ubuntu; or use --device cpu",
+                )),
+        },
+        _ => {
+            let lower = wanted.to_lowercase();
+            let by_index = wanted.parse::<usize>().ok().and_then(|index| devices.get(index));
+            let by_name =
+                || devices.iter().find(|d| d.description.name.to_lowercase().contains(&lower));
+            match by_index.or_else(by_name) {
+                Some(device) => open(device, ""),
+                None => Err(Error::usage(format!("--device {wanted}: there is no such device"))
+                    .with_help(format!(
+                        "auto, cpu, gpu, or out of `wgfit devices`: {}",
+                        devices
+                            .iter()
+                            .enumerate()
+                            .map(|(index, device)| format!("{index} ({})", device.description.name))
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ))),
+            }
+        }
+    }
+}

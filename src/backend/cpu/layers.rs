@@ -1,0 +1,330 @@
+//! Kernels of a layer: a matrix product, and a pass over its result while it is in the cache.
+
+use rayon::prelude::*;
+
+use super::compile::{Forward, Input, InputGradientWork, LossWork, WeightGradientWork};
+use super::memory::{Member, Tables};
+use super::product::{Matrix, product};
+use crate::kernels::dropout_scale;
+use crate::program::{LayerSettings, StepSettings};
+
+/// Elements of a row block: what a pass keeps in the cache, and a thread takes at a time.
+const ROW_BLOCK: usize = 8192;
+
+/// Elements whose dropout mask is drawn at a time.
+const MASK: usize = 256;
+
+/// Rows of so many elements that make a row block.
+fn block_rows(width: usize) -> usize {
+    (ROW_BLOCK / width.max(1)).max(1)
+}
+
+/// The rows of the order that this batch gathers.
+fn order_of<'a>(
+    tables: &'a Tables,
+    (order, stride): (usize, usize),
+    settings: &StepSettings<f32>,
+    member: usize,
+) -> &'a [u32] {
+    let first = member * stride + settings.first_row as usize;
+    &tables.words[order][first..first + settings.rows as usize]
+}
+
+fn are_consecutive(rows: &[u32]) -> bool {
+    rows.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1))
+}
+
+/// Brings the batch's rows together, unless they are already.
+fn gather(input: &Input, tables: &Tables, settings: &StepSettings<f32>, member: &mut Member) {
+    let Some(order) = input.order else { return };
+    if member.gathered == Some((input.buffer, order.0)) {
+        return;
+    }
+    let rows = order_of(tables, order, settings, member.index);
+    if are_consecutive(rows) {
+        return;
+    }
+    let source = if input.shared {
+        tables.reals[input.buffer].values()
+    } else {
+        &member.reals[input.buffer]
+    };
+    for (to, row) in member.batch.chunks_exact_mut(input.inputs).zip(rows) {
+        let first = *row as usize * input.inputs;
+        to.copy_from_slice(&source[first..first + input.inputs]);
+    }
+    member.gathered = Some((input.buffer, order.0));
+}
+
+/// The batch's rows, after `gather`.
+fn batch_of<'a>(
+    input: &Input,
+    tables: &'a Tables,
+    settings: &StepSettings<f32>,
+    member: &'a Member,
+) -> &'a [f32] {
+    let length = settings.rows as usize * input.inputs;
+    let source = if input.shared {
+        tables.reals[input.buffer].values()
+    } else {
+        &member.reals[input.buffer]
+    };
+    let Some(order) = input.order else { return &source[..length] };
+    if member.gathered == Some((input.buffer, order.0)) {
+        return &member.batch[..length];
+    }
+    let rows = order_of(tables, order, settings, member.index);
+    let first = rows.first().map_or(0, |row| *row as usize) * input.inputs;
+    &source[first..first + length]
+}
+
+/// Twin of `kernels::dense_forward`.
+pub(super) fn dense_forward(
+    work: &Forward,
+    tables: &Tables,
+    settings: &StepSettings<f32>,
+    member: &mut Member,
+) {
+    let call = &work.call;
+    let (inputs, outputs) = (call.inputs as usize, call.outputs as usize);
+    let rows = settings.rows as usize;
+    gather(&work.input, tables, settings, member);
+    let mut output = std::mem::take(&mut member.reals[work.output]);
+    let mut kept = work.pre_activation.map(|id| std::mem::take(&mut member.reals[id]));
+    let arena = &member.reals[work.parameters];
+    let weights = &arena[call.weight_offset as usize..][..outputs * inputs];
+    let biases = &arena[call.bias_offset as usize..][..outputs];
+    let batch = batch_of(&work.input, tables, settings, member);
+    let y = &mut output[..rows * outputs];
+    let layer = &tables.layers[work.layers]
+        [member.index * call.layer_stride as usize + call.layer as usize];
+    let drops = call.dropout == 1 && layer.drop_below != 0;
+
+    product(
+        match &mut kept {
+            Some(kept) => &mut kept[..rows * outputs],
+            None => y,
+        },
+        [rows, outputs, inputs],
+        Matrix::row_major(batch, inputs),
+        Matrix::transposed(weights, inputs),
+        work.parallel,
+    );
+    let length = block_rows(outputs) * outputs;
+    let add_biases = |z: &mut [f32]| {
+        for row in z.chunks_exact_mut(outputs) {
+            for (z, bias) in row.iter_mut().zip(biases) {
+                *z += bias;
+            }
+        }
+    };
+    let activate = |first: usize, y: &mut [f32]| {
+        (work.activation.act_slice)(y, call.alpha);
+        if drops {
+            drop_elements(y, first as u32, layer, settings.step);
+        }
+    };
+    let plain = |(block, y): (usize, &mut [f32])| {
+        add_biases(y);
+        activate(block * length, y);
+    };
+    let keeping = |(block, (y, z)): (usize, (&mut [f32], &mut [f32]))| {
+        add_biases(z);
+        y.copy_from_slice(z);
+        activate(block * length, y);
+    };
+    match (&mut kept, work.parallel) {
+        (None, false) => y.chunks_mut(length).enumerate().for_each(plain),
+        (None, true) => y.par_chunks_mut(length).enumerate().for_each(plain),
+        (Some(z), false) => {
+            let z = z[..rows * outputs].chunks_mut(length);
+            y.chunks_mut(length).zip(z).enumerate().for_each(keeping);
+        }
+        (Some(z), true) => {
+            let z = z[..rows * outputs].par_chunks_mut(length);
+            y.par_chunks_mut(length).zip(z).enumerate().for_each(keeping);
+        }
+    }
+
+    member.reals[work.output] = output;
+    if let (Some(id), Some(kept)) = (work.pre_activation, kept) {
+        member.reals[id] = kept;
+    }
+}
+
+/// Multiplies elements by their mask; `first` is the place of the first in its member's batch.
+fn drop_elements(y: &mut [f32], first: u32, layer: &LayerSettings, step: u32) {
+    for (element, y) in (first..).zip(y) {
+        *y *= dropout_scale(layer, element, step);
+    }
+}
+
+/// Twin of `kernels::weight_gradient`.
+pub(super) fn weight_gradient(
+    work: &WeightGradientWork,
+    tables: &Tables,
+    settings: &StepSettings<f32>,
+    member: &mut Member,
+) {
+    let call = &work.call;
+    let (inputs, outputs) = (call.inputs as usize, call.outputs as usize);
+    let rows = settings.rows as usize;
+    gather(&work.input, tables, settings, member);
+    let mut gradients = std::mem::take(&mut member.reals[work.gradients]);
+    let batch = batch_of(&work.input, tables, settings, member);
+    let delta = &member.reals[work.delta][..rows * outputs];
+    product(
+        &mut gradients[call.weight_offset as usize..][..outputs * inputs],
+        [outputs, inputs, rows],
+        Matrix::transposed(delta, outputs),
+        Matrix::row_major(batch, inputs),
+        work.parallel,
+    );
+    let biases = &mut gradients[call.bias_offset as usize..][..outputs];
+    biases.fill(0.0);
+    for row in delta.chunks_exact(outputs) {
+        for (sum, d) in biases.iter_mut().zip(row) {
+            *sum += d;
+        }
+    }
+    member.reals[work.gradients] = gradients;
+}
+
+/// Twin of `kernels::input_gradient`.
+pub(super) fn input_gradient(
+    work: &InputGradientWork,
+    tables: &Tables,
+    settings: &StepSettings<f32>,
+    member: &mut Member,
+) {
+    let call = &work.call;
+    let (inputs, outputs) = (call.inputs as usize, call.outputs as usize);
+    let rows = settings.rows as usize;
+    let length = rows * inputs;
+    let mut result = std::mem::take(&mut member.reals[work.delta_below]);
+    let d = &mut result[..length];
+    product(
+        d,
+        [rows, inputs, outputs],
+        Matrix::row_major(&member.reals[work.delta][..rows * outputs], outputs),
+        Matrix::row_major(
+            &member.reals[work.parameters][call.weight_offset as usize..][..outputs * inputs],
+            inputs,
+        ),
+        work.parallel,
+    );
+    let layer = &tables.layers[work.layers]
+        [member.index * call.layer_stride as usize + call.layer as usize];
+    let below = &member.reals[work.below][..length];
+    let kept = work.pre_activation.map(|id| &member.reals[id][..length]);
+    let block = block_rows(inputs) * inputs;
+    let each = |(at, d): (usize, &mut [f32])| {
+        let first = at * block;
+        let y = &below[first..first + d.len()];
+        let x = kept.map_or(&[][..], |kept| &kept[first..first + d.len()]);
+        if layer.drop_below == 0 {
+            (work.activation.act_grad_slice)(d, x, y, call.alpha);
+        } else {
+            masked_gradient(work, layer, settings.step, first, d, x, y);
+        }
+    };
+    if work.parallel {
+        d.par_chunks_mut(block).enumerate().for_each(each);
+    } else {
+        d.chunks_mut(block).enumerate().for_each(each);
+    }
+    member.reals[work.delta_below] = result;
+}
+
+/// The part of `input_gradient` after the product, where the layer below drops elements.
+fn masked_gradient(
+    work: &InputGradientWork,
+    layer: &LayerSettings,
+    step: u32,
+    first: usize,
+    d: &mut [f32],
+    x: &[f32],
+    y: &[f32],
+) {
+    let mut scales = [0.0; MASK];
+    let mut outputs = [0.0; MASK];
+    for (part, (d, y)) in d.chunks_mut(MASK).zip(y.chunks(MASK)).enumerate() {
+        let from = part * MASK;
+        let x = if x.is_empty() { x } else { &x[from..from + d.len()] };
+        let (scales, outputs) = (&mut scales[..d.len()], &mut outputs[..d.len()]);
+        for (element, scale) in ((first + from) as u32..).zip(&mut *scales) {
+            *scale = dropout_scale(layer, element, step);
+        }
+        for (((d, output), y), scale) in d.iter_mut().zip(&mut *outputs).zip(y).zip(&*scales) {
+            // `y` is the output after dropout; the derivative wants it before.
+            *output = if *scale == 0.0 { 0.0 } else { y / scale };
+            *d *= scale;
+        }
+        (work.activation.act_grad_slice)(d, x, outputs, work.call.alpha);
+        for (d, scale) in d.iter_mut().zip(&*scales) {
+            *d = if *scale == 0.0 { 0.0 } else { *d };
+        }
+    }
+}
+
+/// Twin of `kernels::loss`.
+pub(super) fn loss(
+    work: &LossWork,
+    state: usize,
+    tables: &Tables,
+    settings: &StepSettings<f32>,
+    member: &mut Member,
+) {
+    let call = &work.call;
+    let rows = settings.rows as usize;
+    let (outputs, width) = (call.outputs as usize, call.targets as usize);
+    let statistics = call.statistics as usize;
+    let trains = call.training == 1;
+    let order = work.order.map(|order| order_of(tables, order, settings, member.index));
+    let share = 1.0 / settings.rows as f32;
+    let mut delta = if trains { std::mem::take(&mut member.reals[work.delta]) } else { Vec::new() };
+    let mut rows_of_statistics = std::mem::take(&mut member.reals[work.row_statistics]);
+    let logits = &member.reals[work.logits][..rows * outputs];
+    let targets = tables.reals[work.targets].values();
+
+    let one = |row: usize, delta: &mut [f32], statistics: &mut [f32]| {
+        let place = order.map_or(row, |order| order[row] as usize);
+        let z = &logits[row * outputs..(row + 1) * outputs];
+        let y = &targets[place * width..(place + 1) * width];
+        statistics[0] = (work.row_loss)(z, y, delta);
+        for d in delta {
+            *d *= share;
+        }
+        let mut at = 1;
+        for (term, width) in &work.terms {
+            for unit in 0..*width {
+                statistics[at] = term(z, y, unit);
+                at += 1;
+            }
+        }
+    };
+    let taken = &mut rows_of_statistics[..rows * statistics];
+    let deltas = if trains { &mut delta[..rows * outputs] } else { &mut [] };
+    if !trains {
+        let each = |(row, statistics): (usize, &mut [f32])| one(row, &mut [], statistics);
+        if work.parallel {
+            taken.par_chunks_mut(statistics).with_min_len(64).enumerate().for_each(each);
+        } else {
+            taken.chunks_mut(statistics).enumerate().for_each(each);
+        }
+    } else {
+        let each = |(row, (d, s)): (usize, (&mut [f32], &mut [f32]))| one(row, d, s);
+        if work.parallel {
+            let rows = deltas.par_chunks_mut(outputs).zip(taken.par_chunks_mut(statistics));
+            rows.with_min_len(64).enumerate().for_each(each);
+        } else {
+            deltas.chunks_mut(outputs).zip(taken.chunks_mut(statistics)).enumerate().for_each(each);
+        }
+        if taken.chunks(statistics).any(|row| !row[0].is_finite()) {
+            let known = &mut member.states[state].bad_step;
+            *known = (*known).min(settings.step);
+        }
+        member.reals[work.delta] = delta;
+    }
+    member.reals[work.row_statistics] = rows_of_statistics;
+}

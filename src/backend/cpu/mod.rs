@@ -1,0 +1,246 @@
+//! The CPU backend: the same programs as on a GPU, with a matrix product of the `gemm` crate and
+//! passes over slices that vectorise.
+//!
+//! Members are independent, so each runs all its steps on one thread; threads share a member's
+//! work only where there are fewer members than threads and a call is large. No number depends on
+//! how many threads there are.
+
+mod arena;
+mod compile;
+mod layers;
+mod memory;
+mod product;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{Backend, Capacity, Contained, Counters, DeviceDescription, Executor};
+use crate::error::{Error, Result};
+use crate::kernels::finish_step::FinishStep;
+use crate::program::{
+    BufferId, Contents, LayerSettings, MemberState, NONE, Plan, ProgramId, StepSettings,
+};
+use compile::{FinishWork, Operation, Work, compile};
+use memory::{Member, Memory, Tables};
+
+/// The backend of this machine's processor.
+#[derive(Debug)]
+pub struct CpuBackend {
+    device: DeviceDescription,
+    pool: Arc<rayon::ThreadPool>,
+}
+
+impl CpuBackend {
+    /// A backend with a thread for each processor, or as many as `RAYON_NUM_THREADS` says.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn new() -> Result<Self> {
+        Self::with_threads(0)
+    }
+
+    /// A backend with so many threads; 0 stands for one a processor.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn with_threads(threads: usize) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("wgfit-{i}"))
+            .build()
+            .map_err(|error| Error::device(format!("the CPU's threads do not start: {error}")))?;
+        Ok(Self {
+            device: DeviceDescription {
+                name: processor(),
+                backend: "cpu".to_owned(),
+                driver: String::new(),
+                kind: "cpu".to_owned(),
+            },
+            pool: Arc::new(pool),
+        })
+    }
+
+    /// Its number of threads.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+}
+
+/// The processor's name as the system gives it, else its architecture.
+fn processor() -> String {
+    let named = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+impl Backend for CpuBackend {
+    fn device(&self) -> &DeviceDescription {
+        &self.device
+    }
+
+    fn capacity(&self) -> Capacity {
+        Capacity { buffer_bytes: u64::MAX, members: u64::MAX }
+    }
+
+    fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
+        let compiled = compile(plan, self.threads())?;
+        Ok(Box::new(CpuExecutor {
+            memory: Memory::new(plan, compiled.places, compiled.batch),
+            // Waking the pool is worth it only where there is something to share.
+            shares: self.threads() > 1
+                && (plan.members > 1
+                    || compiled.programs.iter().flatten().any(Operation::is_parallel)),
+            programs: compiled.programs,
+            pool: Arc::clone(&self.pool),
+            counters: Counters { buffers: plan.buffers.len() as u64, ..Counters::default() },
+        }))
+    }
+}
+
+impl Operation {
+    fn is_parallel(&self) -> bool {
+        match &self.work {
+            Work::Forward(work) => work.parallel,
+            Work::WeightGradient(work) => work.parallel,
+            Work::InputGradient(work) => work.parallel,
+            Work::Loss(work) => work.parallel,
+            Work::Statistics(work) => work.parallel,
+            Work::Optimizer(work) => work.parallel,
+            Work::Finish(_) => false,
+        }
+    }
+
+    fn run(&self, tables: &Tables, member: &mut Member) -> Result<()> {
+        if member.has_stopped(self.state) && !matches!(self.work, Work::Finish(_)) {
+            return Ok(());
+        }
+        let row = member.states[self.state].cursor as usize * tables.members + member.index;
+        let settings = tables.steps[self.steps].get(row).ok_or_else(|| {
+            Error::internal(format!("member {} ran past its table of steps", member.index))
+        })?;
+        match &self.work {
+            Work::Forward(work) => layers::dense_forward(work, tables, settings, member),
+            Work::WeightGradient(work) => layers::weight_gradient(work, tables, settings, member),
+            Work::InputGradient(work) => layers::input_gradient(work, tables, settings, member),
+            Work::Loss(work) => layers::loss(work, self.state, tables, settings, member),
+            Work::Statistics(work) => arena::gradient_statistics(work, member),
+            Work::Optimizer(work) => arena::optimizer_step(work, self.state, settings, member),
+            Work::Finish(work) => finish_step(work, self.state, settings, member),
+        }
+        Ok(())
+    }
+}
+
+/// The sum of every `stride`-th value in f64, in their order.
+fn sum(values: &[f32], first: usize, stride: usize) -> f32 {
+    values.iter().skip(first).step_by(stride).map(|value| f64::from(*value)).sum::<f64>() as f32
+}
+
+/// Twin of `kernels::finish_step`.
+fn finish_step(work: &FinishWork, state: usize, settings: &StepSettings<f32>, member: &mut Member) {
+    let FinishStep { statistics, partials, log_width, .. } = work.call;
+    let statistics = statistics as usize;
+    let at = member.states[state].cursor as usize * log_width as usize;
+    let mut step_log = std::mem::take(&mut member.reals[work.step_log]);
+    let log = &mut step_log[at..at + log_width as usize];
+    let rows = &member.reals[work.row_statistics][..settings.rows as usize * statistics];
+    for (statistic, total) in log[..statistics].iter_mut().enumerate() {
+        *total = sum(rows, statistic, statistics);
+    }
+    if partials > 0 {
+        let pairs = &member.reals[work.partials][..partials as usize * 2];
+        log[statistics] = sum(pairs, 0, 2);
+        log[statistics + 1] = sum(pairs, 1, 2);
+    }
+    member.reals[work.step_log] = step_log;
+    let state = &mut member.states[state];
+    if state.bad_step == NONE {
+        if state.bad_element == NONE {
+            state.cursor += 1;
+        } else {
+            state.bad_step = settings.step;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct CpuExecutor {
+    memory: Memory,
+    programs: Vec<Vec<Operation>>,
+    pool: Arc<rayon::ThreadPool>,
+    shares: bool,
+    counters: Counters,
+}
+
+impl Executor for CpuExecutor {
+    fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()> {
+        let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        self.memory.write_reals(buffer, &values)
+    }
+
+    fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()> {
+        self.memory.share_reals(buffer, values)
+    }
+
+    fn write_words(&mut self, buffer: BufferId, values: &[u32]) -> Result<()> {
+        self.memory.write_words(buffer, values)
+    }
+
+    fn write_steps(&mut self, buffer: BufferId, values: &[StepSettings<f64>]) -> Result<()> {
+        self.memory.write_steps(buffer, values)
+    }
+
+    fn write_layers(&mut self, buffer: BufferId, values: &[LayerSettings]) -> Result<()> {
+        self.memory.write_layers(buffer, values)
+    }
+
+    fn write_state(&mut self, buffer: BufferId, values: &[MemberState]) -> Result<()> {
+        self.memory.write_state(buffer, values)
+    }
+
+    fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()> {
+        self.memory.copy(from, to, start, len)
+    }
+
+    fn run(&mut self, program: ProgramId, steps: usize) -> Result<()> {
+        let operations = self.programs.get(program.0).ok_or_else(|| {
+            Error::internal(format!("the plan has no program number {}", program.0))
+        })?;
+        let Memory { tables, members, .. } = &mut self.memory;
+        let tables = &*tables;
+        let run = |member: &mut Member| {
+            for _ in 0..steps {
+                member.gathered = None;
+                for operation in operations {
+                    operation.run(tables, member)?;
+                }
+            }
+            Ok(())
+        };
+        if self.shares {
+            self.pool.install(|| members.par_iter_mut().try_for_each(run))?;
+        } else {
+            members.iter_mut().try_for_each(run)?;
+        }
+        self.counters.calls += (steps * operations.len()) as u64;
+        Ok(())
+    }
+
+    fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {
+        self.counters.readbacks += 1;
+        wanted
+            .iter()
+            .map(|(id, length)| match self.memory.contents(*id) {
+                Contents::State => self.memory.read_state(*id, *length).map(Contained::State),
+                _ => self.memory.read_reals(*id, *length).map(Contained::Reals),
+            })
+            .collect()
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}

@@ -1,0 +1,217 @@
+//! Adapters: what there is, and a device of one.
+
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+
+use crate::backend::DeviceDescription;
+use crate::error::{Error, Result};
+
+/// An adapter that can be trained on.
+#[derive(Debug)]
+pub struct Adapter {
+    adapter: wgpu::Adapter,
+    /// Its description.
+    pub description: DeviceDescription,
+    /// What it allows.
+    pub facts: AdapterFacts,
+}
+
+/// Limits and features of an adapter, as `wgfit devices` prints them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdapterFacts {
+    /// Largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// Largest part of a buffer that a kernel can see, in bytes.
+    pub max_binding_bytes: u64,
+    /// Memory of a workgroup, in bytes.
+    pub workgroup_memory_bytes: u32,
+    /// Invocations of a workgroup.
+    pub max_invocations: u32,
+    /// Smallest and largest subgroup.
+    pub subgroup_sizes: (u32, u32),
+    /// Optional features that speed training or measuring up.
+    pub features: Vec<&'static str>,
+}
+
+/// Features that are asked for when they are there, and never required.
+const WANTED: [(wgpu::Features, &str); 4] = [
+    (wgpu::Features::SUBGROUP, "subgroups"),
+    (wgpu::Features::SHADER_F16, "f16"),
+    (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+    (wgpu::Features::PIPELINE_CACHE, "pipeline_cache"),
+];
+
+impl Adapter {
+    fn new(adapter: wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
+        let description = DeviceDescription {
+            name: info.name.clone(),
+            backend: format!("{}", info.backend).to_lowercase(),
+            driver,
+            kind: match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => "discrete",
+                wgpu::DeviceType::IntegratedGpu => "integrated",
+                wgpu::DeviceType::VirtualGpu => "virtual",
+                wgpu::DeviceType::Cpu => "software",
+                wgpu::DeviceType::Other => "other",
+            }
+            .to_owned(),
+        };
+        let features = adapter.features();
+        let facts = AdapterFacts {
+            max_buffer_bytes: limits.max_buffer_size,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            workgroup_memory_bytes: limits.max_compute_workgroup_storage_size,
+            max_invocations: limits.max_compute_invocations_per_workgroup,
+            subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
+            features: WANTED
+                .iter()
+                .filter(|(feature, _)| features.contains(*feature))
+                .map(|(_, name)| *name)
+                .collect(),
+        };
+        Self { adapter, description, facts }
+    }
+
+    /// Whether it runs on the processor.
+    pub fn is_software(&self) -> bool {
+        self.description.kind == "software"
+    }
+}
+
+fn instance(backends: wgpu::Backends, noop: bool) -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    // Validation layers are a developer's tool: wgpu's own checks find what a kernel can do wrong.
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    if noop {
+        descriptor.backend_options.noop.enable = true;
+        descriptor.backend_options.noop.limits = Some(wgpu::Limits::default());
+        descriptor.backend_options.noop.features = Some(wgpu::Features::empty());
+    }
+    wgpu::Instance::new(descriptor)
+}
+
+/// Every adapter, real GPUs first.
+pub fn adapters() -> Vec<Adapter> {
+    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let found = pollster::block_on(instance(backends, false).enumerate_adapters(backends));
+    let mut adapters: Vec<Adapter> = found
+        .into_iter()
+        .filter(|adapter| {
+            adapter
+                .get_downlevel_capabilities()
+                .flags
+                .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+        })
+        .map(Adapter::new)
+        .collect();
+    adapters.sort_by_key(Adapter::is_software);
+    adapters
+}
+
+/// wgpu's adapter that does nothing, with WebGPU's default limits: for tests without a GPU.
+pub(super) fn noop_adapter() -> Result<Adapter> {
+    let backends = wgpu::Backends::NOOP;
+    pollster::block_on(instance(backends, true).enumerate_adapters(backends))
+        .into_iter()
+        .next()
+        .map(Adapter::new)
+        .ok_or_else(|| Error::device("wgpu's noop backend is not there"))
+}
+
+/// A device and its queue, with what went wrong on it behind our back.
+#[derive(Debug)]
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) limits: wgpu::Limits,
+    pub(super) description: DeviceDescription,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens an adapter with all that it allows.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn open(adapter: &Adapter) -> Result<Self> {
+        let limits = adapter.adapter.limits();
+        let supported = adapter.adapter.features();
+        let features = WANTED
+            .iter()
+            .filter(|(feature, _)| supported.contains(*feature))
+            .fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+        let name = &adapter.description.name;
+        let (device, queue) =
+            pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
+                label: Some("wgfit"),
+                required_features: features,
+                required_limits: limits.clone(),
+                memory_hints: wgpu::MemoryHints::Performance,
+                ..wgpu::DeviceDescriptor::default()
+            }))
+            .map_err(|error| Error::device(format!("{name} cannot be opened: {error}")))?;
+        let trouble = Arc::new(Mutex::new(None));
+        let remember = |trouble: &Arc<Mutex<Option<String>>>, text: String| {
+            if let Ok(mut first) = trouble.lock() {
+                first.get_or_insert(text);
+            }
+        };
+        let seen = Arc::clone(&trouble);
+        device.on_uncaptured_error(Arc::new(move |error| remember(&seen, error.to_string())));
+        let lost = Arc::clone(&trouble);
+        device.set_device_lost_callback(move |reason, text| {
+            // Dropping the device counts as losing it, which is nobody's concern.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                remember(&lost, format!("the device was lost: {text}"));
+            }
+        });
+        Ok(Self { device, queue, limits, description: adapter.description.clone(), trouble })
+    }
+
+    /// What went wrong since the device was opened, as an error.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.trouble.lock().ok().and_then(|trouble| trouble.clone()) {
+            Some(text) => Err(Error::device(format!("{}: {text}", self.description.name))
+                .with_help("run it on another device, such as --device cpu")),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a submission is done, or all of them.
+    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+        self.device.poll(poll).map_err(|error| {
+            Error::device(format!("{} does not answer: {error}", self.description.name))
+        })?;
+        self.check()
+    }
+
+    /// Runs `make` and turns what wgpu reports of it into an error.
+    pub(super) fn scoped<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let made = make();
+        let internal = pollster::block_on(internal.pop());
+        let validation = pollster::block_on(validation.pop());
+        let name = &self.description.name;
+        if pollster::block_on(memory.pop()).is_some() {
+            return Err(Error::device(format!("{name} has not enough memory for {what}"))
+                .with_help("use a smaller batch, fewer members, or --device cpu"));
+        }
+        if let Some(error) = validation {
+            return Err(Error::internal(format!("{what} on {name}: {error}")));
+        }
+        if let Some(error) = internal {
+            return Err(Error::device(format!("{name} failed on {what}: {error}"))
+                .with_help("update the driver, or use --device cpu"));
+        }
+        self.check()?;
+        Ok(made)
+    }
+}

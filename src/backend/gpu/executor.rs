@@ -1,0 +1,220 @@
+//! A plan on a GPU: its buffers, its dispatches, and the queue that is kept short.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::device::Gpu;
+use super::pipelines::{Dispatch, build};
+use super::source::Tile;
+use super::transfer::Transfer;
+use crate::backend::{Contained, Counters, Executor};
+use crate::error::{Error, Result};
+use crate::program::{
+    BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+};
+
+/// Submits under way: the device is never idle, the host never far ahead.
+const IN_FLIGHT: usize = 3;
+
+/// Steps of one submit grow while it takes less than this...
+const SHORT: Duration = Duration::from_millis(20);
+
+/// ...and shrink when it takes more than this, far below what drivers take for a hang.
+const LONG: Duration = Duration::from_millis(100);
+
+/// Most dispatches of one submit.
+const MOST_DISPATCHES: usize = 2048;
+
+/// A loaded plan.
+#[derive(Debug)]
+pub(super) struct GpuExecutor {
+    gpu: Arc<Gpu>,
+    contents: Vec<Contents>,
+    buffers: Vec<wgpu::Buffer>,
+    programs: Vec<Vec<Dispatch>>,
+    transfer: Transfer,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Steps of the next submit.
+    submit_steps: usize,
+    last_done: Option<Instant>,
+    counters: Counters,
+}
+
+impl GpuExecutor {
+    pub(super) fn new(gpu: Arc<Gpu>, plan: &Plan, tile: Tile, checked: bool) -> Result<Self> {
+        let mut counters = Counters::default();
+        let mut buffers = Vec::with_capacity(plan.buffers.len());
+        for spec in &plan.buffers {
+            counters.buffers += 1;
+            buffers.push(gpu.scoped(&format!("the buffer {}", spec.name), || {
+                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&spec.name),
+                    size: (spec.words * 4).max(16).next_multiple_of(16),
+                    usage: wgpu::BufferUsages::STORAGE
+                        | wgpu::BufferUsages::COPY_DST
+                        | wgpu::BufferUsages::COPY_SRC,
+                    mapped_at_creation: false,
+                })
+            })?);
+        }
+        let programs = build(&gpu, plan, &buffers, tile, checked, &mut counters)?;
+        // The largest readback is the last: every log, and the parameters.
+        let readback_words: u64 = plan
+            .buffers
+            .iter()
+            .filter(|spec| {
+                spec.name == "parameters"
+                    || spec.name.ends_with(".log")
+                    || spec.contents == Contents::State
+            })
+            .map(|spec| spec.words)
+            .sum();
+        let transfer = Transfer::new(&gpu, readback_words * 4, &mut counters)?;
+        Ok(Self {
+            gpu,
+            contents: plan.buffers.iter().map(|spec| spec.contents).collect(),
+            buffers,
+            programs,
+            transfer,
+            in_flight: VecDeque::with_capacity(IN_FLIGHT + 1),
+            submit_steps: 1,
+            last_done: None,
+            counters,
+        })
+    }
+
+    fn buffer(&self, id: BufferId, contents: Contents) -> Result<wgpu::Buffer> {
+        match (self.buffers.get(id.0), self.contents.get(id.0)) {
+            (Some(buffer), Some(found)) if *found == contents => Ok(buffer.clone()),
+            (_, found) => {
+                Err(Error::internal(format!("buffer {id:?} holds {found:?}, not {contents:?}")))
+            }
+        }
+    }
+
+    fn upload<T: bytemuck::NoUninit>(
+        &mut self,
+        id: BufferId,
+        contents: Contents,
+        values: &[T],
+    ) -> Result<()> {
+        let buffer = self.buffer(id, contents)?;
+        self.transfer.upload(&self.gpu, &buffer, bytemuck::cast_slice(values))
+    }
+
+    /// Waits for the oldest submit when too many are under way, and learns from its time.
+    fn make_room(&mut self) -> Result<()> {
+        while self.in_flight.len() >= IN_FLIGHT {
+            let Some(oldest) = self.in_flight.pop_front() else { break };
+            self.gpu.wait(Some(oldest))?;
+            let now = Instant::now();
+            if let Some(before) = self.last_done.replace(now) {
+                let took = now - before;
+                if took < SHORT {
+                    self.submit_steps *= 2;
+                } else if took > LONG {
+                    self.submit_steps = (self.submit_steps / 2).max(1);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()> {
+        let narrow: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        self.upload(buffer, Contents::Reals, &narrow)
+    }
+
+    fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()> {
+        self.upload(buffer, Contents::Reals, values)
+    }
+
+    fn write_words(&mut self, buffer: BufferId, values: &[u32]) -> Result<()> {
+        self.upload(buffer, Contents::Words, values)
+    }
+
+    fn write_steps(&mut self, buffer: BufferId, values: &[StepSettings<f64>]) -> Result<()> {
+        let narrow: Vec<StepSettings<f32>> = values.iter().map(StepSettings::to).collect();
+        self.upload(buffer, Contents::Steps, &narrow)
+    }
+
+    fn write_layers(&mut self, buffer: BufferId, values: &[LayerSettings]) -> Result<()> {
+        self.upload(buffer, Contents::Layers, values)
+    }
+
+    fn write_state(&mut self, buffer: BufferId, values: &[MemberState]) -> Result<()> {
+        self.upload(buffer, Contents::State, values)
+    }
+
+    fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()> {
+        let source = self.buffer(from, Contents::Reals)?;
+        let target = self.buffer(to, Contents::Reals)?;
+        let (start, len) = (start as u64 * 4, len as u64 * 4);
+        if start + len > source.size().min(target.size()) {
+            return Err(Error::internal(format!("a copy from {from:?} to {to:?} past the end")));
+        }
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&source, start, &target, start, len);
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.check()
+    }
+
+    fn run(&mut self, program: ProgramId, steps: usize) -> Result<()> {
+        let calls = self.programs.get(program.0).map_or(0, Vec::len);
+        let most = (MOST_DISPATCHES / calls.max(1)).max(1);
+        let mut left = steps;
+        while left > 0 {
+            self.make_room()?;
+            self.submit_steps = self.submit_steps.min(most);
+            let now = left.min(self.submit_steps);
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for _ in 0..now {
+                    for dispatch in &self.programs[program.0] {
+                        pass.set_pipeline(&dispatch.pipeline);
+                        pass.set_bind_group(0, &dispatch.bind_group, &[]);
+                        let [x, y, z] = dispatch.workgroups;
+                        pass.dispatch_workgroups(x, y, z);
+                    }
+                }
+            }
+            self.in_flight.push_back(self.gpu.queue.submit([encoder.finish()]));
+            self.counters.calls += (now * calls) as u64;
+            left -= now;
+        }
+        self.gpu.check()
+    }
+
+    fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {
+        let mut sources = Vec::with_capacity(wanted.len());
+        for (id, length) in wanted {
+            let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
+            let words = if contents == Contents::State { length * 4 } else { *length };
+            sources.push((self.buffer(*id, contents)?, words as u64 * 4, contents));
+        }
+        let borrowed: Vec<_> = sources.iter().map(|(buffer, bytes, _)| (buffer, *bytes)).collect();
+        let read = self.transfer.read(&self.gpu, &borrowed, &mut self.counters)?;
+        self.in_flight.clear();
+        self.last_done = None;
+        read.into_iter()
+            .zip(&sources)
+            .map(|(bytes, (_, _, contents))| match contents {
+                Contents::Reals => Ok(Contained::Reals(
+                    bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+                )),
+                Contents::State => {
+                    Ok(Contained::State(bytemuck::pod_collect_to_vec::<u8, MemberState>(&bytes)))
+                }
+                other => Err(Error::internal(format!("{other:?} are not read back"))),
+            })
+            .collect()
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}

@@ -1,0 +1,115 @@
+//! The GPU backend: wgpu, on Vulkan, Metal or DX12.
+
+mod device;
+mod executor;
+mod pipelines;
+pub mod reflect;
+pub mod source;
+mod transfer;
+
+use std::sync::Arc;
+
+pub use device::{Adapter, AdapterFacts, adapters};
+pub use source::Tile;
+
+use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
+use crate::error::{Error, Result};
+use crate::program::Plan;
+use device::Gpu;
+use executor::GpuExecutor;
+
+/// A choice that is else made from the adapter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GpuOptions {
+    /// How matrix products are cut up; else by the class of the adapter.
+    pub tile: Option<Tile>,
+    /// Whether shaders check every index and bound every loop; else as `WGFIT_CHECKED_SHADERS` says.
+    pub checked_shaders: Option<bool>,
+}
+
+/// A GPU, opened.
+#[derive(Debug)]
+pub struct GpuBackend {
+    gpu: Arc<Gpu>,
+    tile: Tile,
+    checked: bool,
+}
+
+impl GpuBackend {
+    /// Opens an adapter.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn new(adapter: &Adapter, options: GpuOptions) -> Result<Self> {
+        let by_class = if adapter.is_software() { Tile::Direct } else { Tile::Tiled };
+        let asked = std::env::var("WGFIT_CHECKED_SHADERS").is_ok_and(|value| value == "1");
+        Ok(Self {
+            gpu: Arc::new(Gpu::open(adapter)?),
+            tile: options.tile.unwrap_or(by_class),
+            checked: options.checked_shaders.unwrap_or(asked),
+        })
+    }
+
+    /// wgpu's `noop` backend at WebGPU's default limits: everything builds, nothing is computed.
+    ///
+    /// # Errors
+    /// When wgpu was built without it.
+    #[doc(hidden)]
+    pub fn noop(options: GpuOptions) -> Result<Self> {
+        Self::new(&device::noop_adapter()?, options)
+    }
+
+    /// How matrix products are cut up.
+    pub fn tile(&self) -> Tile {
+        self.tile
+    }
+}
+
+impl Backend for GpuBackend {
+    fn device(&self) -> &DeviceDescription {
+        &self.gpu.description
+    }
+
+    fn capacity(&self) -> Capacity {
+        let limits = &self.gpu.limits;
+        Capacity {
+            buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            members: u64::from(limits.max_compute_workgroups_per_dimension),
+        }
+    }
+
+    fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
+        let capacity = self.capacity();
+        let device = &self.gpu.description.name;
+        for buffer in &plan.buffers {
+            let needed = buffer.words * 4;
+            if needed > capacity.buffer_bytes {
+                return Err(Error::TooLarge {
+                    what: format!("the buffer {}", buffer.name),
+                    needed,
+                    allowed: capacity.buffer_bytes,
+                    device: device.clone(),
+                    help: "use fewer units, a smaller training.batch_size, fewer members, or \
+                           --device cpu"
+                        .to_owned(),
+                });
+            }
+        }
+        let limit = self.gpu.limits.max_compute_workgroups_per_dimension;
+        for call in plan.programs.iter().flat_map(|program| &program.calls) {
+            let groups = source::workgroups(call, self.tile, limit);
+            if let Some(most) = groups.iter().max().filter(|most| **most > limit) {
+                return Err(Error::TooLarge {
+                    what: format!("{} of {} (in workgroups)", call.kernel.name(), call.subject),
+                    needed: u64::from(*most),
+                    allowed: u64::from(limit),
+                    device: device.clone(),
+                    help: "use fewer units, a smaller training.batch_size or fewer members"
+                        .to_owned(),
+                });
+            }
+        }
+        let executor = GpuExecutor::new(Arc::clone(&self.gpu), plan, self.tile, self.checked)?;
+        Ok(Box::new(executor))
+    }
+}

@@ -1,0 +1,205 @@
+//! Pipelines and bind groups: built once, before step 1.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::device::Gpu;
+use super::reflect::{Binding, BindingKind, bindings};
+use super::source::{Tile, compose, workgroups};
+use crate::backend::Counters;
+use crate::error::{Error, Result};
+use crate::program::{Call, Plan};
+
+/// A kernel call, ready to be dispatched.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    pub(super) pipeline: Arc<wgpu::ComputePipeline>,
+    pub(super) bind_group: wgpu::BindGroup,
+    pub(super) workgroups: [u32; 3],
+}
+
+/// One pipeline with what its source says of its bindings.
+struct Built {
+    pipeline: Arc<wgpu::ComputePipeline>,
+    layout: wgpu::BindGroupLayout,
+    bindings: Vec<Binding>,
+}
+
+/// Builds the dispatches of every program of a plan. Equal sources share a pipeline.
+pub(super) fn build(
+    gpu: &Gpu,
+    plan: &Plan,
+    buffers: &[wgpu::Buffer],
+    tile: Tile,
+    checked: bool,
+    counters: &mut Counters,
+) -> Result<Vec<Vec<Dispatch>>> {
+    let uniforms = Uniforms::new(gpu, plan, counters)?;
+    let limit = gpu.limits.max_compute_workgroups_per_dimension;
+    let mut cache: HashMap<String, Built> = HashMap::new();
+    let mut programs = Vec::with_capacity(plan.programs.len());
+    let mut at = 0;
+    for program in &plan.programs {
+        let mut dispatches = Vec::with_capacity(program.calls.len());
+        for call in &program.calls {
+            let label = format!("{} of {}", call.kernel.name(), call.subject);
+            let source = compose(call, tile);
+            let built = match cache.entry(source) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    counters.pipelines += 1;
+                    let built = pipeline(gpu, &label, entry.key(), checked)?;
+                    entry.insert(built)
+                }
+            };
+            counters.bind_groups += 1;
+            dispatches.push(Dispatch {
+                pipeline: Arc::clone(&built.pipeline),
+                bind_group: bind_group(gpu, &label, call, built, buffers, uniforms.slice(at))?,
+                workgroups: workgroups(call, tile, limit),
+            });
+            at += 1;
+        }
+        programs.push(dispatches);
+    }
+    Ok(programs)
+}
+
+fn pipeline(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built> {
+    let bindings = bindings(label, source)?;
+    let entries: Vec<_> = bindings
+        .iter()
+        .map(|binding| wgpu::BindGroupLayoutEntry {
+            binding: binding.number,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match binding.kind {
+                    BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+                    BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                    BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        })
+        .collect();
+    let device = &gpu.device;
+    gpu.scoped(label, || {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        };
+        let module = if checked {
+            device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: every index of the kernels is guarded by the sizes in their uniforms, which
+            // the plan makes together with the buffers; every loop ends by such a size. The tests
+            // run the kernels in both modes.
+            unsafe {
+                device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
+            }
+        };
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(label),
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(label),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..wgpu::PipelineCompilationOptions::default()
+            },
+            cache: None,
+        });
+        Built { pipeline: Arc::new(pipeline), layout, bindings }
+    })
+}
+
+/// Binds by name: what the source declares, the call must give.
+fn bind_group(
+    gpu: &Gpu,
+    label: &str,
+    call: &Call,
+    built: &Built,
+    buffers: &[wgpu::Buffer],
+    uniform: wgpu::BufferBinding<'_>,
+) -> Result<wgpu::BindGroup> {
+    let mut entries = Vec::with_capacity(built.bindings.len());
+    for binding in &built.bindings {
+        let resource = if binding.kind == BindingKind::Uniform {
+            wgpu::BindingResource::Buffer(uniform.clone())
+        } else {
+            call.buffer(&binding.name)
+                .and_then(|id| buffers.get(id.0))
+                .ok_or_else(|| {
+                    Error::internal(format!("{label} binds nothing to {:?}", binding.name))
+                })?
+                .as_entire_binding()
+        };
+        entries.push(wgpu::BindGroupEntry { binding: binding.number, resource });
+    }
+    gpu.scoped(label, || {
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(label),
+            layout: &built.layout,
+            entries: &entries,
+        })
+    })
+}
+
+/// The uniforms of all calls, in one buffer.
+struct Uniforms {
+    buffer: wgpu::Buffer,
+    slices: Vec<(u64, u64)>,
+}
+
+impl Uniforms {
+    fn new(gpu: &Gpu, plan: &Plan, counters: &mut Counters) -> Result<Self> {
+        let align = gpu.limits.min_uniform_buffer_offset_alignment as usize;
+        let mut bytes = Vec::new();
+        let mut slices = Vec::new();
+        for call in plan.programs.iter().flat_map(|program| &program.calls) {
+            bytes.resize(bytes.len().next_multiple_of(align), 0);
+            let uniform = call.parameters.bytes();
+            slices.push((bytes.len() as u64, uniform.len() as u64));
+            bytes.extend_from_slice(uniform);
+        }
+        bytes.resize(bytes.len().max(16).next_multiple_of(16), 0);
+        counters.buffers += 1;
+        let buffer = gpu.scoped("the uniforms", || {
+            let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("uniforms"),
+                size: bytes.len() as u64,
+                usage: wgpu::BufferUsages::UNIFORM,
+                mapped_at_creation: true,
+            });
+            if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
+                mapped.slice(..).copy_from_slice(&bytes);
+            }
+            buffer.unmap();
+            buffer
+        })?;
+        Ok(Self { buffer, slices })
+    }
+
+    fn slice(&self, call: usize) -> wgpu::BufferBinding<'_> {
+        let (offset, length) = self.slices[call];
+        wgpu::BufferBinding {
+            buffer: &self.buffer,
+            offset,
+            size: std::num::NonZeroU64::new(length),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The commands: one file each. Results go to stdout, progress and log lines to stderr.
+
+mod devices;
+mod evaluate;
+mod predict;
+mod schema;
+mod train;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+
+/// Exit code of a run that the user interrupted, as shells count it (128 + SIGINT).
+const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, Parser)]
+#[command(name = "wgfit", version, about, long_about = None, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network from a config
+    Train(train::Arguments),
+    /// Score a trained network on labelled data
+    Evaluate(evaluate::Arguments),
+    /// Predict from raw columns
+    Predict(predict::Arguments),
+    /// List the devices that can train
+    Devices(devices::Arguments),
+    /// Print the JSON Schema of the config
+    Schema,
+}
+
+/// Parses the command line and does what it says.
+///
+/// # Errors
+/// Whatever stopped the command; [`Error::exit_code`] gives the exit code.
+pub fn run() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Schema => schema::run().map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A run folder's or a file's model.
+fn load_model(run: &Path) -> Result<Model> {
+    let file = if run.is_dir() { run.join("model.safetensors") } else { run.to_owned() };
+    if !file.exists() {
+        return Err(Error::usage(format!("{} does not exist", file.display()))
+            .with_help("give a run folder that training has finished, or a model.safetensors"));
+    }
+    Model::load(&file)
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", &PathBuf::from("stdout"), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One JSON document on stdout.
+fn print_json(value: &serde_json::Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::internal(format!("cannot print JSON: {error}")))?;
+    print(&format!("{text}\n"))
+}

@@ -1,0 +1,70 @@
+//! `wgfit predict`: predictions from raw columns, as CSV.
+
+use std::path::PathBuf;
+
+use crate::backend;
+use crate::config::data::Task;
+use crate::data;
+use crate::error::{Error, Result};
+use crate::model::{Model, Predictions, write_atomically};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A run folder, or a model.safetensors
+    run: PathBuf,
+    /// Rows with the columns that the network was trained on
+    #[arg(long)]
+    data: PathBuf,
+    /// Where to write [default: stdout]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
+    #[arg(long, default_value = "auto")]
+    device: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let model = super::load_model(&arguments.run)?;
+    let rows = data::load_features(&arguments.data, &model.preprocessing)?;
+    let chosen = backend::choose(&arguments.device)?;
+    let predictions = model.predict(rows, chosen.backend.as_ref())?;
+    let bytes = to_csv(&model, &predictions)
+        .map_err(|error| Error::internal(format!("cannot write CSV: {error}")))?;
+    match &arguments.out {
+        Some(file) => {
+            write_atomically(file, &bytes)?;
+            eprintln!("{} predictions in {}", predictions.rows, file.display());
+            Ok(())
+        }
+        None => super::print(&String::from_utf8_lossy(&bytes)),
+    }
+}
+
+/// `probability_{class}` columns and last `prediction`; for regression the predictions alone.
+fn to_csv(model: &Model, predictions: &Predictions) -> std::result::Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let classes = model.preprocessing.classes();
+    if model.preprocessing.task() == Task::Regression {
+        writer.write_record(prediction_columns(model))?;
+        for row in predictions.values.chunks_exact(predictions.width) {
+            writer.write_record(row.iter().map(|value| (*value as f32).to_string()))?;
+        }
+    } else {
+        let names = classes.iter().map(|class| format!("probability_{class}"));
+        writer.write_record(names.chain(["prediction".to_owned()]))?;
+        let rows = predictions.values.chunks_exact(predictions.width);
+        for (row, class) in rows.zip(predictions.classes()) {
+            let shares = row.iter().map(|value| (*value as f32).to_string());
+            writer.write_record(shares.chain([classes[class].clone()]))?;
+        }
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+/// `prediction`, or `prediction_{target}` when there are several.
+fn prediction_columns(model: &Model) -> Vec<String> {
+    match model.preprocessing.target_names() {
+        [_] | [] => vec!["prediction".to_owned()],
+        names => names.iter().map(|name| format!("prediction_{name}")).collect(),
+    }
+}

@@ -1,0 +1,199 @@
+//! `wgfit train`: a config and data in, a run folder out.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::backend;
+use crate::config::Config;
+use crate::data::{self, Dataset};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::network::Network;
+use crate::report::{Progress, RunFacts, RunFolder, count, score};
+use crate::train::{self, EpochRecord, Observer, Outcome, StepRecord, StopReason};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The config: JSON, `//` comments allowed
+    config: PathBuf,
+    /// Config keys to override, such as optimizer.learning_rate=0.01 or model.layers.0.units=256
+    #[arg(value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// The run folder [default: runs/{config name}-{n}, the first free n]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Replace a run that is already in the folder
+    #[arg(long)]
+    overwrite: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the summary as JSON instead of the run folder's path
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let config = Config::load(&arguments.config, &arguments.overrides)?;
+    let folder = arguments.config.parent().unwrap_or(Path::new(""));
+    let settings = config.validate(folder)?;
+    let mut progress = Progress::new(arguments.quiet);
+
+    let dataset = data::load(&settings.data)?;
+    let task = settings.fit_task(dataset.preprocessing.task())?;
+    show_data(&progress, &settings.data.train, &dataset);
+    let network = train::network_of(&settings, &dataset.preprocessing)?;
+    let chosen = backend::choose(&arguments.device)?;
+    progress.fact("device", &chosen.why);
+
+    // Everything that can be refused has been looked at: only now is a folder made.
+    let name = arguments.config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let mut run_folder = RunFolder::create(arguments.out.as_deref(), &name, arguments.overwrite)?;
+    let config = settings.resolved_for(&task);
+    run_folder.write_config(&config)?;
+
+    let interrupt = Arc::new(AtomicBool::new(false));
+    watch_for_interrupts(&interrupt)?;
+    let preprocessing = dataset.preprocessing.clone();
+    let data_hash = dataset.hash.clone();
+    let mut observer =
+        Recorder { folder: &mut run_folder, progress: &mut progress, interrupt: &interrupt };
+    let outcome = train::fit(&settings, &task, dataset, chosen.backend.as_ref(), &mut observer);
+    progress.end();
+    let outcome = outcome?;
+
+    let model = Model {
+        config: config.without_paths(),
+        preprocessing,
+        network,
+        parameters: outcome.parameters.clone(),
+    };
+    let facts = RunFacts {
+        device: chosen.backend.device(),
+        data_hash: &data_hash,
+        task: model.preprocessing.task().to_string(),
+        loss: task.loss.name,
+    };
+    let summary = run_folder.finish(&model, &outcome, &facts)?;
+    show_outcome(&progress, &outcome);
+    if arguments.json {
+        let mut document = summary;
+        document["run"] = run_folder.path().to_string_lossy().into();
+        super::print_json(&document)?;
+    } else {
+        super::print(&format!("{}\n", run_folder.path().display()))?;
+    }
+    match (outcome.failure, outcome.stop_reason) {
+        (Some(error), _) => Err(error),
+        (None, StopReason::Interrupted) => Ok(ExitCode::from(super::INTERRUPTED)),
+        (None, _) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Ctrl-C asks for an orderly end; a second one ends the process.
+fn watch_for_interrupts(interrupt: &Arc<AtomicBool>) -> Result<()> {
+    let flag = Arc::clone(interrupt);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(super::INTERRUPTED));
+        }
+    })
+    .map_err(|error| Error::internal(format!("cannot watch for Ctrl-C: {error}")))
+}
+
+fn show_data(progress: &Progress, file: &Path, dataset: &Dataset) {
+    let rows = |rows: &data::Rows| count(rows.rows as u64);
+    let mut text = format!("{}: {} training rows", file.display(), rows(&dataset.train));
+    for (set, name) in [(&dataset.validation, "validation"), (&dataset.test, "test")] {
+        if let Some(set) = set {
+            text.push_str(&format!(", {} {name}", rows(set)));
+        }
+    }
+    text.push_str(&format!("; {} inputs", count(dataset.preprocessing.inputs() as u64)));
+    progress.fact("data", &text);
+    for note in &dataset.notes {
+        progress.fact("", note);
+    }
+}
+
+fn show_outcome(progress: &Progress, outcome: &Outcome) {
+    let why = match outcome.stop_reason {
+        StopReason::Epochs => "all epochs done",
+        StopReason::EarlyStopping => "stopped early: no more improvement",
+        StopReason::Interrupted => "interrupted",
+        StopReason::Diverged => "diverged",
+    };
+    let kept = match outcome.best_epoch.as_slice() {
+        [0] => "the weights as they stand".to_owned(),
+        [epoch] => format!("the weights of epoch {epoch}"),
+        _ => "each member's best weights".to_owned(),
+    };
+    progress.line(&format!(
+        "\n{why} after {} epochs and {:.1} s ({} samples/s); kept {kept}",
+        outcome.epochs,
+        outcome.seconds,
+        count(outcome.samples_per_second as u64)
+    ));
+    let Some((_, first)) = outcome.scores.first() else { return };
+    let Some(names) = first.first().map(|scores| {
+        std::iter::once("loss")
+            .chain(scores.metrics.iter().map(|(name, _)| *name))
+            .collect::<Vec<_>>()
+    }) else {
+        return;
+    };
+    let mut header = format!("{:<12}", "");
+    for name in &names {
+        header.push_str(&format!("{name:>12}"));
+    }
+    progress.line(&header);
+    for (set, members) in &outcome.scores {
+        let mut line = format!("{set:<12}");
+        for name in &names {
+            let values: Vec<f64> = members.iter().filter_map(|scores| scores.get(name)).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            line.push_str(&format!("{:>12}", score(mean)));
+        }
+        if members.len() > 1 {
+            line.push_str("  (mean of the members)");
+        }
+        progress.line(&line);
+    }
+}
+
+/// Writes the records and shows the progress.
+struct Recorder<'a> {
+    folder: &'a mut RunFolder,
+    progress: &'a mut Progress,
+    interrupt: &'a AtomicBool,
+}
+
+impl Observer for Recorder<'_> {
+    fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) -> Result<()> {
+        self.progress.begin(network, epochs, epoch_steps);
+        Ok(())
+    }
+
+    fn step(&mut self, record: &StepRecord) -> Result<()> {
+        self.folder.step(record)
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        self.progress.epoch(record);
+        self.folder.epoch(record)
+    }
+
+    fn warn(&mut self, text: &str) -> Result<()> {
+        self.progress.line(&format!("warning: {text}"));
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}

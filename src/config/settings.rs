@@ -1,0 +1,153 @@
+//! The settings: a config as validated, every name looked up, every default filled in.
+
+use std::path::PathBuf;
+
+use super::data::DataSettings;
+use super::locations::Locations;
+use super::written::Mode;
+use crate::catalog::activation::ActivationRow;
+use crate::catalog::initializer::InitializerSettings;
+use crate::catalog::loss::LossRow;
+use crate::catalog::metric::MetricRow;
+use crate::catalog::optimizer::{Convention, Hyperparameters, OptimizerForm, OptimizerRow};
+use crate::catalog::schedule::ScheduleSettings;
+
+/// What a run does, all of it valid in itself; what depends on the task is checked by
+/// [`Settings::fit_task`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Networks trained side by side.
+    pub members: usize,
+    /// The data.
+    pub data: DataSettings,
+    /// The network.
+    pub model: ModelSettings,
+    /// The loss; `None` is the task's.
+    pub loss: Option<&'static LossRow>,
+    /// The optimizer.
+    pub optimizer: OptimizerSettings,
+    /// The learning rate's course.
+    pub schedule: ScheduleSettings,
+    /// Length and batches.
+    pub training: TrainingSettings,
+    /// Early stopping, unless it is off.
+    pub early_stopping: Option<EarlyStoppingSettings>,
+    /// Whether the config asks for early stopping, rather than having it by default.
+    pub early_stopping_given: bool,
+    /// Metrics; `None` is the task's.
+    pub metrics: Option<Vec<&'static MetricRow>>,
+    /// A log record every so many steps; 0 is none.
+    pub log_every_steps: usize,
+    pub(super) locations: Locations,
+}
+
+impl Settings {
+    /// [`l2_gradient_coefficient`] in the run's convention.
+    pub fn l2_gradient_coefficient(&self, l2: f64) -> f64 {
+        l2_gradient_coefficient(l2, self.optimizer.convention)
+    }
+
+    /// Whether the config names validation rows: a file, or a share above 0.
+    pub fn has_validation(&self) -> bool {
+        self.data.has_validation()
+    }
+}
+
+/// What multiplies a weight in the gradient of its l2 penalty. PyTorch: the penalty is
+/// l2 / 2 w^2, so l2. Keras: l2 w^2, so 2 l2.
+pub fn l2_gradient_coefficient(l2: f64, convention: Convention) -> f64 {
+    match convention {
+        Convention::Torch => l2,
+        Convention::Keras => 2.0 * l2,
+    }
+}
+
+/// The network, without what the task decides.
+#[derive(Debug, Clone)]
+pub struct ModelSettings {
+    /// The hidden layers.
+    pub layers: Vec<LayerSpec>,
+    /// The output layer.
+    pub output: OutputSpec,
+    /// A safetensors file with the starting weights.
+    pub init_from: Option<PathBuf>,
+}
+
+/// A hidden layer.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerSpec {
+    /// Units.
+    pub units: usize,
+    /// Its activation and the activation's parameter.
+    pub activation: (&'static ActivationRow, f64),
+    /// Starting weights.
+    pub init: InitializerSettings,
+    /// Starting biases.
+    pub bias_init: InitializerSettings,
+    /// Share of its outputs dropped in training, in [0, 1).
+    pub dropout: f64,
+    /// Penalty on the absolute weights.
+    pub l1: f64,
+    /// Penalty on the squared weights; see [`l2_gradient_coefficient`].
+    pub l2: f64,
+}
+
+/// The output layer.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputSpec {
+    /// Starting weights.
+    pub init: InitializerSettings,
+    /// Starting biases.
+    pub bias_init: InitializerSettings,
+    /// Penalty on the absolute weights.
+    pub l1: f64,
+    /// Penalty on the squared weights; see [`l2_gradient_coefficient`].
+    pub l2: f64,
+}
+
+/// The optimizer.
+#[derive(Debug, Clone, Copy)]
+pub struct OptimizerSettings {
+    /// The row.
+    pub row: &'static OptimizerRow,
+    /// The form that is fixed when the pipeline is built.
+    pub form: OptimizerForm,
+    /// Its numbers.
+    pub hyperparameters: Hyperparameters,
+    /// Whose formulas and defaults: of the optimizer, initialisers and l2.
+    pub convention: Convention,
+    /// Whether weight decay takes biases too.
+    pub decay_biases: bool,
+}
+
+/// Length and batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainingSettings {
+    /// Epochs at most.
+    pub epochs: usize,
+    /// Rows a step.
+    pub batch_size: usize,
+    /// Whether a last batch that is not full is left out.
+    pub drop_last: bool,
+}
+
+/// Early stopping; what it watches is looked up by [`Settings::fit_task`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct EarlyStoppingSettings {
+    /// What is watched, such as `val_loss`.
+    pub monitor: String,
+    /// Which way is better.
+    pub mode: Mode,
+    /// Epochs without improvement after which training stops.
+    pub patience: usize,
+    /// What a value must be better by.
+    pub min_delta: f64,
+    /// Whether the best epoch's weights are put back.
+    pub restore_best: bool,
+    /// Epochs to leave out at the start.
+    pub start_from_epoch: usize,
+    /// A value that must be beaten for the count of epochs to begin anew.
+    pub baseline: Option<f64>,
+}

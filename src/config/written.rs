@@ -1,0 +1,419 @@
+//! The config as written: serde types, of which the JSON Schema is made too. Each key's doc
+//! comment is its description there.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::catalogs::{AUTO, Activations, Initializers, Losses, Optimizers, Schedules};
+use super::data::{ColumnConfig, Scaling, TargetScaling, Task};
+use super::locations::Locations;
+use super::named::Named;
+use super::reserved::{
+    ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedNull, ReservedOne,
+    ReservedPrecision,
+};
+use super::sources::{PortionConfig, TargetConfig};
+use crate::catalog::metric;
+
+/// A config: what to train on which data, and how. Only `data.train` and `data.target` have no
+/// default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Seed of every random number of the run.
+    #[serde(default = "seed")]
+    pub seed: u64,
+    /// Networks trained side by side, each with random numbers of its own.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub members: usize,
+    /// The data.
+    pub data: DataConfig,
+    /// The network.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// The loss; `auto` fits the task.
+    #[serde(default = "auto_loss")]
+    pub loss: Named<Losses>,
+    /// The optimizer.
+    #[serde(default = "adam")]
+    pub optimizer: Named<Optimizers>,
+    /// The learning rate's course.
+    #[serde(default = "constant")]
+    pub schedule: Named<Schedules>,
+    /// Length and batches of the training.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// Early stopping; `null` is none. Left out, it is on when there is a validation set.
+    #[serde(default, deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EarlyStoppingConfig>")]
+    pub early_stopping: Option<Option<EarlyStoppingConfig>>,
+    /// Metrics; left out, those of the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "metric_names")]
+    pub metrics: Option<Vec<String>>,
+    /// What is logged.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Reserved.
+    #[serde(default, skip_serializing)]
+    pub checkpoint: ReservedCheckpoint,
+    #[serde(skip)]
+    pub(super) locations: Locations,
+}
+
+/// The data: files, columns, splits, scaling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// The training file, relative to the config file.
+    pub train: String,
+    /// Labels of the training file, for formats that keep them apart (IDX, NPY).
+    #[serde(default)]
+    pub labels: Option<String>,
+    /// Validation rows: a share of the training file in [0, 1), or a file.
+    #[serde(default = "validation")]
+    pub validation: PortionConfig,
+    /// Labels of the validation file.
+    #[serde(default)]
+    pub validation_labels: Option<String>,
+    /// Test rows: a share of the training file in [0, 1), or a file.
+    #[serde(default = "no_rows")]
+    pub test: PortionConfig,
+    /// Labels of the test file.
+    #[serde(default)]
+    pub test_labels: Option<String>,
+    /// The target: a column's name, its index from 0, or a list of them.
+    #[serde(default)]
+    pub target: Option<TargetConfig>,
+    /// What is learned; `auto` follows the target.
+    #[serde(default)]
+    pub task: TaskConfig,
+    /// What is known of single columns, by name.
+    #[serde(default)]
+    pub columns: BTreeMap<String, ColumnConfig>,
+    /// Scaling of numeric columns, fitted on the training rows.
+    #[serde(default = "standard")]
+    pub scaling: Scaling,
+    /// Reserved.
+    #[serde(default, skip_serializing)]
+    pub class_weights: ReservedNull,
+    /// Scaling of a regression target; predictions and metrics stay in the user's units.
+    #[serde(default = "target_scaling")]
+    pub target_scaling: TargetScaling,
+    /// Whether rows are shuffled before the split and at every epoch.
+    #[serde(default = "yes")]
+    pub shuffle: bool,
+    /// Whether a split keeps the shares of the classes.
+    #[serde(default = "yes")]
+    pub stratify: bool,
+}
+
+/// A task, or `auto`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskConfig {
+    /// Found from the target.
+    #[default]
+    Auto,
+    /// One of K classes.
+    Classification,
+    /// One of two classes.
+    Binary,
+    /// Numbers.
+    Regression,
+}
+
+impl TaskConfig {
+    /// The task, unless it is found from the target.
+    pub fn task(self) -> Option<Task> {
+        match self {
+            Self::Auto => None,
+            Self::Classification => Some(Task::Classification),
+            Self::Binary => Some(Task::Binary),
+            Self::Regression => Some(Task::Regression),
+        }
+    }
+}
+
+impl From<Option<Task>> for TaskConfig {
+    fn from(task: Option<Task>) -> Self {
+        match task {
+            None => Self::Auto,
+            Some(Task::Classification) => Self::Classification,
+            Some(Task::Binary) => Self::Binary,
+            Some(Task::Regression) => Self::Regression,
+        }
+    }
+}
+
+/// The network. The output layer is added to fit the task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// The hidden layers, from the input on.
+    pub layers: Vec<LayerConfig>,
+    /// The output layer.
+    pub output: OutputConfig,
+    /// A safetensors file with the starting weights, relative to the config file.
+    pub init_from: Option<String>,
+}
+
+impl Default for ModelConfig {
+    /// One hidden layer of 64 ReLU units.
+    fn default() -> Self {
+        Self {
+            layers: vec![LayerConfig::default()],
+            output: OutputConfig::default(),
+            init_from: None,
+        }
+    }
+}
+
+/// A hidden layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LayerConfig {
+    /// Units.
+    #[schemars(range(min = 1))]
+    pub units: usize,
+    /// Activation.
+    pub activation: Named<Activations>,
+    /// Starting weights; left out, they fit the activation.
+    pub init: Option<Named<Initializers>>,
+    /// Starting biases.
+    pub bias_init: Named<Initializers>,
+    /// Share of the outputs dropped in training, in [0, 1).
+    #[schemars(range(min = 0))]
+    pub dropout: f64,
+    /// Penalty on the absolute weights.
+    #[schemars(range(min = 0))]
+    pub l1: f64,
+    /// Penalty on the squared weights, halved in the torch convention.
+    #[schemars(range(min = 0))]
+    pub l2: f64,
+    /// Reserved.
+    #[serde(skip_serializing)]
+    pub norm: ReservedNull,
+}
+
+impl Default for LayerConfig {
+    fn default() -> Self {
+        Self {
+            units: 64,
+            activation: Named::new("relu"),
+            init: None,
+            bias_init: Named::new("zeros"),
+            dropout: 0.0,
+            l1: 0.0,
+            l2: 0.0,
+            norm: ReservedNull,
+        }
+    }
+}
+
+/// The output layer, whose units and activation follow the task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// Starting weights.
+    pub init: Option<Named<Initializers>>,
+    /// Starting biases.
+    pub bias_init: Named<Initializers>,
+    /// Penalty on the absolute weights.
+    #[schemars(range(min = 0))]
+    pub l1: f64,
+    /// Penalty on the squared weights, halved in the torch convention.
+    #[schemars(range(min = 0))]
+    pub l2: f64,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self { init: None, bias_init: Named::new("zeros"), l1: 0.0, l2: 0.0 }
+    }
+}
+
+/// Length and batches of the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Epochs at most.
+    #[schemars(range(min = 1))]
+    pub epochs: usize,
+    /// Rows a step.
+    #[schemars(range(min = 1))]
+    pub batch_size: usize,
+    /// Whether a last batch that is not full is left out.
+    pub drop_last: bool,
+    /// Reserved.
+    #[serde(skip_serializing)]
+    pub precision: ReservedPrecision,
+    /// Reserved.
+    #[serde(skip_serializing)]
+    pub ema: ReservedNull,
+    /// Reserved.
+    #[serde(skip_serializing)]
+    pub accumulate: ReservedOne,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch_size: 64,
+            drop_last: false,
+            precision: ReservedPrecision,
+            ema: ReservedNull,
+            accumulate: ReservedOne,
+        }
+    }
+}
+
+/// Early stopping, as in Keras.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EarlyStoppingConfig {
+    /// What is watched: `loss` or a metric, of the validation set with `val_` before it.
+    pub monitor: String,
+    /// Whether smaller or larger is better.
+    pub mode: Mode,
+    /// Epochs without improvement after which training stops.
+    pub patience: usize,
+    /// What a value must be better by to count, in the monitor's unit.
+    #[schemars(range(min = 0))]
+    pub min_delta: f64,
+    /// Whether the best epoch's weights are put back at the end.
+    pub restore_best: bool,
+    /// Epochs to leave out at the start.
+    pub start_from_epoch: usize,
+    /// A value that must be beaten for the count of epochs to begin anew.
+    pub baseline: Option<f64>,
+}
+
+impl Default for EarlyStoppingConfig {
+    fn default() -> Self {
+        Self {
+            monitor: "val_loss".to_owned(),
+            mode: Mode::Auto,
+            patience: 10,
+            min_delta: 0.0,
+            restore_best: true,
+            start_from_epoch: 0,
+            baseline: None,
+        }
+    }
+}
+
+/// Which way a monitored value is better.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The monitor's own way.
+    #[default]
+    Auto,
+    /// Smaller is better.
+    Min,
+    /// Larger is better.
+    Max,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// A record every so many steps; 0 is none.
+    pub every_steps: usize,
+    /// Reserved.
+    #[serde(skip_serializing)]
+    pub tensorboard: ReservedFalse,
+    /// Reserved.
+    #[serde(skip_serializing)]
+    pub histograms_every: ReservedHistograms,
+}
+
+impl Config {
+    /// The JSON Schema of a config.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
+    /// The config with its paths cut down to file names: equal runs have equal forms of it.
+    pub fn without_paths(&self) -> Self {
+        let mut config = self.clone();
+        let data = &mut config.data;
+        let files = [&mut data.labels, &mut data.validation_labels, &mut data.test_labels];
+        let model_file = [&mut config.model.init_from];
+        for file in files.into_iter().chain(model_file).flatten() {
+            *file = file_name(file);
+        }
+        data.train = file_name(&data.train);
+        for portion in [&mut data.validation, &mut data.test] {
+            if let PortionConfig::File(file) = portion {
+                *file = file_name(file);
+            }
+        }
+        config
+    }
+}
+
+fn file_name(path: &str) -> String {
+    let name = std::path::Path::new(path).file_name();
+    name.map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Tells `null`, which turns a key off, from a key that is left out.
+fn given_or_null<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+fn metric_names(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = metric::METRICS.iter().map(|row| row.name).collect();
+    json_schema!({ "type": ["array", "null"], "items": { "enum": names } })
+}
+
+fn seed() -> u64 {
+    42
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn validation() -> PortionConfig {
+    PortionConfig::Share(0.2)
+}
+
+fn no_rows() -> PortionConfig {
+    PortionConfig::Share(0.0)
+}
+
+fn standard() -> Scaling {
+    Scaling::Standard
+}
+
+fn target_scaling() -> TargetScaling {
+    TargetScaling::Auto
+}
+
+fn auto_loss() -> Named<Losses> {
+    Named::new(AUTO)
+}
+
+fn adam() -> Named<Optimizers> {
+    Named::new("adam")
+}
+
+fn constant() -> Named<Schedules> {
+    Named::new("constant")
+}

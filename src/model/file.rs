@@ -1,0 +1,235 @@
+//! Model files: safetensors, written whole or not at all.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::{FORMAT_VERSION, Metadata, Model};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::train::network_of;
+
+/// Room for a header and for tensors that are not ours.
+const SLACK_BYTES: u64 = 256 << 20;
+
+/// Writes a file under a temporary name beside it, syncs it and renames it into place.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail = |source| Error::io("write", path, source);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
+    make_readable(file.as_file()).map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    // The rename itself must reach the disk; not every system lets a folder be synced.
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// Temporary files are private to their owner; results are not.
+#[cfg(unix)]
+fn make_readable(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_file: &File) -> std::io::Result<()> {
+    Ok(())
+}
+
+impl Model {
+    /// Writes the model. Two equal models give equal bytes.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            wgfit: env!("CARGO_PKG_VERSION").to_owned(),
+            config: self.config.clone(),
+            preprocessing: self.preprocessing.clone(),
+        };
+        let metadata = serde_json::to_string(&metadata)
+            .map_err(|error| Error::internal(format!("cannot write the metadata: {error}")))?;
+        let mut tensors = Vec::new();
+        for tensor in self.network.tensors() {
+            let mut values = Vec::with_capacity(self.network.members * tensor.length);
+            for member in self.parameters.chunks_exact(self.network.stride) {
+                values.extend_from_slice(&member[tensor.offset..tensor.offset + tensor.length]);
+            }
+            let mut shape = tensor.shape;
+            if self.network.members > 1 {
+                shape.insert(0, self.network.members);
+            }
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            tensors.push((tensor.name, shape, bytes));
+        }
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                TensorView::new(Dtype::F32, shape.clone(), bytes)
+                    .map(|view| (name.as_str(), view))
+                    .map_err(|error| Error::internal(format!("{name}: {error}")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        // One key: a map of several would be written in no fixed order.
+        let header = HashMap::from([("wgfit".to_owned(), metadata)]);
+        let bytes = safetensors::serialize(views, Some(header))
+            .map_err(|error| Error::internal(format!("cannot write safetensors: {error}")))?;
+        write_atomically(path, &bytes)
+    }
+
+    /// Reads a model that wgfit wrote.
+    ///
+    /// # Errors
+    /// A file that is not one, or whose parts contradict each other.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = read_bounded(path, u64::MAX)?;
+        let bad = |problem: String| Error::model(path, problem);
+        let (_, header) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| bad(format!("not a safetensors file: {error}")))?;
+        let text =
+            header.metadata().as_ref().and_then(|map| map.get("wgfit")).ok_or_else(|| {
+                bad("no wgfit metadata in it, so it does not say how to use the weights".to_owned())
+                    .with_help("give the model.safetensors of a run folder")
+            })?;
+        let version = serde_json::from_str::<serde_json::Value>(text)
+            .ok()
+            .and_then(|value| value.get("format_version").and_then(serde_json::Value::as_u64));
+        if version.is_some_and(|version| version > u64::from(FORMAT_VERSION)) {
+            return Err(
+                bad("written by a newer version of wgfit".to_owned()).with_help("update wgfit")
+            );
+        }
+        let metadata: Metadata = serde_json::from_str(text)
+            .map_err(|error| bad(format!("the metadata is damaged: {error}")))?;
+        metadata
+            .preprocessing
+            .validate()
+            .map_err(|error| bad(format!("the preprocessing is damaged: {error}")))?;
+        let config: Config = metadata.config;
+        let settings = config.validate(Path::new("."))?;
+        let network = network_of(&settings, &metadata.preprocessing)?;
+        check_length(path, bytes.len() as u64, &network)?;
+        let mut parameters = vec![0.0; network.members * network.stride];
+        fill(path, &bytes, &network, &mut parameters)?;
+        Ok(Self { config, preprocessing: metadata.preprocessing, network, parameters })
+    }
+}
+
+/// A network needs at least its parameters' bytes: nothing is allocated for a config that claims
+/// more than the file holds.
+fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
+    let needed = network.members as u64 * network.parameters() as u64 * 4;
+    if length < needed {
+        return Err(Error::model(
+            path,
+            format!(
+                "the network {} needs {needed} bytes of weights, the file has {length}",
+                network.shape()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Reads starting weights into the arenas of all members: tensors named as in a model file, with
+/// or without the leading member axis.
+///
+/// # Errors
+/// A missing tensor, a wrong shape or type, values that are not finite.
+pub fn read_weights(path: &Path, network: &Network, arena: &mut [f32]) -> Result<()> {
+    let needed = network.members as u64 * network.parameters() as u64 * 8;
+    let bytes = read_bounded(path, needed + SLACK_BYTES)?;
+    fill(path, &bytes, network, arena)
+}
+
+/// The whole file, when it is not longer than `limit`.
+fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let fail = |source| Error::io("read", path, source);
+    let file = File::open(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    if length > limit {
+        return Err(Error::model(
+            path,
+            format!("{length} bytes long, but the network's weights need at most {limit}"),
+        )
+        .with_help("is this the file of another network?"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+fn fill(path: &Path, bytes: &[u8], network: &Network, arena: &mut [f32]) -> Result<()> {
+    let bad = |problem: String| Error::model(path, problem);
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| bad(format!("not a safetensors file: {error}")))?;
+    for tensor in network.tensors() {
+        let view = file.tensor(&tensor.name).map_err(|_| {
+            let mut names = file.names();
+            names.sort_unstable();
+            bad(format!("no tensor {:?} in it", tensor.name))
+                .with_help(format!("it holds: {}", shortened(&names)))
+        })?;
+        let mut members_shape = tensor.shape.clone();
+        members_shape.insert(0, network.members);
+        let apart = view.shape() == members_shape;
+        if !apart && view.shape() != tensor.shape {
+            return Err(bad(format!(
+                "{} has shape {:?}, but the network {} needs {:?}",
+                tensor.name,
+                view.shape(),
+                network.shape(),
+                tensor.shape
+            ))
+            .with_help(
+                "weights are [units, inputs]; model.layers must be as when they were saved",
+            ));
+        }
+        let values: Vec<f32> = match view.dtype() {
+            Dtype::F32 => {
+                view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+            }
+            Dtype::F64 => {
+                view.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()
+            }
+            other => {
+                return Err(bad(format!(
+                    "{} is of type {other:?}, expected F32 or F64",
+                    tensor.name
+                )));
+            }
+        };
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(bad(format!("{} holds {} at element {at}", tensor.name, values[at])));
+        }
+        for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
+            let first = if apart { member * tensor.length } else { 0 };
+            mine[tensor.offset..tensor.offset + tensor.length]
+                .copy_from_slice(&values[first..first + tensor.length]);
+        }
+    }
+    Ok(())
+}
+
+fn shortened(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "no tensors".to_owned();
+    }
+    let mut text = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 12 {
+        text.push_str(", ...");
+    }
+    text
+}

@@ -1,0 +1,41 @@
+//! A trained model: the weights kept and, beside them, all that is needed to use them.
+
+mod file;
+mod predict;
+
+use serde::{Deserialize, Serialize};
+
+pub use file::read_weights;
+pub(crate) use file::write_atomically;
+pub use predict::Predictions;
+
+use crate::config::Config;
+use crate::data::Preprocessing;
+use crate::network::Network;
+
+/// The version of the model file's layout.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a model file's metadata holds, as JSON under the key `wgfit`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    format_version: u32,
+    /// The version of wgfit that wrote it.
+    wgfit: String,
+    config: Config,
+    preprocessing: Preprocessing,
+}
+
+/// A trained network with its config and its fitted preprocessing.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The config it was trained by, without paths.
+    pub config: Config,
+    /// How raw columns become inputs, and outputs predictions.
+    pub preprocessing: Preprocessing,
+    /// The network.
+    pub network: Network,
+    /// The weights, [members][stride].
+    pub parameters: Vec<f32>,
+}

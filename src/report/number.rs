@@ -1,0 +1,47 @@
+//! Numbers as people read them.
+
+/// `17226` as `17,226`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A score in about four significant digits: `0.0123`, `0.9833`, `54.31`, `1.2e-5`.
+pub fn score(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() || value == 0.0 {
+        format!("{value}")
+    } else if size < 1e-3 {
+        format!("{value:.1e}")
+    } else if size < 10.0 {
+        format!("{value:.4}")
+    } else if size < 1000.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1000), "1,000");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(score(0.98333), "0.9833");
+        assert_eq!(score(54.309), "54.31");
+        assert_eq!(score(0.000_012), "1.2e-5");
+        assert_eq!(score(f64::NAN), "NaN");
+    }
+}

@@ -1,0 +1,125 @@
+//! Progress: a bar on a terminal, plain lines elsewhere. All of it on stderr.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{count, score};
+use crate::network::Network;
+use crate::train::{EpochRecord, Scores};
+
+/// Shows how training goes.
+#[derive(Debug)]
+pub struct Progress {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    epochs: usize,
+}
+
+impl Progress {
+    /// Quiet shows nothing.
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, bar: None, epochs: 0 }
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// A labelled fact: `network   64-128-10, 9,610 parameters`.
+    pub fn fact(&self, label: &str, text: &str) {
+        self.line(&format!("{label:<10}{text}"));
+    }
+
+    /// Training begins.
+    pub fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) {
+        self.epochs = epochs;
+        let members = match network.members {
+            1 => String::new(),
+            members => format!("{members} members of "),
+        };
+        self.fact(
+            "network",
+            &format!(
+                "{members}{}, {} parameters",
+                network.shape(),
+                count(network.parameters() as u64)
+            ),
+        );
+        self.fact("training", &format!("at most {epochs} epochs of {epoch_steps} steps"));
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = ProgressBar::new(epochs as u64);
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} epoch {pos}/{len} {bar:24} {wide_msg} {eta}")
+        {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        self.bar = Some(bar);
+    }
+
+    /// An epoch ended.
+    pub fn epoch(&self, record: &EpochRecord) {
+        if self.quiet {
+            return;
+        }
+        let mut parts = vec![described("", &record.train)];
+        if let Some(validation) = &record.validation {
+            parts.push(described("val_", validation));
+        }
+        parts.push(format!("{} samples/s", count(record.samples_per_second as u64)));
+        if record.validation.is_some() && record.best.iter().any(|best| *best) {
+            parts.push("best so far".to_owned());
+        }
+        let text = parts.join("  ");
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(record.epoch as u64);
+                bar.set_message(text);
+            }
+            None => eprintln!("epoch {:>4}/{}  {text}", record.epoch, self.epochs),
+        }
+    }
+
+    /// Training ended: the bar's last state stays as a line.
+    pub fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            let message = bar.message();
+            let position = bar.position();
+            bar.finish_and_clear();
+            eprintln!("epoch {position:>4}/{}  {message}", self.epochs);
+        }
+    }
+}
+
+/// `val_loss 0.1234  val_accuracy 0.9812`; with several members the best and the worst.
+fn described(prefix: &str, scores: &[Scores]) -> String {
+    let spread = |values: Vec<f64>| match values.as_slice() {
+        [value] => score(*value),
+        _ => {
+            let finite = values.iter().copied().filter(|value| value.is_finite());
+            let low = finite.clone().fold(f64::INFINITY, f64::min);
+            let high = finite.fold(f64::NEG_INFINITY, f64::max);
+            format!("{}..{}", score(low), score(high))
+        }
+    };
+    let mut parts =
+        vec![format!("{prefix}loss {}", spread(scores.iter().map(|s| s.loss).collect()))];
+    if let Some(first) = scores.first() {
+        for (at, (name, _)) in first.metrics.iter().enumerate() {
+            let values = scores.iter().map(|s| s.metrics[at].1).collect();
+            parts.push(format!("{prefix}{name} {}", spread(values)));
+        }
+    }
+    parts.join("  ")
+}

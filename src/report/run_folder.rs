@@ -1,0 +1,182 @@
+//! The run folder: config.json, metrics.jsonl, summary.json, model.safetensors.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{each_member, number, scores_json};
+use crate::backend::DeviceDescription;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::{Model, write_atomically};
+use crate::train::{EpochRecord, Outcome, StepRecord};
+
+/// What a run writes; the rest of a folder is not wgfit's.
+const FILES: [&str; 4] = ["config.json", "metrics.jsonl", "summary.json", "model.safetensors"];
+
+/// A folder that a run writes into.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    metrics: File,
+}
+
+/// What the summary tells beside the outcome of the training.
+#[derive(Debug, Clone)]
+pub struct RunFacts<'a> {
+    /// What it ran on.
+    pub device: &'a DeviceDescription,
+    /// Hash of the encoded data.
+    pub data_hash: &'a str,
+    /// The task.
+    pub task: String,
+    /// The loss.
+    pub loss: &'static str,
+}
+
+impl RunFolder {
+    /// Makes the folder: `out`, or the first free `runs/{name}-{n}`.
+    ///
+    /// # Errors
+    /// When `out` already holds a run and `overwrite` is not given, or nothing can be written.
+    pub fn create(out: Option<&Path>, name: &str, overwrite: bool) -> Result<Self> {
+        let path = match out {
+            Some(out) => {
+                fs::create_dir_all(out).map_err(|error| Error::io("create", out, error))?;
+                clear(out, overwrite)?;
+                out.to_owned()
+            }
+            None => first_free(Path::new("runs"), name)?,
+        };
+        let file = path.join("metrics.jsonl");
+        let metrics = File::create(&file).map_err(|error| Error::io("create", &file, error))?;
+        Ok(Self { path, metrics })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes config.json: every default written out.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_config(&self, config: &Config) -> Result<()> {
+        self.write_json("config.json", &json!(config))
+    }
+
+    fn write_json(&self, name: &str, value: &Value) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|error| Error::internal(format!("cannot write {name}: {error}")))?;
+        text.push('\n');
+        write_atomically(&self.path.join(name), text.as_bytes())
+    }
+
+    fn append(&mut self, record: &Value) -> Result<()> {
+        let line = format!("{record}\n");
+        self.metrics
+            .write_all(line.as_bytes())
+            .map_err(|error| Error::io("write", &self.path.join("metrics.jsonl"), error))
+    }
+
+    /// Appends a step to metrics.jsonl.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn step(&mut self, record: &StepRecord) -> Result<()> {
+        let values = |all: &[f64]| each_member(all.iter().map(|value| number(*value)));
+        self.append(&json!({
+            "kind": "step",
+            "step": record.step,
+            "epoch": record.epoch,
+            "loss": values(&record.loss),
+            "learning_rate": record.learning_rate,
+            "grad_norm": values(&record.grad_norm),
+            "penalty": values(&record.penalty),
+        }))
+    }
+
+    /// Appends an epoch to metrics.jsonl.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        let mut line = json!({
+            "kind": "epoch",
+            "epoch": record.epoch,
+            "step": record.step,
+            "seconds": record.seconds,
+            "samples_per_second": record.samples_per_second,
+            "learning_rate": record.learning_rate,
+            "train": scores_json(&record.train),
+        });
+        if let Some(validation) = &record.validation {
+            line["validation"] = scores_json(validation);
+        }
+        self.append(&line)
+    }
+
+    /// Writes model.safetensors and summary.json.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn finish(&self, model: &Model, outcome: &Outcome, facts: &RunFacts) -> Result<Value> {
+        model.save(&self.path.join("model.safetensors"))?;
+        let mut summary = json!({});
+        for (set, scores) in &outcome.scores {
+            summary[set] = scores_json(scores);
+        }
+        let rest = json!({
+            "best_epoch": each_member(outcome.best_epoch.iter().map(|epoch| json!(epoch))),
+            "epochs": outcome.epochs,
+            "stop_reason": outcome.stop_reason,
+            "seconds": outcome.seconds,
+            "samples_per_second": outcome.samples_per_second,
+            "parameters": outcome.network.parameters(),
+            "network": outcome.network.shape(),
+            "members": outcome.network.members,
+            "task": facts.task,
+            "loss": facts.loss,
+            "device": facts.device,
+            "data_hash": facts.data_hash,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        if let (Some(summary), Value::Object(rest)) = (summary.as_object_mut(), rest) {
+            summary.extend(rest);
+        }
+        self.write_json("summary.json", &summary)?;
+        Ok(summary)
+    }
+}
+
+/// Refuses a folder that holds a run, or takes the run out of it.
+fn clear(folder: &Path, overwrite: bool) -> Result<()> {
+    for file in FILES.map(|name| folder.join(name)) {
+        if !file.exists() {
+            continue;
+        }
+        if !overwrite {
+            return Err(Error::usage(format!("{} already holds a run", folder.display()))
+                .with_help("give --overwrite to replace it, or another folder with --out"));
+        }
+        fs::remove_file(&file).map_err(|error| Error::io("remove", &file, error))?;
+    }
+    Ok(())
+}
+
+/// `runs/{name}-{n}` with the first free n, made by this call alone.
+fn first_free(runs: &Path, name: &str) -> Result<PathBuf> {
+    fs::create_dir_all(runs).map_err(|error| Error::io("create", runs, error))?;
+    let mut n = 1_u64;
+    loop {
+        let path = runs.join(format!("{name}-{n}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => n += 1,
+            Err(error) => return Err(Error::io("create", &path, error)),
+        }
+    }
+}

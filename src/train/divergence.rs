@@ -1,0 +1,87 @@
+//! What happens when a member meets a number that is not finite, and where it was first.
+
+use super::{Observer, Run, STOPPED_BY_HOST};
+use crate::error::{Error, Result};
+use crate::program::{MemberState, NONE};
+
+impl Run<'_> {
+    /// Looks at the members' states after an epoch: a single network that met a number that is
+    /// not finite is an error; one of several is left standing, with a warning.
+    pub(super) fn check_finite(
+        &mut self,
+        epoch: usize,
+        trained: &[bool],
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        for member in 0..self.network.members {
+            let state = self.states[member];
+            let diverged = state.bad_step != NONE && state.bad_step != STOPPED_BY_HOST;
+            if !trained[member] || !diverged {
+                continue;
+            }
+            let several = self.network.members > 1;
+            let error = Error::Diverged {
+                epoch,
+                step: u64::from(state.bad_step),
+                member: several.then_some(member),
+                problem: self.first_not_finite(member, state)?,
+                help: "lower optimizer.learning_rate, scale the data (data.scaling), or use a \
+                       gentler init"
+                    .to_owned(),
+            };
+            if !several {
+                // Weights that were kept are work done: they are saved before the error is told.
+                if self.keeps_best() && self.best_epoch[member] > 0 {
+                    self.failure = Some(error);
+                    return Ok(());
+                }
+                return Err(error);
+            }
+            observer.warn(&error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the weights of the best epoch are put back at the end.
+    pub(super) fn keeps_best(&self) -> bool {
+        self.settings.early_stopping.as_ref().is_some_and(|stopping| stopping.restore_best)
+    }
+
+    /// Names the first tensor, in the order of computation, that held such a number.
+    fn first_not_finite(&mut self, member: usize, state: MemberState) -> Result<String> {
+        if state.bad_element != NONE {
+            let name = self
+                .network
+                .tensor_at(state.bad_element as usize)
+                .map_or_else(String::new, |tensor| tensor.name);
+            return Ok(format!("the gradient or the update of {name} is not finite"));
+        }
+        if !self.train.set.is_resident() {
+            return Ok("the loss is not finite".to_owned());
+        }
+        // The weights are still those before the step: run it again and look at each layer.
+        let members = self.network.members;
+        let mut states =
+            vec![MemberState { bad_step: STOPPED_BY_HOST, ..MemberState::START }; members];
+        states[member] = MemberState { cursor: state.cursor, ..MemberState::START };
+        self.executor.write_state(self.train.state()?, &states)?;
+        self.executor.run(self.train.program()?, 1)?;
+        let batches = self.train.batches;
+        let rows = batches.batch.min(batches.rows - state.cursor as usize * batches.batch);
+        for (i, layer) in self.network.layers.iter().enumerate() {
+            let buffer = self.plan.buffer(&format!("activation.{i}"))?;
+            let words = self.plan.buffers[buffer.0].words as usize;
+            let read = self.executor.read(&[(buffer, words)])?;
+            let values = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
+            let first = member * (words / members);
+            let mine = &values[first..first + rows * layer.units];
+            if mine.iter().any(|value| !value.is_finite()) {
+                return Ok(format!(
+                    "the output of layers.{i} ({} units, {}) is not finite",
+                    layer.units, layer.activation.0.name
+                ));
+            }
+        }
+        Ok("the loss is not finite, though every layer's output is".to_owned())
+    }
+}

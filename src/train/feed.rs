@@ -1,0 +1,301 @@
+//! Feeds data sets to an executor: whole where they fit the device, else window by window.
+
+use std::sync::Arc;
+
+use super::steps::Batches;
+use crate::backend::{Capacity, Executor};
+use crate::data::Rows;
+use crate::error::{Error, Result};
+use crate::program::{BufferId, Pass, PassKind, Plan, ProgramId, StepSettings};
+
+/// Bytes of a window of a set that the device cannot hold whole.
+const WINDOW_BYTES: u64 = 64 << 20;
+
+/// Steps between two looks at the interrupt flag.
+const SEGMENT: usize = 128;
+
+/// A data set with the share of it that the device holds at once.
+#[derive(Debug, Clone)]
+pub struct DeviceSet {
+    /// Its name: `train`, `validation`, `test`.
+    pub name: String,
+    /// Encoded rows, shared with a backend that reads host memory.
+    pub features: Arc<[f32]>,
+    /// Targets.
+    pub targets: Arc<[f32]>,
+    /// Rows.
+    pub rows: usize,
+    /// Columns of `features`.
+    pub inputs: usize,
+    /// Columns of `targets`.
+    pub target_width: usize,
+    /// Rows held at once; all of them when it is `rows`.
+    pub resident_rows: usize,
+}
+
+impl DeviceSet {
+    /// Takes the rows, and decides how many of them a device of that capacity holds at once:
+    /// all, or a window of whole batches (`largest_batch` rows of each of M members).
+    pub fn new(
+        name: &str,
+        rows: Rows,
+        inputs: usize,
+        target_width: usize,
+        capacity: Capacity,
+        largest_batch: usize,
+    ) -> Self {
+        let row_bytes = (inputs * 4) as u64;
+        let fits = rows.rows as u64 * row_bytes <= capacity.buffer_bytes;
+        let resident_rows = if fits {
+            rows.rows
+        } else {
+            let window = (WINDOW_BYTES.min(capacity.buffer_bytes) / row_bytes) as usize;
+            (window / largest_batch).max(1) * largest_batch
+        };
+        Self {
+            name: name.to_owned(),
+            features: rows.features.into(),
+            targets: rows.targets.into(),
+            rows: rows.rows,
+            inputs,
+            target_width,
+            resident_rows,
+        }
+    }
+
+    /// Whether the device holds every row.
+    pub fn is_resident(&self) -> bool {
+        self.resident_rows == self.rows
+    }
+
+    /// The mean and the variance (of the population) of each target column.
+    pub fn target_variance(&self) -> Vec<f64> {
+        let rows = self.rows as f64;
+        (0..self.target_width)
+            .map(|column| {
+                let values = || {
+                    self.targets
+                        .iter()
+                        .skip(column)
+                        .step_by(self.target_width)
+                        .map(|y| f64::from(*y))
+                };
+                let mean = values().sum::<f64>() / rows;
+                values().map(|y| (y - mean) * (y - mean)).sum::<f64>() / rows
+            })
+            .collect()
+    }
+}
+
+/// One pass: its program, its buffers, its set and how the set is cut.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// The set.
+    pub set: Arc<DeviceSet>,
+    /// How it is cut.
+    pub batches: Batches,
+    /// What it does.
+    pub kind: PassKind,
+    members: usize,
+    ids: Option<Ids>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ids {
+    program: ProgramId,
+    features: BufferId,
+    targets: BufferId,
+    order: BufferId,
+    steps: BufferId,
+    state: BufferId,
+    log: BufferId,
+}
+
+impl Feed {
+    /// A pass over a set in batches of `batch` rows.
+    pub fn new(
+        set: &Arc<DeviceSet>,
+        kind: PassKind,
+        batch: usize,
+        drop_last: bool,
+        members: usize,
+    ) -> Self {
+        let batch = batch.min(set.rows).max(1);
+        // In a window each member has rows of its own when it trains: members see different orders.
+        let rows_a_step = if kind == PassKind::Train { batch * members } else { batch };
+        let mut batches = Batches { rows: set.rows, batch, drop_last, window: usize::MAX };
+        batches.window = if set.is_resident() {
+            batches.steps()
+        } else {
+            (set.resident_rows / rows_a_step).max(1)
+        };
+        Self { set: Arc::clone(set), batches, kind, members, ids: None }
+    }
+
+    /// What the plan needs to know.
+    pub fn pass(&self) -> Pass {
+        Pass {
+            set: self.set.name.clone(),
+            kind: self.kind,
+            resident_rows: self.set.resident_rows,
+            batch_rows: self.batches.batch,
+            table_steps: self.batches.steps(),
+        }
+    }
+
+    /// Finds the pass's buffers, and uploads what does not change between epochs.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub fn prepare(&mut self, plan: &Plan, executor: &mut dyn Executor) -> Result<()> {
+        let set = |name: &str| plan.buffer(&format!("{}.{name}", self.set.name));
+        let program = self.pass().program();
+        let own = |name: &str| plan.buffer(&format!("{program}.{name}"));
+        let ids = Ids {
+            program: plan.program(&program)?,
+            features: set("features")?,
+            targets: set("targets")?,
+            order: own("order")?,
+            steps: own("steps")?,
+            state: own("state")?,
+            log: own("log")?,
+        };
+        self.ids = Some(ids);
+        if self.set.is_resident() {
+            executor.share_reals(ids.features, &self.set.features)?;
+            if !self.set.targets.is_empty() {
+                executor.share_reals(ids.targets, &self.set.targets)?;
+            }
+        }
+        if self.kind != PassKind::Train {
+            executor.write_steps(ids.steps, &self.batches.evaluation_table(self.members))?;
+            let one: Vec<u32> = (0..self.set.resident_rows as u32).collect();
+            executor.write_words(ids.order, &one.repeat(self.members))?;
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> Result<Ids> {
+        self.ids.ok_or_else(|| Error::internal("a pass was run before it was prepared"))
+    }
+
+    /// The buffer of the members' state.
+    pub fn state(&self) -> Result<BufferId> {
+        Ok(self.ids()?.state)
+    }
+
+    /// The buffer of the log.
+    pub fn log(&self) -> Result<BufferId> {
+        Ok(self.ids()?.log)
+    }
+
+    /// The program.
+    pub fn program(&self) -> Result<ProgramId> {
+        Ok(self.ids()?.program)
+    }
+
+    /// Uploads an epoch's table of steps.
+    pub fn write_steps(
+        &self,
+        executor: &mut dyn Executor,
+        table: &[StepSettings<f64>],
+    ) -> Result<()> {
+        executor.write_steps(self.ids()?.steps, table)
+    }
+
+    /// Runs every step of the pass. `orders` holds each member's order of the rows; none means
+    /// file order. `interrupted` is asked now and then; returns whether it said yes.
+    pub fn run(
+        &self,
+        executor: &mut dyn Executor,
+        orders: &[Vec<u32>],
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let ids = self.ids()?;
+        let steps = self.batches.steps();
+        if self.set.is_resident() && !orders.is_empty() {
+            executor.write_words(ids.order, &orders.concat())?;
+        }
+        let mut done = 0;
+        while done < steps {
+            let window = self.batches.window.min(steps - done);
+            if !self.set.is_resident() {
+                self.fill_window(executor, ids, orders, done, window)?;
+            }
+            let end = done + window;
+            while done < end {
+                let segment = SEGMENT.min(end - done);
+                executor.run(ids.program, segment)?;
+                done += segment;
+                if interrupted() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Runs the pass in file order, one step at a time, and after each hands the executor and the
+    /// step's rows to `each`.
+    pub fn run_each(
+        &self,
+        executor: &mut dyn Executor,
+        each: &mut dyn FnMut(&mut dyn Executor, usize) -> Result<()>,
+    ) -> Result<()> {
+        let ids = self.ids()?;
+        let steps = self.batches.steps();
+        for step in 0..steps {
+            if !self.set.is_resident() && step % self.batches.window == 0 {
+                let window = self.batches.window.min(steps - step);
+                self.fill_window(executor, ids, &[], step, window)?;
+            }
+            executor.run(ids.program, 1)?;
+            let rows = self.batches.batch.min(self.batches.rows - step * self.batches.batch);
+            each(executor, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Gathers the rows of `steps` steps on the host and uploads them.
+    fn fill_window(
+        &self,
+        executor: &mut dyn Executor,
+        ids: Ids,
+        orders: &[Vec<u32>],
+        first: usize,
+        steps: usize,
+    ) -> Result<()> {
+        let from = first * self.batches.batch;
+        let count = (steps * self.batches.batch).min(self.set.rows - from);
+        let inputs = self.set.inputs;
+        let width = self.set.target_width;
+        if orders.is_empty() {
+            let part = |values: &Arc<[f32]>, width: usize| -> Arc<[f32]> {
+                if values.is_empty() {
+                    return Arc::from([]);
+                }
+                values[from * width..(from + count) * width].into()
+            };
+            executor.share_reals(ids.features, &part(&self.set.features, inputs))?;
+            return executor.share_reals(ids.targets, &part(&self.set.targets, width));
+        }
+        let mut features = Vec::with_capacity(count * orders.len() * inputs);
+        let mut targets = Vec::with_capacity(count * orders.len() * width);
+        let mut order = Vec::with_capacity(self.set.resident_rows * orders.len());
+        for (member, rows) in orders.iter().enumerate() {
+            for &row in &rows[from..from + count] {
+                let row = row as usize;
+                features.extend_from_slice(&self.set.features[row * inputs..(row + 1) * inputs]);
+                targets.extend_from_slice(&self.set.targets[row * width..(row + 1) * width]);
+            }
+            let start = (member * count) as u32;
+            order.extend(
+                (0..self.set.resident_rows as u32)
+                    .map(|i| if (i as usize) < count { start + i } else { 0 }),
+            );
+        }
+        executor.share_reals(ids.features, &features.into())?;
+        executor.share_reals(ids.targets, &targets.into())?;
+        executor.write_words(ids.order, &order)
+    }
+}

@@ -1,0 +1,92 @@
+//! Golden trajectories: with the same starting weights, rows and order, the loss of each step
+//! agrees with the one that real PyTorch and Keras printed (golden/generate.py), on every device.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{devices, json, number, records, relative, root, succeed};
+use serde_json::{Value, json};
+
+/// Relative distance allowed at each step.
+const TOLERANCE: f64 = 2e-3;
+
+fn config_of(case: &Value, folder: &Path) -> Value {
+    let golden = |key: &str| folder.join(case[key].as_str().expect("a file name"));
+    let mut config = case["config"].clone();
+    let targets: Value = if case["data"] == "regression2.csv" {
+        json!(["y0", "y1"])
+    } else {
+        case["target"].clone()
+    };
+    config["data"] = json!({
+        "train": golden("data"),
+        "target": targets,
+        "task": case["task"],
+        "validation": 0,
+        "scaling": "none",
+        "target_scaling": "none",
+        "shuffle": false
+    });
+    config["model"]["init_from"] = json!(golden("weights"));
+    config["log"] = json!({ "every_steps": 1 });
+    config
+}
+
+#[test]
+fn every_step_agrees_with_pytorch_and_keras() {
+    let golden = root().join("tests/golden");
+    let file = json(&golden.join("trajectories.json"));
+    let cases = file["cases"].as_array().expect("cases");
+    assert!(cases.len() >= 40, "only {} cases", cases.len());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let devices = devices();
+    let mut faults = Vec::new();
+    let mut worst_of_all = 0.0_f64;
+    for case in cases {
+        let name = case["name"].as_str().expect("a name");
+        let expected: Vec<f64> =
+            case["losses_f32"].as_array().expect("losses").iter().map(number).collect();
+        assert!(expected.len() >= 64, "{name}: only {} steps", expected.len());
+        let config = folder.path().join(format!("{name}.json"));
+        fs::write(&config, config_of(case, &golden).to_string()).expect("write");
+        for device in &devices {
+            let out = format!("{name}-{device}");
+            let config = config.to_str().expect("text");
+            succeed(
+                folder.path(),
+                &["train", config, "--device", device, "--quiet", "--out", &out],
+            );
+            let losses: Vec<f64> = records(&folder.path().join(&out), "step")
+                .iter()
+                .map(|record| number(&record["loss"]))
+                .collect();
+            assert_eq!(losses.len(), expected.len(), "{name} on {device}: number of steps");
+            let (step, worst) = losses
+                .iter()
+                .zip(&expected)
+                .map(|(a, b)| relative(*a, *b))
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(&b.1))
+                .expect("steps");
+            worst_of_all = worst_of_all.max(worst);
+            if worst > TOLERANCE {
+                faults.push(format!(
+                    "{name} on {device}: step {} is {}, expected {} ({worst:.1e})",
+                    step + 1,
+                    losses[step],
+                    expected[step]
+                ));
+            }
+        }
+    }
+    eprintln!("{} cases on {devices:?}: worst step within {worst_of_all:.1e}", cases.len());
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        cases.len() * devices.len(),
+        faults.join("\n")
+    );
+}
