@@ -39,10 +39,14 @@ fn main(
         sum2 += load_a(a2, k) * b;
         sum3 += load_a(a3, k) * b;
     }
-    var sums = array<vec4<f32>, 4>(sum0, sum1, sum2, sum3);
-    for (var i = 0u; i < 4u && row + i < size.rows; i++) {
-        for (var j = 0u; j < 4u && column + j < size.columns; j++) {
-            store(row + i, column + j, sums[i][j]);
-        }
+    store_row(row, column, size.columns, sum0);
+    if (row + 1u < size.rows) {
+        store_row(row + 1u, column, size.columns, sum1);
+    }
+    if (row + 2u < size.rows) {
+        store_row(row + 2u, column, size.columns, sum2);
+    }
+    if (row + 3u < size.rows) {
+        store_row(row + 3u, column, size.columns, sum3);
     }
 }

@@ -9,8 +9,9 @@ use std::path::Path;
 use common::{devices, json, number, records, relative, root, succeed};
 use serde_json::{Value, json};
 
-/// Relative distance allowed at each step.
-const TOLERANCE: f64 = 2e-3;
+/// Relative distance allowed at each step; the worst that was measured is 4.6e-5 (Keras' own f32 Adam
+/// is as far from its f64).
+const TOLERANCE: f64 = 2e-4;
 
 fn config_of(case: &Value, folder: &Path) -> Value {
     let golden = |key: &str| folder.join(case[key].as_str().expect("a file name"));

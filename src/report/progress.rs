@@ -110,7 +110,7 @@ fn described(prefix: &str, scores: &[Scores]) -> String {
             let finite = values.iter().copied().filter(|value| value.is_finite());
             let low = finite.clone().fold(f64::INFINITY, f64::min);
             let high = finite.fold(f64::NEG_INFINITY, f64::max);
-            format!("{}..{}", score(low), score(high))
+            if low > high { "NaN".to_owned() } else { format!("{}..{}", score(low), score(high)) }
         }
     };
     let mut parts =

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::program::{MemberState, NONE};
 
 impl Run<'_> {
-    /// Looks at the members' states after an epoch: a single network that met a number that is
-    /// not finite is an error; one of several is left standing, with a warning.
+    /// Looks at the members' states after an epoch. One of several that met a number that is not
+    /// finite is left standing, with a warning; it is an error when that leaves none.
     pub(super) fn check_finite(
         &mut self,
         epoch: usize,
@@ -29,17 +29,22 @@ impl Run<'_> {
                        gentler init"
                     .to_owned(),
             };
-            if !several {
-                // Weights that were kept are work done: they are saved before the error is told.
-                if self.keeps_best() && self.best_epoch[member] > 0 {
-                    self.failure = Some(error);
-                    return Ok(());
-                }
-                return Err(error);
+            if several {
+                observer.warn(&error.to_string())?;
             }
-            observer.warn(&error.to_string())?;
+            self.failure = Some(error);
         }
-        Ok(())
+        let all = |test: &dyn Fn(&MemberState) -> bool| self.states.iter().all(test);
+        if !all(&|state| state.bad_step != NONE && state.bad_step != STOPPED_BY_HOST) {
+            // Somebody still trains, or has trained to its end.
+            self.failure = None;
+            return Ok(());
+        }
+        // Weights that were kept are work done: they are saved before the error is told.
+        if self.keeps_best() && self.best_epoch.iter().any(|epoch| *epoch > 0) {
+            return Ok(());
+        }
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     /// Whether the weights of the best epoch are put back at the end.

@@ -361,7 +361,6 @@ impl<'a> Run<'a> {
 
             // A member that stopped before this epoch has nothing new to say.
             let trained: Vec<bool> = previous.iter().map(|s| s.bad_step == NONE).collect();
-            let members = trained.iter().filter(|trained| **trained).count();
             let rows: f64 = self
                 .states
                 .iter()
@@ -410,7 +409,6 @@ impl<'a> Run<'a> {
             if epoch == 1 {
                 self.counters_after_first_epoch = self.executor.counters();
             }
-            debug_assert!(members > 0, "an epoch was run for no member");
             if self.states.iter().all(|state| state.bad_step != NONE) {
                 let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
                 self.stop_reason =

@@ -38,7 +38,7 @@ macro_rules! shader {
 }
 
 /// The files that are no variant of a catalogue table, by their path in `shaders/`.
-pub static FILES: [(&str, &str); 22] = [
+pub static FILES: [(&str, &str); 23] = [
     shader!("shared/step.wgsl"),
     shader!("shared/state_read.wgsl"),
     shader!("shared/state_write.wgsl"),
@@ -52,6 +52,7 @@ pub static FILES: [(&str, &str); 22] = [
     shader!("shared/pre_activation_dropped.wgsl"),
     shader!("shared/pre_activation_read.wgsl"),
     shader!("shared/pre_activation_absent.wgsl"),
+    shader!("shared/store_row.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("weight_gradient.wgsl"),
     shader!("input_gradient.wgsl"),
@@ -124,6 +125,7 @@ pub fn compose(call: &Call, tile: Tile) -> String {
     }
     source.file(&format!("{}.wgsl", call.kernel.name()));
     if call.kernel.is_matmul() {
+        source.file("shared/store_row.wgsl");
         match tile {
             Tile::Direct => {
                 source.text(&format!(
