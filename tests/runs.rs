@@ -220,8 +220,6 @@ fn divergence_is_found_and_named() {
     }
 }
 
-/// With several members one may diverge and the others go on; and a set that does not fit the
-/// adapter is fed in windows. Here: the devices list, and that `--json` prints one document.
 #[test]
 fn devices_and_schema_print_one_document() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,6 +1,8 @@
 //! Adapters: what there is, and a device of one.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -33,6 +35,9 @@ pub struct AdapterFacts {
     /// Optional features that speed training or measuring up.
     pub features: Vec<&'static str>,
 }
+
+/// A submission takes less than a tenth of a second, or a few seconds on a slow software adapter.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Features that are asked for when they are there, and never required.
 const WANTED: [(wgpu::Features, &str); 4] = [
@@ -184,11 +189,20 @@ impl Gpu {
 
     /// Waits until a submission is done, or all of them.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
-        self.device.poll(poll).map_err(|error| {
-            Error::device(format!("{} does not answer: {error}", self.description.name))
-        })?;
-        self.check()
+        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: Some(PATIENCE) };
+        // A device that is lost within the wait makes wgpu panic.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        self.check()?;
+        let name = &self.description.name;
+        let problem = match polled {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(wgpu::PollError::Timeout)) => {
+                format!("{name} has not answered for {} s", PATIENCE.as_secs())
+            }
+            Ok(Err(error)) => format!("{name} does not answer: {error}"),
+            Err(_) => format!("{name}: the device was lost"),
+        };
+        Err(Error::device(problem).with_help("run it on another device, such as --device cpu"))
     }
 
     /// Runs `make` and turns what wgpu reports of it into an error.

@@ -70,7 +70,8 @@ impl GpuExecutor {
             })
             .map(|spec| spec.words)
             .sum();
-        let transfer = Transfer::new(&gpu, readback_words * 4, &mut counters)?;
+        let readback_bytes = (readback_words * 4).min(gpu.limits.max_buffer_size);
+        let transfer = Transfer::new(&gpu, readback_bytes, &mut counters)?;
         Ok(Self {
             gpu,
             contents: plan.buffers.iter().map(|spec| spec.contents).collect(),
@@ -163,7 +164,8 @@ impl Executor for GpuExecutor {
     }
 
     fn run(&mut self, program: ProgramId, steps: usize) -> Result<()> {
-        let calls = self.programs.get(program.0).map_or(0, Vec::len);
+        let calls = self.programs.get(program.0).map(Vec::len);
+        let calls = calls.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
         let most = (MOST_DISPATCHES / calls.max(1)).max(1);
         let mut left = steps;
         while left > 0 {
@@ -196,8 +198,20 @@ impl Executor for GpuExecutor {
             let words = if contents == Contents::State { length * 4 } else { *length };
             sources.push((self.buffer(*id, contents)?, words as u64 * 4, contents));
         }
-        let borrowed: Vec<_> = sources.iter().map(|(buffer, bytes, _)| (buffer, *bytes)).collect();
-        let read = self.transfer.read(&self.gpu, &borrowed, &mut self.counters)?;
+        // One readback, unless together they are more than one buffer holds.
+        let mut read = Vec::with_capacity(sources.len());
+        let mut rest = &sources[..];
+        while !rest.is_empty() {
+            let mut total = 0_u64;
+            let fitting = rest.iter().take_while(|(_, bytes, _)| {
+                total += bytes;
+                total <= self.gpu.limits.max_buffer_size
+            });
+            let (now, later) = rest.split_at(fitting.count().max(1));
+            let borrowed: Vec<_> = now.iter().map(|(buffer, bytes, _)| (buffer, *bytes)).collect();
+            read.extend(self.transfer.read(&self.gpu, &borrowed, &mut self.counters)?);
+            rest = later;
+        }
         self.in_flight.clear();
         self.last_done = None;
         read.into_iter()

@@ -1,0 +1,194 @@
+//! Whole plans on wgpu's `noop` backend, at WebGPU's default limits: every pipeline and bind group
+//! is validated, nothing is computed, no GPU is needed.
+
+use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile};
+use wgfit::backend::{Backend, Executor};
+use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow};
+use wgfit::catalog::loss::{self, LOSSES};
+use wgfit::catalog::metric::TERMS;
+use wgfit::catalog::optimizer::{self, OPTIMIZERS, OptimizerForm};
+use wgfit::error::Error;
+use wgfit::network::{LayerShape, Network};
+use wgfit::program::{Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings};
+
+fn backend(tile: Tile) -> GpuBackend {
+    let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
+    GpuBackend::noop(options).expect("wgpu has a noop backend")
+}
+
+fn network(members: usize, layers: usize, activation: &'static ActivationRow) -> Network {
+    let shape = LayerShape { units: 33, activation: (activation, 0.1), dropout: 0.25 };
+    Network::new(members, 7, &vec![shape; layers], 3).expect("a small network")
+}
+
+fn pass(set: &str, kind: PassKind) -> Pass {
+    Pass { set: set.to_owned(), kind, resident_rows: 100, batch_rows: 32, table_steps: 10 }
+}
+
+fn request<'a>(
+    network: &'a Network,
+    loss: &str,
+    optimizer: &str,
+    form: OptimizerForm,
+) -> PlanRequest<'a> {
+    let loss = loss::find(loss).expect("a loss");
+    let classes = loss.name != "mse";
+    let terms = TERMS.iter().filter(|term| term.per_output != classes).collect();
+    PlanRequest {
+        network,
+        loss,
+        terms,
+        target_width: if loss.name == "categorical_cross_entropy" { 1 } else { network.outputs() },
+        optimizer: Some((optimizer::find(optimizer).expect("an optimizer"), form)),
+        gradient_statistics: true,
+        passes: vec![
+            pass("train", PassKind::Train),
+            pass("validation", PassKind::Evaluate),
+            pass("rows", PassKind::Predict),
+        ],
+    }
+}
+
+fn load(backend: &GpuBackend, plan: &Plan, name: &str) -> Box<dyn Executor> {
+    backend.load(plan).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn every_network_loads() {
+    for tile in Tile::ALL {
+        let backend = backend(tile);
+        for activation in &ACTIVATIONS {
+            for layers in [0, 1, 2, 4] {
+                for members in [1, 8] {
+                    let network = network(members, layers, activation);
+                    let form = OptimizerForm::default();
+                    let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
+                    let name = format!("{} x {layers}, {members} members", activation.name);
+                    let executor = load(&backend, &plan, &name);
+                    let calls =
+                        plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
+                    assert_eq!(executor.counters().bind_groups, calls as u64, "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_loss_and_every_form_of_every_optimizer_loads() {
+    let backend = backend(Tile::Tiled);
+    let network = network(2, 1, &ACTIVATIONS[0]);
+    for loss in &LOSSES {
+        let plan = Plan::new(&request(&network, loss.name, "sgd", OptimizerForm::default()));
+        load(&backend, &plan.expect("a plan"), loss.name);
+    }
+    for optimizer in &OPTIMIZERS {
+        for bits in 0..16 {
+            let form = OptimizerForm {
+                keras: bits & 1 != 0,
+                with_momentum: bits & 2 != 0,
+                nesterov: bits & 4 != 0,
+                centered: bits & 8 != 0,
+            };
+            let plan = Plan::new(&request(&network, "mse", optimizer.name, form));
+            load(&backend, &plan.expect("a plan"), &format!("{} {form:?}", optimizer.name));
+        }
+    }
+}
+
+#[test]
+fn a_step_is_at_most_three_calls_a_layer_and_three() {
+    for hidden in [0, 1, 2, 4] {
+        let network = network(1, hidden, &ACTIVATIONS[1]);
+        let mut request = request(&network, "mse", "adam", OptimizerForm::default());
+        request.gradient_statistics = false;
+        let plan = Plan::new(&request).expect("a plan");
+        let layers = hidden + 1;
+        let calls = plan.programs[plan.program("train.train").expect("a program").0].calls.len();
+        assert!(calls <= 3 * layers + 3, "{calls} calls for {layers} layers");
+    }
+}
+
+#[test]
+fn equal_layers_share_a_pipeline() {
+    let loaded = |layers| {
+        let network = network(1, layers, activation::find("relu").expect("relu"));
+        let form = OptimizerForm::default();
+        let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
+        load(&backend(Tile::Tiled), &plan, "relu").counters().pipelines
+    };
+    assert!(loaded(2) > 5);
+    assert_eq!(loaded(4), loaded(2));
+}
+
+#[test]
+fn the_loop_makes_nothing() {
+    let backend = backend(Tile::Tiled);
+    let network = network(8, 2, &ACTIVATIONS[1]);
+    let plan =
+        Plan::new(&request(&network, "mse", "adam", OptimizerForm::default())).expect("a plan");
+    let mut executor = load(&backend, &plan, "relu");
+    let buffer = |name: &str| plan.buffer(name).expect("a buffer");
+    let train = plan.program("train.train").expect("a program");
+    let epoch = |executor: &mut Box<dyn Executor>| {
+        let rows = vec![StepSettings { rows: 32, ..StepSettings::default() }; 80];
+        executor.write_steps(buffer("train.train.steps"), &rows).expect("steps");
+        executor.write_words(buffer("train.train.order"), &[0; 800]).expect("order");
+        executor.write_state(buffer("train.train.state"), &[MemberState::START; 8]).expect("state");
+        executor.run(train, 100).expect("a run");
+        let (from, to) = (buffer("parameters"), buffer("best_parameters"));
+        executor.copy(from, to, network.stride, network.stride).expect("a copy");
+        let wanted = [(buffer("train.train.log"), 40), (buffer("train.train.state"), 8)];
+        let read = executor.read(&wanted).expect("a readback");
+        assert_eq!(read[0].clone().into_reals().len(), 40);
+        assert_eq!(read[1].clone().into_state().len(), 8);
+    };
+    epoch(&mut executor);
+    let before = executor.counters();
+    epoch(&mut executor);
+    let after = executor.counters();
+    let calls = plan.programs[train.0].calls.len() as u64;
+    assert_eq!(after.calls - before.calls, 100 * calls);
+    assert_eq!(after.readbacks - before.readbacks, 1);
+    assert_eq!(
+        (after.buffers, after.pipelines, after.bind_groups),
+        (before.buffers, before.pipelines, before.bind_groups)
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_said_before_anything_is_made() {
+    let backend = backend(Tile::Tiled);
+    let mut plan = Plan::empty(1);
+    plan.add("train.features", Contents::Reals, 100_000_000);
+    let error = backend.load(&plan).err().expect("128 MiB are allowed");
+    let Error::TooLarge { what, needed, allowed, .. } = error else { panic!("{error}") };
+    assert!(what.contains("train.features"), "{what}");
+    assert_eq!((needed, allowed), (400_000_000, 128 << 20));
+    assert_eq!(backend.capacity().buffer_bytes, 128 << 20);
+
+    let network = Network::new(70_000, 1, &[], 1).expect("a small network");
+    let mut request = request(&network, "mse", "sgd", OptimizerForm::default());
+    request.passes.truncate(1);
+    request.passes[0].batch_rows = 1;
+    request.passes[0].resident_rows = 1;
+    request.passes[0].table_steps = 1;
+    let plan = Plan::new(&request).expect("a plan");
+    let error = backend.load(&plan).err().expect("65535 members are allowed").to_string();
+    assert!(error.contains("70000") && error.contains("65535"), "{error}");
+}
+
+#[test]
+fn wrong_requests_are_errors() {
+    let backend = backend(Tile::Tiled);
+    let mut plan = Plan::empty(1);
+    let reals = plan.add("reals", Contents::Reals, 4);
+    let words = plan.add("words", Contents::Words, 4);
+    let mut executor = load(&backend, &plan, "two buffers");
+    assert!(executor.write_reals(reals, &[0.0; 4]).is_ok());
+    assert!(executor.write_reals(reals, &[0.0; 5]).is_err());
+    assert!(executor.write_reals(words, &[0.0; 4]).is_err());
+    assert!(executor.copy(reals, words, 0, 4).is_err());
+    assert!(executor.read(&[(reals, 5)]).is_err());
+    assert!(executor.run(wgfit::program::ProgramId(0), 1).is_err());
+}

@@ -1,0 +1,421 @@
+//! Every kernel in every variant, without a GPU: it composes, validates, and is written in the
+//! language of every driver; host structs match the shaders'; the catalog and the folder agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::{offset_of, size_of};
+use std::path::{Path, PathBuf};
+
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use wgfit::backend::gpu::source::compose;
+use wgfit::backend::gpu::{Tile, reflect};
+use wgfit::catalog::activation::{ACTIVATIONS, GradientFrom};
+use wgfit::catalog::loss::LOSSES;
+use wgfit::catalog::metric::TERMS;
+use wgfit::catalog::optimizer::{OPTIMIZERS, OptimizerForm};
+use wgfit::kernels::dense_forward::DenseForward;
+use wgfit::kernels::finish_step::FinishStep;
+use wgfit::kernels::gradient_statistics::GradientStatistics;
+use wgfit::kernels::input_gradient::InputGradient;
+use wgfit::kernels::loss::Loss;
+use wgfit::kernels::optimizer_step::OptimizerStep;
+use wgfit::kernels::weight_gradient::WeightGradient;
+use wgfit::kernels::{Kernel, Parameters};
+use wgfit::program::{BufferId, Call, LayerSettings, MemberState, StepSettings, Variants};
+
+fn call(kernel: Kernel, variants: Variants, keeps_input: bool) -> Call {
+    let parameters = match kernel {
+        Kernel::DenseForward => Parameters::DenseForward(DenseForward::default()),
+        Kernel::WeightGradient => Parameters::WeightGradient(WeightGradient::default()),
+        Kernel::InputGradient => Parameters::InputGradient(InputGradient::default()),
+        Kernel::Loss => Parameters::Loss(Loss::default()),
+        Kernel::GradientStatistics => Parameters::GradientStatistics(GradientStatistics::default()),
+        Kernel::OptimizerStep => Parameters::OptimizerStep(OptimizerStep::default()),
+        Kernel::FinishStep => Parameters::FinishStep(FinishStep::default()),
+    };
+    let bindings = if keeps_input { vec![("pre_activation", BufferId(0))] } else { Vec::new() };
+    let subject = "a test".to_owned();
+    Call { kernel, subject, variants, parameters, bindings, extent: [1, 1, 1] }
+}
+
+/// Every form that an optimizer can be asked for in.
+fn forms() -> impl Iterator<Item = OptimizerForm> {
+    (0..16).map(|bits| OptimizerForm {
+        keras: bits & 1 != 0,
+        with_momentum: bits & 2 != 0,
+        nesterov: bits & 4 != 0,
+        centered: bits & 8 != 0,
+    })
+}
+
+/// Every call that a plan can hold, with a name.
+fn calls() -> Vec<(String, Call)> {
+    let mut calls = Vec::new();
+    for row in &ACTIVATIONS {
+        let from_input = row.gradient_from == GradientFrom::Input;
+        let with =
+            |gathered| Variants { activation: Some((row, 0.1)), gathered, ..Variants::default() };
+        for gathered in [false, true] {
+            for keeps in [false, true] {
+                if keeps <= from_input {
+                    let name =
+                        format!("dense_forward {} gathered={gathered} keeps={keeps}", row.name);
+                    calls.push((name, call(Kernel::DenseForward, with(gathered), keeps)));
+                }
+            }
+        }
+        let name = format!("input_gradient {}", row.name);
+        calls.push((name, call(Kernel::InputGradient, with(false), from_input)));
+    }
+    for gathered in [false, true] {
+        let variants = Variants { gathered, ..Variants::default() };
+        let name = format!("weight_gradient gathered={gathered}");
+        calls.push((name, call(Kernel::WeightGradient, variants, false)));
+    }
+    for loss in &LOSSES {
+        for set in 0..1_usize << TERMS.len() {
+            let terms: Vec<_> =
+                (0..TERMS.len()).filter(|i| set >> i & 1 == 1).map(|i| &TERMS[i]).collect();
+            let names: Vec<_> = terms.iter().map(|term| term.name).collect();
+            let name = format!("loss {} {names:?}", loss.name);
+            let variants =
+                Variants { loss: Some(loss), terms, gathered: true, ..Variants::default() };
+            calls.push((name, call(Kernel::Loss, variants, false)));
+        }
+    }
+    for row in &OPTIMIZERS {
+        for form in forms() {
+            let variants = Variants { optimizer: Some((row, form)), ..Variants::default() };
+            let name = format!("optimizer_step {} {form:?}", row.name);
+            calls.push((name, call(Kernel::OptimizerStep, variants, false)));
+        }
+    }
+    for kernel in [Kernel::GradientStatistics, Kernel::FinishStep] {
+        calls.push((kernel.name().to_owned(), call(kernel, Variants::default(), false)));
+    }
+    calls
+}
+
+/// Every source, once, with the name of the first call that it is the source of.
+fn sources() -> BTreeMap<String, String> {
+    let mut sources = BTreeMap::new();
+    for (name, call) in calls() {
+        for tile in Tile::ALL {
+            sources.entry(compose(&call, tile)).or_insert_with(|| format!("{name} {tile:?}"));
+        }
+    }
+    sources
+}
+
+fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
+    let module =
+        naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+        .validate(&module)
+        .map_err(|error| error.emit_to_string(source))?;
+    Ok((module, info))
+}
+
+fn translate(source: &str) -> Result<(), String> {
+    use naga::back::{hlsl, msl, spv};
+    let (module, info) = validate(source)?;
+    let entry = spv::PipelineOptions {
+        shader_stage: naga::ShaderStage::Compute,
+        entry_point: "main".to_owned(),
+    };
+    let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&entry))
+        .map_err(|error| format!("SPIR-V: {error}"))?;
+    let options = msl::Options { fake_missing_bindings: true, ..msl::Options::default() };
+    let (metal, _) = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
+        .map_err(|error| format!("MSL: {error}"))?;
+    let mut direct = String::new();
+    let options = hlsl::Options { fake_missing_bindings: true, ..hlsl::Options::default() };
+    hlsl::Writer::new(&mut direct, &options, &hlsl::PipelineOptions::default())
+        .write(&module, &info, None)
+        .map_err(|error| format!("HLSL: {error}"))?;
+    if words.is_empty() || metal.is_empty() || direct.is_empty() {
+        return Err("written as nothing".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn every_variant_validates_and_is_written_for_every_driver() {
+    let sources = sources();
+    let kernels: BTreeSet<_> = sources.values().filter_map(|name| name.split(' ').next()).collect();
+    assert_eq!(kernels.len(), Kernel::ALL.len(), "kernels without a source: only {kernels:?}");
+    let failures: Vec<String> = sources
+        .iter()
+        .filter_map(|(source, name)| translate(source).err().map(|why| format!("{name}: {why}")))
+        .collect();
+    let (failed, all) = (failures.len(), sources.len());
+    assert!(failures.is_empty(), "{failed} of {all} shaders fail:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn a_faulty_shader_fails() {
+    let (source, _) = sources().pop_first().expect("a source");
+    assert!(translate(&format!("{source}\nfn faulty() -> u32 {{ return 1.0f; }}")).is_err());
+    assert!(translate(&source.replacen("settings.rows", "settings.row", 1)).is_err());
+}
+
+#[test]
+fn every_kernel_stays_within_the_limits_that_webgpu_promises() {
+    for (source, name) in sources() {
+        let bindings =
+            reflect::bindings(&name, &source).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut names: Vec<_> = bindings.iter().map(|binding| binding.name.as_str()).collect();
+        assert!(names.contains(&"call") && names.contains(&"state"), "{name}: {names:?}");
+        assert!(bindings.len() <= 9, "{name} binds {} storage buffers of 8", bindings.len() - 1);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{name}: {names:?}");
+
+        let (module, _) = validate(&source).expect("checked elsewhere");
+        let [entry] = &module.entry_points[..] else { panic!("{name}: one entry point") };
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        assert!(invocations <= 256, "{name}: {invocations} invocations");
+        let shared: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup)
+            .filter_map(|(_, variable)| module.types[variable.ty].inner.try_size(module.to_ctx()))
+            .sum();
+        assert!(shared <= 16384, "{name}: {shared} bytes of workgroup memory");
+    }
+}
+
+/// (name, offset, bytes) of each member.
+type Layout = Vec<(String, usize, usize)>;
+
+macro_rules! layout {
+    ($row:ty { $($member:ident),* $(,)? }) => {{
+        fn bytes<S, T>(_: fn(&S) -> &T) -> usize { size_of::<T>() }
+        // Names every member, so that a forgotten one does not compile.
+        #[allow(dead_code)]
+        fn complete(row: $row) {
+            type Row = $row;
+            let Row { $($member: _),* } = row;
+        }
+        let members: Layout = vec![$((
+            stringify!($member).to_owned(),
+            offset_of!($row, $member),
+            bytes(|row: &$row| &row.$member),
+        )),*];
+        (members, size_of::<$row>())
+    }};
+}
+
+/// The members and the span of a struct of a source.
+fn reflected(source: &str, name: &str) -> (Layout, usize) {
+    let (module, _) = validate(source).expect("checked elsewhere");
+    let (_, ty) = module
+        .types
+        .iter()
+        .find(|(_, ty)| ty.name.as_deref() == Some(name))
+        .unwrap_or_else(|| panic!("no struct {name}"));
+    let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("{name}: a struct") };
+    let members = members
+        .iter()
+        .map(|member| {
+            let bytes = module.types[member.ty].inner.try_size(module.to_ctx());
+            let name = member.name.clone().unwrap_or_default();
+            (name, member.offset as usize, bytes.expect("a size") as usize)
+        })
+        .collect();
+    (members, *span as usize)
+}
+
+fn source_of(kernel: Kernel) -> String {
+    let (_, call) = calls().into_iter().find(|(_, call)| call.kernel == kernel).expect("a call");
+    compose(&call, Tile::Tiled)
+}
+
+#[test]
+fn host_structs_match_the_shaders() {
+    let rows = [
+        (
+            Kernel::DenseForward,
+            "DenseForward",
+            layout!(DenseForward {
+                members,
+                inputs,
+                outputs,
+                input_member_stride,
+                output_member_stride,
+                order_stride,
+                parameter_stride,
+                weight_offset,
+                bias_offset,
+                layer,
+                layer_stride,
+                dropout,
+                alpha,
+                spare0,
+                spare1,
+                spare2,
+            }),
+        ),
+        (
+            Kernel::WeightGradient,
+            "WeightGradient",
+            layout!(WeightGradient {
+                members,
+                inputs,
+                outputs,
+                input_member_stride,
+                delta_member_stride,
+                order_stride,
+                parameter_stride,
+                weight_offset,
+                bias_offset,
+                spare0,
+                spare1,
+                spare2,
+            }),
+        ),
+        (
+            Kernel::InputGradient,
+            "InputGradient",
+            layout!(InputGradient {
+                members,
+                inputs,
+                outputs,
+                delta_member_stride,
+                below_member_stride,
+                parameter_stride,
+                weight_offset,
+                layer,
+                layer_stride,
+                alpha,
+                spare0,
+                spare1,
+            }),
+        ),
+        (
+            Kernel::Loss,
+            "Loss",
+            layout!(Loss {
+                members,
+                outputs,
+                targets,
+                logits_member_stride,
+                order_stride,
+                statistics,
+                statistics_member_stride,
+                training,
+            }),
+        ),
+        (
+            Kernel::GradientStatistics,
+            "GradientStatistics",
+            layout!(GradientStatistics { members, blocks, spare0, spare1 }),
+        ),
+        (
+            Kernel::OptimizerStep,
+            "OptimizerStep",
+            layout!(OptimizerStep { members, quads, spare0, spare1 }),
+        ),
+        (
+            Kernel::FinishStep,
+            "FinishStep",
+            layout!(FinishStep {
+                members,
+                statistics,
+                statistics_member_stride,
+                partials,
+                log_width,
+                spare0,
+                spare1,
+                spare2,
+            }),
+        ),
+        (
+            Kernel::DenseForward,
+            "LayerSettings",
+            layout!(LayerSettings { drop_below, keep_scale, key0, key1 }),
+        ),
+        (
+            Kernel::DenseForward,
+            "MemberState",
+            layout!(MemberState { cursor, bad_step, bad_element, spare }),
+        ),
+        (
+            Kernel::FinishStep,
+            "AtomicMemberState",
+            layout!(MemberState { cursor, bad_step, bad_element, spare }),
+        ),
+        (
+            Kernel::Loss,
+            "StepSettings",
+            layout!(StepSettings<f32> {
+                first_row, rows, step, learning_rate, weight_decay, epsilon, beta1, beta2, momentum,
+                dampening, rho, correction1, correction2, spare0, spare1, spare2,
+            }),
+        ),
+    ];
+    for (kernel, name, host) in rows {
+        assert_eq!(host, reflected(&source_of(kernel), name), "{name}");
+        assert_eq!(host.1 % 16, 0, "{name} is bound in whole groups of 16 bytes");
+    }
+}
+
+fn shaders() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")
+}
+
+/// Text of each WGSL file of a folder, by its name without the ending.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    std::fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "wgsl"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).expect("a text"))
+        })
+        .collect()
+}
+
+#[test]
+fn catalog_and_folders_agree() {
+    let rows = |rows: Vec<(&str, &str)>| -> BTreeMap<String, String> {
+        rows.into_iter().map(|(name, wgsl)| (name.to_owned(), wgsl.to_owned())).collect()
+    };
+    let folders = [
+        ("activations", rows(ACTIVATIONS.iter().map(|row| (row.name, row.wgsl)).collect())),
+        ("losses", rows(LOSSES.iter().map(|row| (row.name, row.wgsl)).collect())),
+        ("metrics", rows(TERMS.iter().map(|row| (row.name, row.wgsl)).collect())),
+    ];
+    for (folder, rows) in folders {
+        assert!(!rows.is_empty(), "{folder}");
+        assert_eq!(files(&shaders().join(folder)), rows, "{folder}");
+    }
+    // AdamW shares Adam's file.
+    let optimizers = files(&shaders().join("optimizers"));
+    for row in &OPTIMIZERS {
+        let file = if row.name == "adamw" { "adam" } else { row.name };
+        assert_eq!(optimizers.get(file).map(String::as_str), Some(row.wgsl), "{}", row.name);
+    }
+    for (name, text) in optimizers {
+        assert!(OPTIMIZERS.iter().any(|row| row.wgsl == text), "{name} has no row");
+    }
+}
+
+#[test]
+fn every_file_is_part_of_a_kernel() {
+    let sources = sources();
+    let mut seen = 0;
+    let mut folders = vec![shaders()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a text");
+            assert!(sources.keys().any(|source| source.contains(&text)), "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} files were found");
+}

@@ -1,0 +1,93 @@
+//! The host stays out of the loop: dispatches a step, readbacks an epoch, nothing made after the
+//! first epoch; and a set that is fed in windows trains as one that the device holds.
+
+mod common;
+
+use wgfit::backend::cpu::CpuBackend;
+use wgfit::backend::{Backend, Capacity, DeviceDescription, Executor};
+use wgfit::config::Config;
+use wgfit::data;
+use wgfit::error::Result;
+use wgfit::program::Plan;
+use wgfit::train::{Outcome, Silent, fit};
+
+/// Trains digits with those overrides.
+fn train(backend: &dyn Backend, overrides: &[&str]) -> Outcome {
+    let file = common::root().join("configs/digits.json");
+    let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    let config = Config::load(&file, &overrides).expect("the config");
+    let settings = config.validate(file.parent().expect("a folder")).expect("settings");
+    let dataset = data::load(&settings.data).expect("the data");
+    let task = settings.fit_task(dataset.preprocessing.task()).expect("the task");
+    fit(&settings, &task, dataset, backend, &mut Silent).expect("training")
+}
+
+/// A software adapter, or the reason to fail.
+fn adapter() -> Box<dyn Backend> {
+    common::devices();
+    wgfit::backend::choose("llvmpipe").expect("llvmpipe: apt-get install mesa-vulkan-drivers").backend
+}
+
+#[test]
+fn a_step_is_at_most_3l_plus_3_dispatches_and_an_epoch_one_readback() {
+    let backend = adapter();
+    let layers = 3;
+    let epochs = 3;
+    let steps = 40;
+    for every in [0, 1] {
+        let log = format!("log.every_steps={every}");
+        let outcome = train(backend.as_ref(), &["training.epochs=3", &log]);
+        let (first, last) = (outcome.counters_after_first_epoch, outcome.counters);
+        // An evaluation step: forward, loss, finish. Validation is one step of 359 rows.
+        let evaluation = epochs * (layers + 2);
+        let training = last.calls - evaluation;
+        assert!(training.is_multiple_of(epochs * steps), "{training} calls");
+        let a_step = training / (epochs * steps);
+        assert!(a_step <= 3 * layers + 3, "{a_step} dispatches a step");
+        assert_eq!(last.readbacks, epochs, "readbacks");
+        assert_eq!(first.buffers, last.buffers, "buffers were made in the loop");
+        assert_eq!(first.pipelines, last.pipelines, "pipelines were made in the loop");
+        assert_eq!(first.bind_groups, last.bind_groups, "bind groups were made in the loop");
+        assert!(first.pipelines > 0 && first.buffers > 0, "nothing is counted");
+    }
+}
+
+/// A backend that claims to hold less than it does.
+struct Small<B>(B, u64);
+
+impl<B: Backend> Backend for Small<B> {
+    fn device(&self) -> &DeviceDescription {
+        self.0.device()
+    }
+    fn capacity(&self) -> Capacity {
+        Capacity { buffer_bytes: self.1, ..self.0.capacity() }
+    }
+    fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
+        for buffer in &plan.buffers {
+            let set = buffer.name.ends_with(".features");
+            assert!(!set || buffer.words * 4 <= self.1, "{} is not cut up", buffer.name);
+        }
+        self.0.load(plan)
+    }
+}
+
+/// 1,258 rows of 64 columns are 322 KB: at 200 KB none of the larger sets fits whole.
+#[test]
+fn a_set_in_windows_trains_as_one_that_fits() {
+    let cpu = || CpuBackend::new().expect("the CPU");
+    for overrides in [
+        &["training.epochs=3"][..],
+        &["training.epochs=3", "data.shuffle=false"],
+        &["training.epochs=2", "members=3"],
+        &["training.epochs=2", "training.drop_last=true"],
+    ] {
+        let whole = train(&cpu(), overrides);
+        let windows = train(&Small(cpu(), 280_000), overrides);
+        assert_eq!(whole.parameters, windows.parameters, "{overrides:?}: weights");
+        for ((set, a), (_, b)) in whole.scores.iter().zip(&windows.scores) {
+            for (a, b) in a.iter().zip(b) {
+                assert!((a.loss - b.loss).abs() < 1e-6, "{overrides:?}: {set} {} {}", a.loss, b.loss);
+            }
+        }
+    }
+}
