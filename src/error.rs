@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Place {
     /// Line of the file, from 1.
     pub line: Option<u64>,
-    /// Column by name, or its number from 1 (`column 3`) where there is no header.
+    /// Column by name, or its index from 0 where there is no header.
     pub column: Option<String>,
     /// Byte offset from the start of the (decompressed) file.
     pub byte: Option<u64>,

@@ -25,7 +25,9 @@ fn train(backend: &dyn Backend, overrides: &[&str]) -> Outcome {
 /// A software adapter, or the reason to fail.
 fn adapter() -> Box<dyn Backend> {
     common::devices();
-    wgfit::backend::choose("llvmpipe").expect("llvmpipe: apt-get install mesa-vulkan-drivers").backend
+    wgfit::backend::choose("llvmpipe")
+        .expect("llvmpipe: apt-get install mesa-vulkan-drivers")
+        .backend
 }
 
 #[test]
@@ -86,7 +88,12 @@ fn a_set_in_windows_trains_as_one_that_fits() {
         assert_eq!(whole.parameters, windows.parameters, "{overrides:?}: weights");
         for ((set, a), (_, b)) in whole.scores.iter().zip(&windows.scores) {
             for (a, b) in a.iter().zip(b) {
-                assert!((a.loss - b.loss).abs() < 1e-6, "{overrides:?}: {set} {} {}", a.loss, b.loss);
+                assert!(
+                    (a.loss - b.loss).abs() < 1e-6,
+                    "{overrides:?}: {set} {} {}",
+                    a.loss,
+                    b.loss
+                );
             }
         }
     }

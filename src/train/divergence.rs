@@ -13,10 +13,10 @@ impl Run<'_> {
         trained: &[bool],
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        for member in 0..self.network.members {
+        for (member, trained) in trained.iter().enumerate() {
             let state = self.states[member];
             let diverged = state.bad_step != NONE && state.bad_step != STOPPED_BY_HOST;
-            if !trained[member] || !diverged {
+            if !trained || !diverged {
                 continue;
             }
             let several = self.network.members > 1;

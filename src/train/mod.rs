@@ -489,7 +489,7 @@ impl<'a> Run<'a> {
         let before = (epoch - 1) * batches.steps();
         for within in 0..reached.min(batches.steps()) {
             let step = before + within + 1;
-            if step % every != 0 {
+            if !step.is_multiple_of(every) {
                 continue;
             }
             let rows = batches.batch.min(batches.rows - within * batches.batch) as f64;

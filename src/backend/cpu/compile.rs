@@ -168,7 +168,7 @@ pub(super) fn compile(plan: &Plan, threads: usize) -> Result<Compiled> {
     let places = plan.buffers.iter().zip(&compiler.places).map(|(spec, place)| {
         place.unwrap_or(match spec.contents {
             // Touched by no kernel, but copied from and to buffers that are split.
-            Contents::Reals if spec.words as usize % plan.members == 0 => {
+            Contents::Reals if (spec.words as usize).is_multiple_of(plan.members) => {
                 Place::Split(spec.words as usize / plan.members)
             }
             _ => Place::Shared,

@@ -1,0 +1,95 @@
+//! What one field of a text file holds.
+
+/// One field, looked at alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell {
+    /// Nothing, or a mark that stands for nothing.
+    Missing,
+    /// A number that f32 can hold.
+    Number(f64),
+    /// A number that is infinite, or too large for f32.
+    NotFinite,
+    /// Anything else.
+    Text,
+}
+
+/// What stands for a missing value, whatever the case of its letters.
+const MISSING: [&str; 5] = ["na", "n/a", "nan", "null", "?"];
+
+/// The most of a field that a message repeats.
+const LONGEST: usize = 60;
+
+impl Cell {
+    /// Looks at a field without blanks around it.
+    pub(super) fn of(field: &str) -> Self {
+        if field.is_empty() || MISSING.iter().any(|mark| field.eq_ignore_ascii_case(mark)) {
+            return Self::Missing;
+        }
+        match field.parse::<f64>() {
+            Ok(number) if number.is_nan() => Self::Missing,
+            Ok(number) if number.abs() > f64::from(f32::MAX) => Self::NotFinite,
+            Ok(number) => Self::Number(number),
+            Err(_) => Self::Text,
+        }
+    }
+}
+
+/// Whether a field is a finite number.
+pub(super) fn is_number(field: &str) -> bool {
+    matches!(Cell::of(field), Cell::Number(_))
+}
+
+/// A field in quotes, cut to a length that a message can bear.
+pub(super) fn quoted(field: &str) -> String {
+    if field.chars().count() <= LONGEST {
+        return format!("{field:?}");
+    }
+    let start: String = field.chars().take(LONGEST).collect();
+    format!("{:?}", format!("{start}..."))
+}
+
+/// What is wrong with a field, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// What was found and what was expected.
+    pub(super) problem: String,
+    /// What to do.
+    pub(super) help: String,
+}
+
+impl Fault {
+    /// A missing value in an input column, or in a target.
+    pub(super) fn missing(column: &str, field: &str, target: bool) -> Self {
+        let problem = if field.is_empty() {
+            "missing value (an empty field)".to_owned()
+        } else {
+            format!("missing value ({})", quoted(field))
+        };
+        let mut help = "remove the rows that lack a value".to_owned();
+        if !target {
+            help.push_str(&format!(
+                ", or leave the column out with {}.type = \"ignore\"",
+                column_key(column)
+            ));
+        }
+        Self { problem, help }
+    }
+
+    /// An infinite or too large number.
+    pub(super) fn not_finite(field: &str) -> Self {
+        Self {
+            problem: format!("{} is not a finite 32-bit number", quoted(field)),
+            help: format!("numbers must lie within {:e} on either side of 0", f32::MAX),
+        }
+    }
+
+    /// Text where numbers are expected.
+    pub(super) fn text(field: &str, help: String) -> Self {
+        Self { problem: format!("{} is not a number", quoted(field)), help }
+    }
+}
+
+/// The config key of a column.
+pub(super) fn column_key(column: &str) -> String {
+    format!("data.columns.{column}")
+}

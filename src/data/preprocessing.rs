@@ -1,0 +1,283 @@
+//! How raw columns become a network's inputs, and its outputs predictions: fitted once, stored
+//! with the model.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::data::Task;
+
+/// The constants of one column's scaling: `(x - shift) / scale`, in f64.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// What is taken away: a mean or a minimum, in the column's units.
+    pub shift: f64,
+    /// What is divided by: a standard deviation or a range, above 0, in the column's units.
+    pub scale: f64,
+}
+
+impl Scale {
+    /// Leaves values as they are.
+    pub const IDENTITY: Self = Self { shift: 0.0, scale: 1.0 };
+
+    /// The scaled value, computed in f64 and rounded once.
+    pub fn apply(self, value: f64) -> f32 {
+        ((value - self.shift) / self.scale) as f32
+    }
+
+    fn is_sound(self) -> bool {
+        self.shift.is_finite() && self.scale.is_finite() && self.scale > 0.0
+    }
+}
+
+/// How one column is encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Encoding {
+    /// A number, scaled. One input.
+    Numeric(Scale),
+    /// One of several values, one-hot. An input each.
+    Categorical {
+        /// The values, in the order of their inputs.
+        categories: Vec<String>,
+    },
+}
+
+impl Encoding {
+    /// How many inputs of the network the column takes.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Numeric(_) => 1,
+            Self::Categorical { categories } => categories.len(),
+        }
+    }
+}
+
+/// A column that is fed to the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputColumn {
+    /// Its name in the training file's header, else its index as text.
+    pub name: String,
+    /// Its index in the training file, from 0.
+    pub index: usize,
+    /// How it is encoded.
+    pub encoding: Encoding,
+}
+
+/// How targets are encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TargetEncoding {
+    /// The index of a class.
+    Classes {
+        /// The classes as the user writes them, in the order of their indices.
+        classes: Vec<String>,
+    },
+    /// Numbers, scaled.
+    Numbers {
+        /// One scaling a target.
+        scales: Vec<Scale>,
+    },
+}
+
+/// What the network learns to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The target columns' names; `label` for labels in a file of their own.
+    pub names: Vec<String>,
+    /// Their indices in the training file; none for labels in a file of their own.
+    pub indices: Vec<usize>,
+    /// How they are encoded.
+    pub encoding: TargetEncoding,
+}
+
+/// Fitted preprocessing. It holds nothing that differs between two equal runs.
+///
+/// When it was read from a file it must be [validated](Self::validate) before use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    pub(super) task: Task,
+    /// Whether the training file named its columns.
+    pub(super) header: bool,
+    /// The number of columns of the training file, targets and ignored ones counted.
+    pub(super) columns: usize,
+    pub(super) inputs: Vec<InputColumn>,
+    pub(super) target: Target,
+}
+
+impl Preprocessing {
+    /// The width of an encoded row: the network's inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs.iter().map(|column| column.encoding.width()).sum()
+    }
+
+    /// The width of the network's output layer: K for K classes, 1 for a binary task, the number
+    /// of targets for regression.
+    pub fn outputs(&self) -> usize {
+        match (&self.target.encoding, self.task) {
+            (_, Task::Binary) => 1,
+            (TargetEncoding::Classes { classes }, _) => classes.len(),
+            (TargetEncoding::Numbers { scales }, _) => scales.len(),
+        }
+    }
+
+    /// How many numbers a row's target has: 1 for a class, the number of targets for regression.
+    pub fn target_width(&self) -> usize {
+        match &self.target.encoding {
+            TargetEncoding::Classes { .. } => 1,
+            TargetEncoding::Numbers { scales } => scales.len(),
+        }
+    }
+
+    /// The task.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The classes as the user writes them, by index; none for regression.
+    pub fn classes(&self) -> &[String] {
+        match &self.target.encoding {
+            TargetEncoding::Classes { classes } => classes,
+            TargetEncoding::Numbers { .. } => &[],
+        }
+    }
+
+    /// The target columns' names; `label` for labels in a file of their own.
+    pub fn target_names(&self) -> &[String] {
+        &self.target.names
+    }
+
+    /// Mean and standard deviation of each regression target, which bring a prediction back to
+    /// the user's units: `output * deviation + mean`. (0, 1) where it is not scaled; none for
+    /// classes.
+    pub fn target_scale(&self) -> Vec<(f64, f64)> {
+        match &self.target.encoding {
+            TargetEncoding::Classes { .. } => Vec::new(),
+            TargetEncoding::Numbers { scales } => {
+                scales.iter().map(|scale| (scale.shift, scale.scale)).collect()
+            }
+        }
+    }
+
+    /// The columns fed to the network, in the order of its inputs.
+    pub fn columns(&self) -> &[InputColumn] {
+        &self.inputs
+    }
+
+    /// Checks preprocessing that was read from a file.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a phrase.
+    pub fn validate(&self) -> Result<(), Damage> {
+        self.validate_inputs()?;
+        self.validate_target()
+    }
+
+    fn validate_inputs(&self) -> Result<(), Damage> {
+        if self.inputs.is_empty() {
+            return damage("it has no input columns");
+        }
+        let mut names = HashSet::new();
+        let mut indices: HashSet<usize> = self.target.indices.iter().copied().collect();
+        if indices.len() != self.target.indices.len() {
+            return damage("two targets have the same index");
+        }
+        if let Some(index) = indices.iter().find(|index| **index >= self.columns) {
+            return damage(format!("target {index} is beyond its {} columns", self.columns));
+        }
+        let mut width = 0_usize;
+        for InputColumn { name, index, encoding } in &self.inputs {
+            if !names.insert(name) {
+                return damage(format!("two input columns are named {name:?}"));
+            }
+            if *index >= self.columns {
+                return damage(format!(
+                    "column {name:?} has index {index}, beyond its {} columns",
+                    self.columns
+                ));
+            }
+            if !indices.insert(*index) {
+                return damage(format!("column {name:?} has index {index}, which is taken"));
+            }
+            match encoding {
+                Encoding::Numeric(scale) if !scale.is_sound() => {
+                    return damage(format!("column {name:?} has an unusable scaling"));
+                }
+                Encoding::Numeric(_) => {}
+                Encoding::Categorical { categories } => {
+                    if categories.is_empty() {
+                        return damage(format!("column {name:?} has no categories"));
+                    }
+                    if let Some(twice) = repeated(categories) {
+                        return damage(format!("column {name:?} has category {twice:?} twice"));
+                    }
+                }
+            }
+            width = match width.checked_add(encoding.width()) {
+                Some(width) => width,
+                None => return damage("its inputs are too many to count"),
+            };
+        }
+        Ok(())
+    }
+
+    fn validate_target(&self) -> Result<(), Damage> {
+        let Target { names, indices, encoding } = &self.target;
+        if names.is_empty() {
+            return damage("it has no target");
+        }
+        if !indices.is_empty() && indices.len() != names.len() {
+            return damage(format!("{} targets have {} indices", names.len(), indices.len()));
+        }
+        match (self.task, encoding) {
+            (Task::Classification | Task::Binary, TargetEncoding::Classes { classes }) => {
+                if names.len() != 1 {
+                    return damage(format!("a {} task has {} targets", self.task, names.len()));
+                }
+                if classes.len() < 2 || (self.task == Task::Binary && classes.len() != 2) {
+                    return damage(format!("a {} task has {} classes", self.task, classes.len()));
+                }
+                match repeated(classes) {
+                    Some(twice) => damage(format!("class {twice:?} is there twice")),
+                    None => Ok(()),
+                }
+            }
+            (Task::Regression, TargetEncoding::Numbers { scales }) => {
+                if scales.len() != names.len() {
+                    return damage(format!("{} targets, {} scalings", names.len(), scales.len()));
+                }
+                match scales.iter().all(|scale| scale.is_sound()) {
+                    true => Ok(()),
+                    false => damage("a target has an unusable scaling"),
+                }
+            }
+            (task, _) => damage(format!("its target does not fit its task, {task}")),
+        }
+    }
+}
+
+fn repeated(labels: &[String]) -> Option<&String> {
+    let mut seen = HashSet::new();
+    labels.iter().find(|label| !seen.insert(*label))
+}
+
+/// What is wrong with preprocessing that was read from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage(String);
+
+fn damage(problem: impl Into<String>) -> Result<(), Damage> {
+    Err(Damage(problem.into()))
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damage {}

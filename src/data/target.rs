@@ -1,0 +1,186 @@
+//! What the target says of the task, and the target of every training row.
+
+use super::cell::{Fault, quoted};
+use super::column::{Coded, MOST_LABELS, TargetValues};
+use super::labels::sort_labels;
+use super::table::{RawTarget, Table, listed};
+use crate::config::data::{ColumnType, DataSettings, TargetScaling, Task};
+use crate::error::{Error, Place, Result};
+
+/// Whole numbers are classes only up to this many different ones, ...
+const MOST_FOUND_CLASSES: usize = 100;
+/// ... and with this many rows for each.
+const ROWS_A_CLASS: usize = 10;
+
+/// The targets of the training file, not yet scaled.
+pub(super) enum Targets {
+    /// Each row's class.
+    Classes {
+        /// The classes in order.
+        classes: Vec<String>,
+        /// Each row's index in `classes`.
+        codes: Vec<u32>,
+    },
+    /// Numbers, a column a target.
+    Numbers(Vec<Vec<f64>>),
+}
+
+/// The task and the targets, with a remark on how the task was found.
+pub(super) struct Resolved {
+    pub(super) task: Task,
+    pub(super) targets: Targets,
+    pub(super) note: String,
+}
+
+/// Finds the task, takes the targets out of the table, and checks that they fit each other.
+pub(super) fn resolve(table: &mut Table, settings: &DataSettings) -> Result<Resolved> {
+    let targets = std::mem::take(&mut table.targets);
+    let stated = stated_task(&targets, settings)?;
+    let task = match stated {
+        Some(task) => task,
+        None => find_task(&targets, table)?,
+    };
+    if task != Task::Regression && settings.target_scaling == TargetScaling::Standard {
+        return Err(Error::config("data.target_scaling", format!("the task is {task}"))
+            .with_help("only a regression target is scaled"));
+    }
+    let names: Vec<String> = targets.iter().map(|target| format!("{:?}", target.name)).collect();
+    let names = listed(&names);
+    if task == Task::Regression {
+        let columns: Result<Vec<_>> =
+            targets.into_iter().map(|target| numbers(target, stated, table)).collect();
+        let note = if settings.task.is_some() {
+            format!("target {names}: regression")
+        } else {
+            format!("target {names}: numeric, so task regression")
+        };
+        return Ok(Resolved { task, targets: Targets::Numbers(columns?), note });
+    }
+    let mut targets = targets.into_iter();
+    let (Some(target), None) = (targets.next(), targets.next()) else {
+        return Err(Error::config("data.target", format!("a {task} task takes one target column"))
+            .with_help("several targets are possible for regression alone"));
+    };
+    let (classes, codes) = classes(target, task, table)?;
+    let so = if settings.task.is_some() { "task" } else { "so task" };
+    let note = format!("target {names}: {} classes, {so} {task}", classes.len());
+    Ok(Resolved { task, targets: Targets::Classes { classes, codes }, note })
+}
+
+/// The task that the user's words leave open or not.
+fn stated_task(targets: &[RawTarget], settings: &DataSettings) -> Result<Option<Task>> {
+    for target in targets {
+        let clash = match (settings.task, target.stated) {
+            (Some(Task::Regression), Some(ColumnType::Categorical)) => "categorical",
+            (Some(Task::Classification | Task::Binary), Some(ColumnType::Numeric)) => "numeric",
+            _ => continue,
+        };
+        let task = settings.task.map(|task| task.to_string()).unwrap_or_default();
+        let path = format!("data.columns.{}.type", target.name);
+        return Err(Error::config(path, format!("{clash}, but data.task is {task}"))
+            .with_help("leave one of the two out"));
+    }
+    if settings.task.is_none()
+        && targets.iter().any(|target| target.stated == Some(ColumnType::Numeric))
+    {
+        return Ok(Some(Task::Regression));
+    }
+    Ok(settings.task)
+}
+
+fn find_task(targets: &[RawTarget], table: &Table) -> Result<Task> {
+    let [target] = targets else {
+        return Ok(Task::Regression);
+    };
+    let values = &target.values;
+    let by_count = |count: usize| if count == 2 { Task::Binary } else { Task::Classification };
+    let Some(coded) = &values.coded else {
+        return match values.numbers {
+            Some(_) => Ok(Task::Regression),
+            None => Err(slip(target, table).unwrap_or_else(|| too_many(target, table))),
+        };
+    };
+    let distinct = sort_labels(coded.texts.clone()).0;
+    let Some(numbers) = &values.numbers else {
+        return match slip(target, table) {
+            Some(error) if target.stated.is_none() => Err(error),
+            _ => Ok(by_count(distinct.len())),
+        };
+    };
+    let whole = numbers.iter().all(|number| number.fract() == 0.0);
+    let enough = table.rows >= distinct.len().saturating_mul(ROWS_A_CLASS);
+    Ok(match distinct.len() {
+        1 => return Err(one_class(target, &distinct, table)),
+        count if count == 2 || target.stated == Some(ColumnType::Categorical) => by_count(count),
+        count if whole && count <= MOST_FOUND_CLASSES && enough => Task::Classification,
+        _ => Task::Regression,
+    })
+}
+
+/// The error of a text among a target's numbers, when there are so few that it is a slip.
+fn slip(target: &RawTarget, table: &Table) -> Option<Error> {
+    let (line, text) = target.values.first_text.as_ref()?;
+    if !target.values.mostly_numbers {
+        return None;
+    }
+    let place = Place::field(*line, &target.name);
+    let problem = format!("{} is not a number, but most of the target is", quoted(text));
+    Some(Error::data(&table.file, place, problem).with_help(
+        "correct the cell, or set data.task to \"classification\" if the target's values are \
+         classes",
+    ))
+}
+
+fn one_class(target: &RawTarget, classes: &[String], table: &Table) -> Error {
+    let class = classes.first().map(|class| quoted(class)).unwrap_or_default();
+    let problem = format!("the target has one class only, {class}, in all {} rows", table.rows);
+    Error::data(&table.file, Place::column(&target.name), problem)
+        .with_help("there is nothing to tell apart: is it the right column?")
+}
+
+fn too_many(target: &RawTarget, table: &Table) -> Error {
+    let problem = format!("the target has more than {MOST_LABELS} different values, too many");
+    Error::data(&table.file, Place::column(&target.name), format!("{problem} to be classes"))
+        .with_help("is it the right column?")
+}
+
+fn numbers(target: RawTarget, stated: Option<Task>, table: &Table) -> Result<Vec<f64>> {
+    let TargetValues { numbers, first_text, .. } = target.values;
+    if let Some(numbers) = numbers {
+        return Ok(numbers);
+    }
+    let (line, text) = first_text.unwrap_or_default();
+    let help = if stated.is_some() {
+        "a regression target must be a number in every row"
+    } else {
+        "several targets mean regression, and each must be a number in every row"
+    };
+    let fault = Fault::text(&text, help.to_owned());
+    Err(Error::data(&table.file, Place::field(line, target.name), fault.problem)
+        .with_help(fault.help))
+}
+
+fn classes(target: RawTarget, task: Task, table: &Table) -> Result<(Vec<String>, Vec<u32>)> {
+    let Some(Coded { codes, texts }) = &target.values.coded else {
+        return Err(too_many(&target, table));
+    };
+    let (classes, new) = sort_labels(texts.clone());
+    let count = classes.len();
+    if count < 2 {
+        return Err(one_class(&target, &classes, table));
+    }
+    let fault = |problem: String| Error::data(&table.file, Place::column(&target.name), problem);
+    if task == Task::Binary && count != 2 {
+        let problem = format!("a binary task has 2 classes, and the target has {count}");
+        return Err(fault(problem).with_help(format!("classes: {}", listed(&classes))));
+    }
+    if count > 2 && count == table.rows {
+        let problem = format!("the target differs in each of the {count} rows");
+        return Err(fault(problem).with_help("classes must repeat: is it the right column?"));
+    }
+    let place = |code: &u32| usize::try_from(*code).ok().and_then(|code| new.get(code)).copied();
+    let codes: Option<Vec<u32>> = codes.iter().map(place).collect();
+    codes
+        .map(|codes| (classes, codes))
+        .ok_or_else(|| Error::internal("a class has no place in the list of classes"))
+}

@@ -1,0 +1,179 @@
+//! The gradient that the backward kernels make against central differences of the loss that the
+//! forward kernels make, both in f64.
+
+#[path = "common/oracle.rs"]
+mod oracle;
+
+use oracle::{Case, Fill, Scene};
+use wgfit::backend::reference::Reference;
+use wgfit::backend::{Backend, Executor};
+use wgfit::catalog::{activation, loss};
+use wgfit::kernels::Kernel;
+use wgfit::program::{Program, ProgramId};
+
+/// Relative step of a central difference.
+const STEP: f64 = 1e-5;
+
+/// Two programs: forward and loss; and everything but the optimizer and the end of the step.
+fn prepared(case: &Case) -> (Scene, Box<dyn Executor>) {
+    let mut scene = Scene::new(case);
+    scene.reals_mut("parameters").iter_mut().for_each(|w| *w *= 0.7);
+    let calls = scene.plan.programs[0].calls.clone();
+    let of = |name: &str, wanted: &[Kernel]| Program {
+        name: name.to_owned(),
+        calls: calls.iter().filter(|call| wanted.contains(&call.kernel)).cloned().collect(),
+    };
+    scene.plan.programs = vec![
+        of("forward", &[Kernel::DenseForward, Kernel::Loss]),
+        of(
+            "backward",
+            &[
+                Kernel::DenseForward,
+                Kernel::Loss,
+                Kernel::WeightGradient,
+                Kernel::InputGradient,
+                Kernel::GradientStatistics,
+            ],
+        ),
+    ];
+    let mut executor = Reference::<f64>::new().load(&scene.plan).unwrap();
+    scene.upload(executor.as_mut());
+    (scene, executor)
+}
+
+fn read(executor: &mut dyn Executor, scene: &Scene, name: &str) -> Vec<f64> {
+    let id = scene.buffer(name);
+    let length = scene.plan.buffers[id.0].words as usize;
+    executor.read(&[(id, length)]).unwrap().remove(0).into_reals()
+}
+
+/// The mean loss of a member's batch at these parameters.
+fn loss_at(executor: &mut dyn Executor, scene: &Scene, member: usize, arena: &[f64]) -> f64 {
+    executor.write_reals(scene.buffer("parameters"), arena).unwrap();
+    executor.run(ProgramId(0), 1).unwrap();
+    let statistics = read(executor, scene, "row_statistics");
+    let (rows, width) = (rows_of(scene, member), scene.plan.statistics);
+    let stride = statistics.len() / scene.plan.members;
+    let mine = &statistics[member * stride..][..rows * width];
+    mine.iter().step_by(width).sum::<f64>() / rows as f64
+}
+
+fn rows_of(scene: &Scene, member: usize) -> usize {
+    let steps = scene.fills.iter().find_map(|fill| match fill {
+        Fill::Steps(steps) => Some(steps),
+        _ => None,
+    });
+    // Members stand at steps 0, 1, 0, ...
+    steps.unwrap()[member % 2 * scene.plan.members + member].rows as usize
+}
+
+fn central_differences(case: &Case) {
+    let (scene, mut executor) = prepared(case);
+    let executor = executor.as_mut();
+    executor.run(ProgramId(1), 1).unwrap();
+    let gradients = read(executor, &scene, "gradients");
+    let mut arena = scene.reals("parameters").to_vec();
+    let stride = scene.network.stride;
+    let mut worst = 0.0_f64;
+    let mut checked = 0;
+    for member in 0..scene.plan.members {
+        let own = &gradients[member * stride..(member + 1) * stride];
+        let scale = own.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
+        assert!(scale > 1e-4, "the gradient is nothing: {case:?}");
+        for tensor in scene.network.tensors() {
+            for element in (0..tensor.length).step_by(tensor.length.div_ceil(13)) {
+                let at = member * stride + tensor.offset + element;
+                let w = arena[at];
+                let step = STEP * w.abs().max(1.0);
+                arena[at] = w + step;
+                let above = loss_at(executor, &scene, member, &arena);
+                arena[at] = w - step;
+                let below = loss_at(executor, &scene, member, &arena);
+                arena[at] = w;
+                let numeric = (above - below) / (2.0 * step);
+                let error = (numeric - gradients[at]).abs() / gradients[at].abs().max(0.01 * scale);
+                assert!(
+                    error < 1e-6,
+                    "{} [{element}] of member {member}: {} backwards, {numeric} by differences ({case:?})",
+                    tensor.name,
+                    gradients[at]
+                );
+                worst = worst.max(error);
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 10 && worst.is_finite());
+}
+
+/// Three layers, two members, rows that are few enough for the kinks of relu to be far.
+fn case() -> Case {
+    Case { rows: 6, inputs: 5, hidden: vec![7, 6], outputs: 4, members: 2, ..Case::default() }
+}
+
+#[test]
+fn every_activation() {
+    for row in &activation::ACTIVATIONS {
+        central_differences(&Case { activation: row.name, ..case() });
+    }
+}
+
+#[test]
+fn every_activation_with_dropout() {
+    for row in &activation::ACTIVATIONS {
+        central_differences(&Case { activation: row.name, dropout: 0.3, ..case() });
+    }
+}
+
+#[test]
+fn every_loss() {
+    for row in &loss::LOSSES {
+        for outputs in [1, 2, 5] {
+            if outputs > 1 || row.name != "categorical_cross_entropy" {
+                central_differences(&Case { loss: row.name, outputs, ..case() });
+            }
+        }
+    }
+}
+
+#[test]
+fn one_layer() {
+    central_differences(&Case { hidden: vec![], ..case() });
+}
+
+/// The squared norm of the gradient with its L1 and L2 terms, and the penalty that they are the
+/// gradient of.
+#[test]
+fn l1_and_l2() {
+    let (scene, mut executor) = prepared(&case());
+    let executor = executor.as_mut();
+    executor.run(ProgramId(1), 1).unwrap();
+    let (arena, settings) = (scene.reals("parameters").to_vec(), scene.reals("block_settings"));
+    let gradients = read(executor, &scene, "gradients");
+    let partials = read(executor, &scene, "partials");
+    let statistics = |arena: &[f64], executor: &mut dyn Executor, block: usize| {
+        executor.write_reals(scene.buffer("parameters"), arena).unwrap();
+        executor.run(ProgramId(1), 1).unwrap();
+        read(executor, &scene, "partials")[block * 2 + 1]
+    };
+    for block in (0..partials.len() / 2).step_by(3) {
+        let mut squares = 0.0;
+        let mut moved = arena.clone();
+        for at in block * 64..(block + 1) * 64 {
+            // Of the penalty, by differences, for some; by its formula for the others.
+            let (l1, l2) = (settings[block * 4], settings[block * 4 + 1]);
+            let penalty = l1 * arena[at].signum() + l2 * arena[at];
+            if at % 16 == 3 && arena[at].abs() > 1e-3 {
+                moved[at] = arena[at] + STEP;
+                let above = statistics(&moved, executor, block);
+                moved[at] = arena[at] - STEP;
+                let below = statistics(&moved, executor, block);
+                moved[at] = arena[at];
+                let numeric = (above - below) / (2.0 * STEP);
+                assert!((numeric - penalty).abs() < 1e-8, "[{at}]: {penalty}, {numeric}");
+            }
+            squares += (gradients[at] + penalty).powi(2);
+        }
+        assert!((squares - partials[block * 2]).abs() < 1e-10 * squares, "block {block}");
+    }
+}
