@@ -43,6 +43,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = arguments.config.parent().unwrap_or(Path::new(""));
     let settings = config.validate(folder)?;
     let mut progress = Progress::new(arguments.quiet);
+    if let Some(out) = &arguments.out {
+        RunFolder::refuse_old_run(out, arguments.overwrite)?;
+    }
 
     let dataset = data::load(&settings.data)?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
@@ -51,21 +54,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let chosen = backend::choose(&arguments.device)?;
     progress.fact("device", &chosen.why);
 
-    // Everything that can be refused has been looked at: only now is a folder made.
-    let name = arguments.config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
-    let mut run_folder = RunFolder::create(arguments.out.as_deref(), &name, arguments.overwrite)?;
     let config = settings.resolved_for(&task);
-    run_folder.write_config(&config)?;
-
     let interrupt = Arc::new(AtomicBool::new(false));
     watch_for_interrupts(&interrupt)?;
     let preprocessing = dataset.preprocessing.clone();
     let data_hash = dataset.hash.clone();
-    let mut observer =
-        Recorder { folder: &mut run_folder, progress: &mut progress, interrupt: &interrupt };
-    let outcome = train::fit(&settings, &task, dataset, chosen.backend.as_ref(), &mut observer);
+    let mut recorder = Recorder {
+        arguments,
+        config: &config,
+        folder: None,
+        progress: &mut progress,
+        interrupt: &interrupt,
+    };
+    let outcome = train::fit(&settings, &task, dataset, chosen.backend.as_ref(), &mut recorder);
+    let run_folder = recorder.folder;
     progress.end();
     let outcome = outcome?;
+    let run_folder = run_folder.ok_or_else(|| Error::internal("training made no run folder"))?;
 
     let model = Model {
         config: config.without_paths(),
@@ -168,24 +173,32 @@ fn show_outcome(progress: &Progress, outcome: &Outcome) {
 
 /// Writes the records and shows the progress.
 struct Recorder<'a> {
-    folder: &'a mut RunFolder,
+    arguments: &'a Arguments,
+    config: &'a Config,
+    /// Made when training begins: until then everything can still be refused.
+    folder: Option<RunFolder>,
     progress: &'a mut Progress,
     interrupt: &'a AtomicBool,
 }
 
 impl Observer for Recorder<'_> {
     fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) -> Result<()> {
+        let Arguments { config, out, overwrite, .. } = self.arguments;
+        let name = config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+        let folder = RunFolder::create(out.as_deref(), &name, *overwrite)?;
+        folder.write_config(self.config)?;
+        self.folder = Some(folder);
         self.progress.begin(network, epochs, epoch_steps);
         Ok(())
     }
 
     fn step(&mut self, record: &StepRecord) -> Result<()> {
-        self.folder.step(record)
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.step(record))
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.progress.epoch(record);
-        self.folder.epoch(record)
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.epoch(record))
     }
 
     fn warn(&mut self, text: &str) -> Result<()> {

@@ -44,8 +44,9 @@ impl RunFolder {
     pub fn create(out: Option<&Path>, name: &str, overwrite: bool) -> Result<Self> {
         let path = match out {
             Some(out) => {
+                Self::refuse_old_run(out, overwrite)?;
                 fs::create_dir_all(out).map_err(|error| Error::io("create", out, error))?;
-                clear(out, overwrite)?;
+                clear(out)?;
                 out.to_owned()
             }
             None => first_free(Path::new("runs"), name)?,
@@ -53,6 +54,18 @@ impl RunFolder {
         let file = path.join("metrics.jsonl");
         let metrics = File::create(&file).map_err(|error| Error::io("create", &file, error))?;
         Ok(Self { path, metrics })
+    }
+
+    /// Refuses a folder that already holds a run, unless it is to be replaced.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn refuse_old_run(folder: &Path, overwrite: bool) -> Result<()> {
+        if overwrite || !FILES.iter().any(|name| folder.join(name).exists()) {
+            return Ok(());
+        }
+        Err(Error::usage(format!("{} already holds a run", folder.display()))
+            .with_help("give --overwrite to replace it, or another folder with --out"))
     }
 
     /// The folder.
@@ -152,17 +165,15 @@ impl RunFolder {
     }
 }
 
-/// Refuses a folder that holds a run, or takes the run out of it.
-fn clear(folder: &Path, overwrite: bool) -> Result<()> {
+/// Takes an old run out of its folder, and nothing else.
+fn clear(folder: &Path) -> Result<()> {
     for file in FILES.map(|name| folder.join(name)) {
-        if !file.exists() {
-            continue;
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &file, error));
+            }
+            _ => {}
         }
-        if !overwrite {
-            return Err(Error::usage(format!("{} already holds a run", folder.display()))
-                .with_help("give --overwrite to replace it, or another folder with --out"));
-        }
-        fs::remove_file(&file).map_err(|error| Error::io("remove", &file, error))?;
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ mod tests {
         let with = |min_delta| {
             EarlyStopping::new(&EarlyStoppingSettings { min_delta, ..settings(2) }, Better::Smaller)
         };
-        assert_eq!(run(with(0.5), &[2.0, 1.5, 1.25]), (Some(3), Some(1)));
+        assert_eq!(run(with(0.5), &[2.0, 1.5, 1.5]), (Some(3), Some(1)));
         assert_eq!(run(with(0.25), &[2.0, 1.5, 1.0]), (None, Some(3)));
     }
 
