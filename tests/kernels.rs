@@ -462,7 +462,8 @@ fn the_harness_sees_a_backend_that_is_wrong() {
     }
     use wgfit::kernels::Parameters as P;
     let scene = Scene::new(&Case { members: 2, ..Case::default() });
-    let mistakes: [(&str, fn(&mut Plan)); 7] = [
+    type Mistake = (&'static str, fn(&mut Plan));
+    let mistakes: [Mistake; 7] = [
         ("nothing is written", |plan| {
             plan.programs.iter_mut().for_each(|program| program.calls.clear());
         }),

@@ -51,7 +51,7 @@ use target::Targets;
 pub struct Rows {
     /// The number of rows.
     pub rows: usize,
-    /// [rows, inputs], row-major: scaled numbers, and 0 or 1 for categories.
+    /// `[rows, inputs]`, row-major: scaled numbers, and 0 or 1 for categories.
     pub features: Vec<f32>,
     /// [rows, target width], row-major: a class index, or scaled numbers for regression. Empty
     /// for rows that are only predicted.
@@ -136,7 +136,7 @@ pub fn load_rows(
     encode::read(file, Wanted::Targets(labels), preprocessing)
 }
 
-/// Room for [rows, width] encoded values.
+/// Room for `[rows, width]` encoded values.
 fn reserve(file: &Path, rows: usize, width: usize) -> Result<Vec<f32>> {
     let mut values = Vec::new();
     let reserved = rows.checked_mul(width).map(|count| values.try_reserve_exact(count).is_ok());

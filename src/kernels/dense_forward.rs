@@ -24,9 +24,9 @@ pub struct DenseForward {
     pub order_stride: u32,
     /// Elements between members in `parameters`.
     pub parameter_stride: u32,
-    /// Where the weights [outputs, inputs] begin.
+    /// Where the weights `[outputs, inputs]` begin.
     pub weight_offset: u32,
-    /// Where the biases [outputs] begin.
+    /// Where the biases `[outputs]` begin.
     pub bias_offset: u32,
     /// Row of the layer table.
     pub layer: u32,

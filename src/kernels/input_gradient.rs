@@ -22,7 +22,7 @@ pub struct InputGradient {
     pub below_member_stride: u32,
     /// Elements between members in `parameters`.
     pub parameter_stride: u32,
-    /// Where the weights [outputs, inputs] begin.
+    /// Where the weights `[outputs, inputs]` begin.
     pub weight_offset: u32,
     /// Row of the layer table for the layer below.
     pub layer: u32,

@@ -23,9 +23,9 @@ pub struct WeightGradient {
     pub order_stride: u32,
     /// Elements between members in `gradients`.
     pub parameter_stride: u32,
-    /// Where the weights [outputs, inputs] begin.
+    /// Where the weights `[outputs, inputs]` begin.
     pub weight_offset: u32,
-    /// Where the biases [outputs] begin.
+    /// Where the biases `[outputs]` begin.
     pub bias_offset: u32,
     /// Unused.
     pub spare0: u32,

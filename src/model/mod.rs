@@ -36,6 +36,6 @@ pub struct Model {
     pub preprocessing: Preprocessing,
     /// The network.
     pub network: Network,
-    /// The weights, [members][stride].
+    /// The weights, `[members][stride]`.
     pub parameters: Vec<f32>,
 }

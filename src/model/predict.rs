@@ -17,7 +17,7 @@ pub struct Predictions {
     pub rows: usize,
     /// Columns of `values`: classes, or targets.
     pub width: usize,
-    /// [rows, width]: probabilities of each class, or predictions in the user's units.
+    /// `[rows, width]`: probabilities of each class, or predictions in the user's units.
     pub values: Vec<f64>,
 }
 

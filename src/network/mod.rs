@@ -15,7 +15,7 @@ pub struct LayerShape {
     pub dropout: f64,
 }
 
-/// One dense layer, with its place in the arena. Weights are [units, inputs], row-major.
+/// One dense layer, with its place in the arena. Weights are `[units, inputs]`, row-major.
 #[derive(Debug, Clone, Copy)]
 pub struct Dense {
     /// Inputs.

@@ -119,7 +119,7 @@ impl Observer for Silent {}
 pub struct Outcome {
     /// The network.
     pub network: Network,
-    /// The weights kept, [members][stride].
+    /// The weights kept, `[members][stride]`.
     pub parameters: Vec<f32>,
     /// Scores of the weights kept, by set: `train`, and `validation` and `test` where there are any.
     pub scores: Vec<(String, Vec<Scores>)>,
@@ -309,7 +309,7 @@ impl<'a> Run<'a> {
         self.executor.write_reals(self.plan.buffer("block_settings")?, &blocks)
     }
 
-    /// Dropout of each layer of each member: [members][layers].
+    /// Dropout of each layer of each member: `[members][layers]`.
     fn layer_table(&self) -> Vec<LayerSettings> {
         (0..self.network.members)
             .flat_map(|member| {

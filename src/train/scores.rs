@@ -55,7 +55,7 @@ impl Scorer {
         Self { metrics: metrics.to_vec(), terms: terms_of(metrics), outputs, target_scale }
     }
 
-    /// The scores of each member. `log` is [steps][members][width]; the first values of a row are
+    /// The scores of each member. `log` is `[steps][members][width]`; the first values of a row are
     /// the sums of the statistics.
     pub fn scores(
         &self,

@@ -13,7 +13,7 @@ pub struct LayerInitializers {
     pub bias: InitializerSettings,
 }
 
-/// Draws the arenas of all members: [members][stride], padding zero.
+/// Draws the arenas of all members: `[members][stride]`, padding zero.
 pub fn draw(network: &Network, initializers: &[LayerInitializers], seed: u64) -> Vec<f32> {
     let mut arena = vec![0.0; network.members * network.stride];
     for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {

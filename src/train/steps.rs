@@ -38,7 +38,7 @@ impl Batches {
         ((step % self.window * self.batch) as u32, rows as u32)
     }
 
-    /// The table of a pass that does not train: [steps][members].
+    /// The table of a pass that does not train: `[steps][members]`.
     pub fn evaluation_table(&self, members: usize) -> Vec<StepSettings<f64>> {
         (0..self.steps())
             .flat_map(|step| {
@@ -74,7 +74,7 @@ impl Pace<'_> {
         )
     }
 
-    /// The table of an epoch (from 1): [steps][members].
+    /// The table of an epoch (from 1): `[steps][members]`.
     pub fn training_table(
         &self,
         batches: &Batches,
