@@ -113,8 +113,8 @@ pub enum Error {
         /// What to do, or empty.
         help: String,
     },
-    /// A file could not be read or written.
-    #[error("cannot {action} {}: {source}", .path.display())]
+    /// A file could not be read or written; the source says why.
+    #[error("cannot {action} {}", .path.display())]
     Io {
         /// The verb: `read`, `write`, `create`.
         action: &'static str,

@@ -39,6 +39,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 fn describe(index: usize, device: &Listed) -> String {
     let what = &device.description;
     let mut text = format!("{index}  {}\n     {}, {}", what.name, what.backend, what.kind);
+    if device.adapter.is_none() {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        text = format!("{index}  {}\n     the CPU backend, {threads} threads", what.name);
+    }
     if !what.driver.is_empty() {
         text.push_str(&format!(", {}", what.driver));
     }
