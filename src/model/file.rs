@@ -130,7 +130,7 @@ impl Model {
 /// A network needs at least its parameters' bytes: nothing is allocated for a config that claims
 /// more than the file holds.
 fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
-    let needed = network.members as u64 * network.parameters() as u64 * 4;
+    let needed = (network.members as u64).saturating_mul(network.parameters() as u64 * 4);
     if length < needed {
         return Err(Error::model(
             path,
@@ -149,8 +149,8 @@ fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
 /// # Errors
 /// A missing tensor, a wrong shape or type, values that are not finite.
 pub fn read_weights(path: &Path, network: &Network, arena: &mut [f32]) -> Result<()> {
-    let needed = network.members as u64 * network.parameters() as u64 * 8;
-    let bytes = read_bounded(path, needed + SLACK_BYTES)?;
+    let needed = (network.members as u64).saturating_mul(network.parameters() as u64 * 8);
+    let bytes = read_bounded(path, needed.saturating_add(SLACK_BYTES))?;
     fill(path, &bytes, network, arena)
 }
 

@@ -1,6 +1,7 @@
 //! A program: what one training step or one evaluation step does, as a list of kernel calls over
 //! named buffers. Pure data: every backend runs the same list, `--explain` and tests read it.
 
+mod builder;
 mod plan;
 mod settings;
 

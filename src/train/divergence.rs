@@ -1,6 +1,7 @@
 //! What happens when a member meets a number that is not finite, and where it was first.
 
-use super::{Observer, Run, STOPPED_BY_HOST};
+use super::Observer;
+use super::run::{Run, STOPPED_BY_HOST};
 use crate::error::{Error, Result};
 use crate::program::{MemberState, NONE};
 

@@ -122,7 +122,8 @@ impl Feed {
     ) -> Self {
         let batch = batch.min(set.rows).max(1);
         // In a window each member has rows of its own when it trains: members see different orders.
-        let rows_a_step = if kind == PassKind::Train { batch * members } else { batch };
+        let rows_a_step =
+            if kind == PassKind::Train { batch.saturating_mul(members) } else { batch };
         let mut batches = Batches { rows: set.rows, batch, drop_last, window: usize::MAX };
         batches.window = if set.is_resident() {
             batches.steps()

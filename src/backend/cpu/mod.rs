@@ -76,6 +76,33 @@ fn processor() -> String {
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
 
+/// Memory that the system can give without swapping, in bytes; none where it does not say.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
+}
+
+impl CpuBackend {
+    /// Refuses a plan that the memory cannot hold: the system would end the process for it later.
+    fn check_memory(&self, plan: &Plan) -> Result<()> {
+        // Sets are shared with the rows that were read, which are in memory already.
+        let own = |name: &str| !name.ends_with(".features") && !name.ends_with(".targets");
+        let words = plan.buffers.iter().filter(|buffer| own(&buffer.name)).map(|b| b.words);
+        let needed = words.sum::<u64>().saturating_mul(4);
+        match available_memory() {
+            Some(allowed) if needed > allowed => Err(Error::TooLarge {
+                what: "the training".to_owned(),
+                needed,
+                allowed,
+                device: self.device.name.clone(),
+                help: "use fewer units, a smaller training.batch_size or fewer members".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Backend for CpuBackend {
     fn device(&self) -> &DeviceDescription {
         &self.device
@@ -86,6 +113,7 @@ impl Backend for CpuBackend {
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
+        self.check_memory(plan)?;
         let compiled = compile(plan, self.threads())?;
         Ok(Box::new(CpuExecutor {
             memory: Memory::new(plan, compiled.places, compiled.batch),
