@@ -218,6 +218,10 @@ impl<'a> Run<'a> {
             }
             if interrupted {
                 self.stop_reason = StopReason::Interrupted;
+                if !self.keeps_best() {
+                    // The weights are those of the step that was finished last.
+                    self.best_epoch.fill(epoch);
+                }
                 break;
             }
             let mut record = EpochRecord {
