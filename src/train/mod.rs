@@ -128,8 +128,8 @@ pub struct Outcome {
     pub samples_per_second: f64,
     /// What the backend made and ran, at the end of training.
     pub counters: Counters,
-    /// The same after the first epoch.
-    pub counters_after_first_epoch: Counters,
+    /// The same before the first step.
+    pub counters_at_start: Counters,
     /// What ended the training of a single network that diverged after an epoch whose weights
     /// are kept.
     pub failure: Option<Error>,

@@ -45,7 +45,7 @@ pub(super) struct Run<'a> {
     pub(super) seconds: f64,
     pub(super) samples: f64,
     pub(super) failure: Option<Error>,
-    pub(super) counters_after_first_epoch: Counters,
+    pub(super) counters_at_start: Counters,
 }
 
 impl<'a> Run<'a> {
@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
             seconds: 0.0,
             samples: 0.0,
             failure: None,
-            counters_after_first_epoch: Counters::default(),
+            counters_at_start: Counters::default(),
         };
         if let (Some(monitor), Some(stopping)) = (&task.monitor, &settings.early_stopping) {
             run.early_stopping = vec![EarlyStopping::new(stopping, monitor.better); members];
@@ -187,6 +187,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        self.counters_at_start = self.executor.counters();
         let begun = Instant::now();
         let epoch_steps = self.train.batches.steps();
         for epoch in 1..=self.settings.training.epochs {
@@ -248,9 +249,6 @@ impl<'a> Run<'a> {
             }
             self.decide(epoch, &trained, &mut record)?;
             observer.epoch(&record)?;
-            if epoch == 1 {
-                self.counters_after_first_epoch = self.executor.counters();
-            }
             if self.states.iter().all(|state| state.bad_step != NONE) {
                 let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
                 self.stop_reason =
@@ -432,7 +430,7 @@ impl<'a> Run<'a> {
             seconds: self.seconds,
             samples_per_second: self.samples / self.seconds.max(1e-9),
             counters,
-            counters_after_first_epoch: self.counters_after_first_epoch,
+            counters_at_start: self.counters_at_start,
             failure: self.failure,
             network: self.network,
         })
