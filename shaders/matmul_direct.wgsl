@@ -39,14 +39,5 @@ fn main(
         sum2 += load_a(a2, k) * b;
         sum3 += load_a(a3, k) * b;
     }
-    store_row(row, column, size.columns, sum0);
-    if (row + 1u < size.rows) {
-        store_row(row + 1u, column, size.columns, sum1);
-    }
-    if (row + 2u < size.rows) {
-        store_row(row + 2u, column, size.columns, sum2);
-    }
-    if (row + 3u < size.rows) {
-        store_row(row + 3u, column, size.columns, sum3);
-    }
+    store_rows(row, column, size.rows, size.columns, sum0, sum1, sum2, sum3);
 }

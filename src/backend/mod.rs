@@ -47,8 +47,6 @@ pub struct Counters {
 pub struct Capacity {
     /// Largest buffer, in bytes.
     pub buffer_bytes: u64,
-    /// Largest number of workgroups (or the like) along one axis of a call.
-    pub members: u64,
 }
 
 /// Something that can run plans.

@@ -93,7 +93,7 @@ impl<R: Twin> Backend for Reference<R> {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, members: u64::MAX }
+        Capacity { buffer_bytes: u64::MAX }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

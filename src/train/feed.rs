@@ -31,6 +31,20 @@ pub struct DeviceSet {
     pub target_width: usize,
     /// Rows held at once; all of them when it is `rows`.
     pub resident_rows: usize,
+    /// Variance (of the population) of each target column.
+    pub target_variance: Vec<f64>,
+}
+
+/// The variance of each of `width` columns.
+fn variances(values: &[f32], width: usize) -> Vec<f64> {
+    (0..width)
+        .map(|column| {
+            let column = || values.iter().skip(column).step_by(width).map(|y| f64::from(*y));
+            let rows = column().count() as f64;
+            let mean = column().sum::<f64>() / rows;
+            column().map(|y| (y - mean) * (y - mean)).sum::<f64>() / rows
+        })
+        .collect()
 }
 
 impl DeviceSet {
@@ -52,6 +66,7 @@ impl DeviceSet {
             let window = (WINDOW_BYTES.min(capacity.buffer_bytes) / row_bytes) as usize;
             (window / largest_batch).max(1) * largest_batch
         };
+        let target_variance = variances(&rows.targets, target_width);
         Self {
             name: name.to_owned(),
             features: rows.features.into(),
@@ -60,30 +75,13 @@ impl DeviceSet {
             inputs,
             target_width,
             resident_rows,
+            target_variance,
         }
     }
 
     /// Whether the device holds every row.
     pub fn is_resident(&self) -> bool {
         self.resident_rows == self.rows
-    }
-
-    /// The mean and the variance (of the population) of each target column.
-    pub fn target_variance(&self) -> Vec<f64> {
-        let rows = self.rows as f64;
-        (0..self.target_width)
-            .map(|column| {
-                let values = || {
-                    self.targets
-                        .iter()
-                        .skip(column)
-                        .step_by(self.target_width)
-                        .map(|y| f64::from(*y))
-                };
-                let mean = values().sum::<f64>() / rows;
-                values().map(|y| (y - mean) * (y - mean)).sum::<f64>() / rows
-            })
-            .collect()
     }
 }
 

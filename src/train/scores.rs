@@ -65,7 +65,6 @@ impl Scorer {
         batches: &Batches,
         set: &DeviceSet,
     ) -> Vec<Scores> {
-        let variances = set.target_variance();
         let rows = batches.covered() as f64;
         (0..members)
             .map(|member| {
@@ -78,7 +77,7 @@ impl Scorer {
                 let metrics = self
                     .metrics
                     .iter()
-                    .map(|metric| (metric.name, self.finish(metric, &mean, &variances)))
+                    .map(|metric| (metric.name, self.finish(metric, &mean, &set.target_variance)))
                     .collect();
                 Scores { loss: mean(0), metrics }
             })

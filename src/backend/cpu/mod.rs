@@ -109,7 +109,7 @@ impl Backend for CpuBackend {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, members: u64::MAX }
+        Capacity { buffer_bytes: u64::MAX }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

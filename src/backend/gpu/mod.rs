@@ -74,7 +74,6 @@ impl Backend for GpuBackend {
         let limits = &self.gpu.limits;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
-            members: u64::from(limits.max_compute_workgroups_per_dimension),
         }
     }
 

@@ -52,7 +52,7 @@ pub static FILES: [(&str, &str); 23] = [
     shader!("shared/pre_activation_dropped.wgsl"),
     shader!("shared/pre_activation_read.wgsl"),
     shader!("shared/pre_activation_absent.wgsl"),
-    shader!("shared/store_row.wgsl"),
+    shader!("shared/store_rows.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("weight_gradient.wgsl"),
     shader!("input_gradient.wgsl"),
@@ -125,7 +125,7 @@ pub fn compose(call: &Call, tile: Tile) -> String {
     }
     source.file(&format!("{}.wgsl", call.kernel.name()));
     if call.kernel.is_matmul() {
-        source.file("shared/store_row.wgsl");
+        source.file("shared/store_rows.wgsl");
         match tile {
             Tile::Direct => {
                 source.text(&format!(
