@@ -6,4 +6,5 @@ pub mod initializer;
 pub mod loss;
 pub mod metric;
 pub mod optimizer;
+pub mod parameter;
 pub mod schedule;
