@@ -15,10 +15,10 @@ struct DenseForward {
     layer: u32,                 // row of the layer table, members outermost
     layer_stride: u32,
     dropout: u32,               // 1 in training, 0 in evaluation
-    alpha: f32,                 // the activation's parameter
+    alpha: f32,                 // the activation's parameters
+    beta: f32,
     spare0: u32,
     spare1: u32,
-    spare2: u32,
 }
 
 @group(0) @binding(0) var<uniform> call: DenseForward;
@@ -74,7 +74,7 @@ fn store(row: u32, column: u32, sum: f32) {
     let element = row * call.outputs + column;
     let index = member * call.output_member_stride + element;
     keep_pre_activation(index, z);
-    var y = act(z, call.alpha);
+    var y = act(z, vec2<f32>(call.alpha, call.beta));
     if (call.dropout == 1u) {
         y *= dropout_scale(layer, element, settings.step);
     }

@@ -13,9 +13,9 @@ struct InputGradient {
     weight_offset: u32,
     layer: u32,                 // row of the layer table for the layer below
     layer_stride: u32,
-    alpha: f32,                 // the activation's parameter below
+    alpha: f32,                 // the activation's parameters below
+    beta: f32,
     spare0: u32,
-    spare1: u32,
 }
 
 @group(0) @binding(0) var<uniform> call: InputGradient;
@@ -74,7 +74,7 @@ fn store(row: u32, column: u32, sum: f32) {
     if (scale != 0.0) {
         // `below` holds the output after dropout; the derivative wants it before.
         let y = below[index] / scale;
-        result = sum * scale * act_grad(read_pre_activation(index), y, call.alpha);
+        result = sum * scale * act_grad(read_pre_activation(index), y, vec2<f32>(call.alpha, call.beta));
     }
     delta_below[index] = result;
 }

@@ -492,8 +492,8 @@ fn the_harness_sees_a_backend_that_is_wrong() {
         ("other activation", |plan| {
             for program in &mut plan.programs {
                 for call in &mut program.calls {
-                    if let Some((row, _)) = &mut call.variants.activation {
-                        *row = activation::find("silu").unwrap();
+                    if let Some(taken) = &mut call.variants.activation {
+                        taken.row = activation::find("silu").unwrap();
                     }
                 }
             }

@@ -3,10 +3,10 @@
 
 use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile};
 use wgfit::backend::{Backend, Executor};
-use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow};
+use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow, ActivationSettings};
 use wgfit::catalog::loss::{self, LOSSES};
 use wgfit::catalog::metric::TERMS;
-use wgfit::catalog::optimizer::{self, OPTIMIZERS, OptimizerForm};
+use wgfit::catalog::optimizer::{self, Convention, OPTIMIZERS, OptimizerForm};
 use wgfit::error::Error;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings};
@@ -17,7 +17,11 @@ fn backend(tile: Tile) -> GpuBackend {
 }
 
 fn network(members: usize, layers: usize, activation: &'static ActivationRow) -> Network {
-    let shape = LayerShape { units: 33, activation: (activation, 0.1), dropout: 0.25 };
+    let shape = LayerShape {
+        units: 33,
+        activation: ActivationSettings::new(activation, Convention::Torch),
+        dropout: 0.25,
+    };
     Network::new(members, 7, &vec![shape; layers], 3).expect("a small network")
 }
 

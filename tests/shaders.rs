@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use wgfit::backend::gpu::source::compose;
 use wgfit::backend::gpu::{Tile, reflect};
-use wgfit::catalog::activation::{ACTIVATIONS, GradientFrom};
+use wgfit::catalog::activation::{ACTIVATIONS, ActivationSettings, GradientFrom};
 use wgfit::catalog::loss::LOSSES;
 use wgfit::catalog::metric::TERMS;
-use wgfit::catalog::optimizer::{OPTIMIZERS, OptimizerForm};
+use wgfit::catalog::optimizer::{Convention, OPTIMIZERS, OptimizerForm};
 use wgfit::kernels::dense_forward::DenseForward;
 use wgfit::kernels::finish_step::FinishStep;
 use wgfit::kernels::gradient_statistics::GradientStatistics;
@@ -52,8 +52,11 @@ fn calls() -> Vec<(String, Call)> {
     let mut calls = Vec::new();
     for row in &ACTIVATIONS {
         let from_input = row.gradient_from == GradientFrom::Input;
-        let with =
-            |gathered| Variants { activation: Some((row, 0.1)), gathered, ..Variants::default() };
+        let with = |gathered| Variants {
+            activation: Some(ActivationSettings::new(row, Convention::Torch)),
+            gathered,
+            ..Variants::default()
+        };
         for gathered in [false, true] {
             for keeps in [false, true] {
                 if keeps <= from_input {
@@ -249,9 +252,9 @@ fn host_structs_match_the_shaders() {
                 layer_stride,
                 dropout,
                 alpha,
+                beta,
                 spare0,
                 spare1,
-                spare2,
             }),
         ),
         (
@@ -286,8 +289,8 @@ fn host_structs_match_the_shaders() {
                 layer,
                 layer_stride,
                 alpha,
+                beta,
                 spare0,
-                spare1,
             }),
         ),
         (

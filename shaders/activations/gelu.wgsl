@@ -17,11 +17,11 @@ fn normal_cdf(x: f32) -> f32 {
     return select(tail, 1.0 - tail, x >= 0.0);
 }
 
-fn act(x: f32, alpha: f32) -> f32 {
+fn act(x: f32, p: vec2<f32>) -> f32 {
     return x * normal_cdf(clamp(x, -GELU_FLAT, GELU_FLAT));
 }
 
-fn act_grad(x: f32, y: f32, alpha: f32) -> f32 {
+fn act_grad(x: f32, y: f32, p: vec2<f32>) -> f32 {
     let c = clamp(x, -GELU_FLAT, GELU_FLAT);
     return normal_cdf(c) + c * INV_SQRT_TWO_PI * exp(-0.5 * c * c);
 }

@@ -1,9 +1,9 @@
 // leaky_relu(x) = x for x >= 0, slope x below. The derivative at 0 is the slope, as in PyTorch.
 
-fn act(x: f32, alpha: f32) -> f32 {
-    return select(x, alpha * x, x < 0.0);
+fn act(x: f32, p: vec2<f32>) -> f32 {
+    return select(x, p.x * x, x < 0.0);
 }
 
-fn act_grad(x: f32, y: f32, alpha: f32) -> f32 {
-    return select(alpha, 1.0, y > 0.0);
+fn act_grad(x: f32, y: f32, p: vec2<f32>) -> f32 {
+    return select(p.x, 1.0, y > 0.0);
 }

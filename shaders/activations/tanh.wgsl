@@ -1,7 +1,7 @@
 // tanh, by an odd polynomial near 0 (Cephes, tanhf) and by exp elsewhere: the built-in may be NaN
 // for large arguments and loses all digits near 0 where a driver takes sinh/cosh.
 
-fn act(x: f32, alpha: f32) -> f32 {
+fn act(x: f32, p: vec2<f32>) -> f32 {
     let size = abs(x);
     if (size < 0.625) {
         let z = x * x;
@@ -16,6 +16,6 @@ fn act(x: f32, alpha: f32) -> f32 {
     return select(-t, t, x > 0.0);
 }
 
-fn act_grad(x: f32, y: f32, alpha: f32) -> f32 {
+fn act_grad(x: f32, y: f32, p: vec2<f32>) -> f32 {
     return 1.0 - y * y;
 }

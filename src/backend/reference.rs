@@ -268,17 +268,17 @@ impl<R: Twin> ReferenceExecutor<R> {
             None => Err(lacking("layers")),
         };
         let activation = || {
-            let (row, alpha) = call.variants.activation.ok_or_else(|| lacking("activation"))?;
-            Ok::<_, Error>((R::functions(row), R::of(alpha)))
+            let activation = call.variants.activation.ok_or_else(|| lacking("activation"))?;
+            Ok::<_, Error>((R::functions(activation.row), activation.values.map(R::of)))
         };
         match (&call.parameters, written) {
             (Parameters::DenseForward(parameters), [(_, output), rest @ ..]) => {
-                let (functions, alpha) = activation()?;
+                let (functions, act_parameters) = activation()?;
                 dense_forward(
                     parameters,
                     &step,
                     &functions,
-                    alpha,
+                    act_parameters,
                     layers()?,
                     reals("input")?,
                     reals("parameters")?,
@@ -290,13 +290,13 @@ impl<R: Twin> ReferenceExecutor<R> {
                 weight_gradient(parameters, &step, reals("input")?, reals("delta")?, gradients);
             }
             (Parameters::InputGradient(parameters), [(_, delta_below)]) => {
-                let (functions, alpha) = activation()?;
+                let (functions, act_parameters) = activation()?;
                 let kept = call.buffer("pre_activation").map(|id| self.reals(id)).transpose()?;
                 input_gradient(
                     parameters,
                     &step,
                     &functions,
-                    alpha,
+                    act_parameters,
                     layers()?,
                     reals("delta")?,
                     reals("parameters")?,

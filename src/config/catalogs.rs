@@ -21,11 +21,7 @@ impl Catalog for Activations {
             .map(|row| Variant {
                 name: row.name,
                 description: row.formula,
-                keys: row
-                    .alpha
-                    .iter()
-                    .map(|alpha| number(alpha.name, "0 or more; the convention has the default"))
-                    .collect(),
+                keys: row.parameters.iter().map(|p| number(p.name, p.description)).collect(),
             })
             .collect()
     }

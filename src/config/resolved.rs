@@ -15,7 +15,7 @@ use super::written::{
     Config, DataConfig, EarlyStoppingConfig, LayerConfig, LogConfig, ModelConfig, OutputConfig,
     TrainingConfig,
 };
-use crate::catalog::activation::ActivationRow;
+use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
 use crate::catalog::optimizer::{Convention, Hyperparameters};
 use crate::catalog::schedule::{ScheduleSettings, Warmup};
@@ -118,7 +118,7 @@ fn portion(portion: &Portion) -> PortionConfig {
 fn layer(spec: &LayerSpec) -> LayerConfig {
     LayerConfig {
         units: spec.units,
-        activation: activation(spec.activation),
+        activation: activation(&spec.activation),
         init: Some(initializer(&spec.init)),
         bias_init: initializer(&spec.bias_init),
         dropout: spec.dropout,
@@ -128,9 +128,10 @@ fn layer(spec: &LayerSpec) -> LayerConfig {
     }
 }
 
-fn activation((row, value): (&'static ActivationRow, f64)) -> Named<Activations> {
-    let given = row.alpha.iter().map(|alpha| (alpha.name.to_owned(), Value::from(value)));
-    Named::with(row.name, given.collect())
+fn activation(settings: &ActivationSettings) -> Named<Activations> {
+    let parameters = settings.row.parameters.iter().zip(settings.values);
+    let given = parameters.map(|(parameter, value)| (parameter.name.to_owned(), value.into()));
+    Named::with(settings.row.name, given.collect())
 }
 
 fn initializer(settings: &InitializerSettings) -> Named<Initializers> {

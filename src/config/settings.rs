@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::data::DataSettings;
 use super::locations::Locations;
 use super::written::Mode;
-use crate::catalog::activation::ActivationRow;
+use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
 use crate::catalog::loss::LossRow;
 use crate::catalog::metric::MetricRow;
@@ -80,8 +80,8 @@ pub struct ModelSettings {
 pub struct LayerSpec {
     /// Units.
     pub units: usize,
-    /// Its activation and the activation's parameter.
-    pub activation: (&'static ActivationRow, f64),
+    /// Its activation.
+    pub activation: ActivationSettings,
     /// Starting weights.
     pub init: InitializerSettings,
     /// Starting biases.

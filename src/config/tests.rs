@@ -80,7 +80,7 @@ fn the_sample_means_what_it_says() -> Result<()> {
     assert_eq!(settings.data.validation, Portion::Share(0.2));
     assert_eq!(settings.model.layers[0].init.row.name, "he_normal");
     assert_eq!(settings.model.layers[1].init.row.name, "he_uniform");
-    assert_eq!(settings.model.layers[1].activation.1, 0.1);
+    assert_eq!(settings.model.layers[1].activation.values[0], 0.1);
     assert_eq!(settings.model.output.init.row.name, "glorot_uniform");
     assert_eq!(settings.optimizer.hyperparameters.epsilon, 1e-8);
     assert!(settings.early_stopping_given && settings.loss.is_none());
@@ -98,7 +98,7 @@ fn defaults_follow_the_convention() -> Result<()> {
     let layered = with(r#""model": {"layers": [{}]}"#);
     let settings = settings_of(&layered, &overrides)?;
     assert_eq!(settings.optimizer.hyperparameters.epsilon, 1e-7);
-    assert_eq!(settings.model.layers[0].activation.1, 0.2);
+    assert_eq!(settings.model.layers[0].activation.values[0], 0.2);
     assert_eq!(settings.l2_gradient_coefficient(0.1), 0.2);
     assert!(settings.early_stopping.is_none());
     let explicit = settings_of(&with(r#""early_stopping": null"#), &[])?;

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::catalogs::{Activations, Initializers};
 use super::data::{DataSettings, Portion};
-use super::named::Named;
+use super::named::{Arguments, Named};
 use super::settings::{LayerSpec, ModelSettings, OutputSpec, Settings};
 use super::sources::PortionConfig;
 use super::validate_training as training;
 use super::written::{Config, DataConfig, LayerConfig, OutputConfig};
-use crate::catalog::activation::{self, ActivationRow};
+use crate::catalog::activation::{self, ActivationRow, ActivationSettings};
 use crate::catalog::initializer::{self, InitializerSettings};
 use crate::catalog::optimizer::Convention;
+use crate::catalog::parameter::Parameter;
 use crate::error::{Error, Result};
 
 /// The error of a number outside its range.
@@ -194,7 +195,7 @@ fn layer(config: &LayerConfig, path: &str, convention: Convention) -> Result<Lay
     Ok(LayerSpec {
         units: count(&at("units"), config.units)?,
         activation,
-        init: weights(config.init.as_ref(), &at("init"), activation.0, convention)?,
+        init: weights(config.init.as_ref(), &at("init"), activation.row, convention)?,
         bias_init: initializer(&config.bias_init, &at("bias_init"), convention)?,
         dropout: below_one(&at("dropout"), config.dropout)?,
         l1: not_negative(&at("l1"), config.l1)?,
@@ -222,16 +223,28 @@ fn activation(
     named: &Named<Activations>,
     path: &str,
     convention: Convention,
-) -> Result<(&'static ActivationRow, f64)> {
+) -> Result<ActivationSettings> {
     let arguments = named.look_up(path)?;
     let row = activation::find(&named.name).ok_or_else(|| missing(&named.name))?;
-    let Some(alpha) = row.alpha else { return Ok((row, 0.0)) };
-    let default = match convention {
-        Convention::Torch => alpha.torch,
-        Convention::Keras => alpha.keras,
-    };
-    let value = arguments.number(alpha.name, default);
-    Ok((row, not_negative(&arguments.path(alpha.name), value)?))
+    let mut settings = ActivationSettings::new(row, convention);
+    for (value, parameter) in settings.values.iter_mut().zip(row.parameters) {
+        *value = parameter_value(&arguments, parameter, convention)?;
+    }
+    Ok(settings)
+}
+
+/// The value given to a parameter, or its default; held to its range.
+pub(super) fn parameter_value(
+    arguments: &Arguments<'_>,
+    parameter: &Parameter,
+    convention: Convention,
+) -> Result<f64> {
+    let value = arguments.number(parameter.name, parameter.default(convention));
+    if parameter.range.fits(value) {
+        Ok(value)
+    } else {
+        Err(out_of_range(&arguments.path(parameter.name), parameter.range.expected(), value))
+    }
 }
 
 /// The initialiser of weights: the one given, or the activation's.

@@ -34,14 +34,14 @@ pub struct DenseForward {
     pub layer_stride: u32,
     /// 1 in training, 0 in evaluation.
     pub dropout: u32,
-    /// The activation's parameter.
+    /// The activation's first parameter.
     pub alpha: f32,
+    /// The activation's second parameter.
+    pub beta: f32,
     /// Unused.
     pub spare0: u32,
     /// Unused.
     pub spare1: u32,
-    /// Unused.
-    pub spare2: u32,
 }
 
 /// One member's call.
@@ -50,7 +50,7 @@ pub fn dense_forward<R: Real>(
     call: &DenseForward,
     step: &Step<R>,
     activation: &Functions<R>,
-    alpha: R,
+    act_parameters: [R; 2],
     layers: &[LayerSettings],
     input: &[R],
     parameters: &[R],
@@ -75,7 +75,7 @@ pub fn dense_forward<R: Real>(
             if let Some(kept) = pre_activation.as_deref_mut() {
                 kept[index] = z;
             }
-            let mut y = (activation.act)(z, alpha);
+            let mut y = (activation.act)(z, act_parameters);
             if call.dropout == 1 {
                 let scale = dropout_scale(layer, element as u32, step.settings.step);
                 y *= R::of(f64::from(scale));

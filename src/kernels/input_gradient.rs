@@ -28,12 +28,12 @@ pub struct InputGradient {
     pub layer: u32,
     /// Rows of the layer table a member.
     pub layer_stride: u32,
-    /// The activation's parameter below.
+    /// The first parameter of the activation below.
     pub alpha: f32,
+    /// Its second parameter.
+    pub beta: f32,
     /// Unused.
     pub spare0: u32,
-    /// Unused.
-    pub spare1: u32,
 }
 
 /// One member's call.
@@ -42,7 +42,7 @@ pub fn input_gradient<R: Real>(
     call: &InputGradient,
     step: &Step<R>,
     activation: &Functions<R>,
-    alpha: R,
+    act_parameters: [R; 2],
     layers: &[LayerSettings],
     delta: &[R],
     parameters: &[R],
@@ -68,7 +68,7 @@ pub fn input_gradient<R: Real>(
                 // `below` holds the output after dropout; the derivative wants it before.
                 let y = below[index] / scale;
                 let x = pre_activation.map_or(R::zero(), |kept| kept[index]);
-                result = sum * scale * (activation.act_grad)(x, y, alpha);
+                result = sum * scale * (activation.act_grad)(x, y, act_parameters);
             }
             delta_below[index] = result;
         }

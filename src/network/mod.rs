@@ -1,6 +1,6 @@
 //! The network: dense layers, their shapes, and the flat arena that holds all parameters.
 
-use crate::catalog::activation::{self, ActivationRow};
+use crate::catalog::activation::ActivationSettings;
 use crate::error::{Error, Result};
 use crate::kernels::gradient_statistics::BLOCK;
 
@@ -9,8 +9,8 @@ use crate::kernels::gradient_statistics::BLOCK;
 pub struct LayerShape {
     /// Units of the layer.
     pub units: usize,
-    /// Its activation and the activation's parameter.
-    pub activation: (&'static ActivationRow, f64),
+    /// Its activation.
+    pub activation: ActivationSettings,
     /// Share of its outputs dropped in training.
     pub dropout: f64,
 }
@@ -22,8 +22,8 @@ pub struct Dense {
     pub inputs: usize,
     /// Units.
     pub units: usize,
-    /// Its activation and the activation's parameter.
-    pub activation: (&'static ActivationRow, f64),
+    /// Its activation.
+    pub activation: ActivationSettings,
     /// Share of its outputs dropped in training.
     pub dropout: f64,
     /// Where its weights begin in a member's arena.
@@ -81,11 +81,8 @@ impl Network {
         hidden: &[LayerShape],
         outputs: usize,
     ) -> Result<Self> {
-        let output = LayerShape {
-            units: outputs,
-            activation: (&activation::ACTIVATIONS[0], 0.0),
-            dropout: 0.0,
-        };
+        let output =
+            LayerShape { units: outputs, activation: ActivationSettings::linear(), dropout: 0.0 };
         let mut layers = Vec::with_capacity(hidden.len() + 1);
         let mut width = inputs;
         let mut end = 0_usize;
@@ -175,7 +172,7 @@ mod tests {
     use super::*;
 
     fn shape(units: usize) -> LayerShape {
-        LayerShape { units, activation: (&activation::ACTIVATIONS[1], 0.0), dropout: 0.0 }
+        LayerShape { units, activation: ActivationSettings::linear(), dropout: 0.0 }
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
         for (i, layer) in network.layers.iter().enumerate() {
             let words = members * rows * layer.units;
             activations.push(plan.add(format!("activation.{i}"), Contents::Reals, words));
-            let keeps = trains && layer.activation.0.gradient_from == GradientFrom::Input;
+            let keeps = trains && layer.activation.row.gradient_from == GradientFrom::Input;
             pre_activations.push(
                 keeps.then(|| plan.add(format!("pre_activation.{i}"), Contents::Reals, words)),
             );
@@ -217,7 +217,8 @@ impl<'a> Builder<'a> {
                     layer: word("layers", i)?,
                     layer_stride: word("layers", network.layers.len())?,
                     dropout: u32::from(pass.training() && layer.dropout > 0.0),
-                    alpha: layer.activation.1 as f32,
+                    alpha: layer.activation.values[0] as f32,
+                    beta: layer.activation.values[1] as f32,
                     ..DenseForward::default()
                 }),
                 bindings,
@@ -336,7 +337,8 @@ impl<'a> Builder<'a> {
                 weight_offset: word("parameters", layer.weight_offset)?,
                 layer: word("layers", i - 1)?,
                 layer_stride: word("layers", network.layers.len())?,
-                alpha: below.activation.1 as f32,
+                alpha: below.activation.values[0] as f32,
+                beta: below.activation.values[1] as f32,
                 ..InputGradient::default()
             }),
             bindings,

@@ -8,7 +8,7 @@ mod settings;
 pub use plan::{Pass, PassKind, Plan, PlanRequest};
 pub use settings::{LayerSettings, MemberState, NONE, StepSettings};
 
-use crate::catalog::activation::ActivationRow;
+use crate::catalog::activation::ActivationSettings;
 use crate::catalog::loss::LossRow;
 use crate::catalog::metric::TermRow;
 use crate::catalog::optimizer::{OptimizerForm, OptimizerRow};
@@ -51,8 +51,8 @@ pub struct BufferSpec {
 /// The variants whose sources and twins a call is made of.
 #[derive(Debug, Clone, Default)]
 pub struct Variants {
-    /// The activation and its parameter.
-    pub activation: Option<(&'static ActivationRow, f64)>,
+    /// The activation and its parameters.
+    pub activation: Option<ActivationSettings>,
     /// The loss.
     pub loss: Option<&'static LossRow>,
     /// The metric terms, in the order of the row statistics.

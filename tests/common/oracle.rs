@@ -6,7 +6,8 @@
 
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Contained, Executor};
-use wgfit::catalog::optimizer::OptimizerForm;
+use wgfit::catalog::activation::ActivationSettings;
+use wgfit::catalog::optimizer::{Convention, OptimizerForm};
 use wgfit::catalog::{activation, loss, metric, optimizer};
 use wgfit::kernels::{Kernel, Parameters};
 use wgfit::network::{LayerShape, Network};
@@ -99,13 +100,15 @@ pub enum Fill {
 impl Scene {
     /// A scene of a training pass. Members differ in their rows, and stand at different steps.
     pub fn new(case: &Case) -> Self {
-        let alpha = 0.25;
         let hidden: Vec<LayerShape> = case
             .hidden
             .iter()
             .map(|units| LayerShape {
                 units: *units,
-                activation: (activation::find(case.activation).unwrap(), alpha),
+                activation: ActivationSettings::new(
+                    activation::find(case.activation).unwrap(),
+                    Convention::Torch,
+                ),
                 dropout: case.dropout,
             })
             .collect();

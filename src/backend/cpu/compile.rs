@@ -284,30 +284,26 @@ impl Compiler<'_> {
     fn work(&mut self, call: &Call) -> Result<Work> {
         let rows = call.extent[1];
         let activation = || {
-            let row = call.variants.activation.map(|(row, _)| row.single);
+            let row = call.variants.activation.map(|activation| activation.row.single);
             row.ok_or_else(|| lacking(call, "activation"))
         };
-        let alpha = call.variants.activation.map_or(0.0, |(_, alpha)| alpha as f32);
         Ok(match call.parameters {
-            Parameters::DenseForward(mut p) => {
-                p.alpha = alpha;
-                Work::Forward(Forward {
-                    activation: activation()?,
-                    input: self.input(
-                        call,
-                        p.inputs,
-                        p.input_member_stride,
-                        p.order_stride,
-                        rows as usize,
-                    )?,
-                    layers: self.table(call, "layers", Contents::Layers)?,
-                    parameters: self.split(call, "parameters", p.parameter_stride)?,
-                    output: self.split(call, "output", p.output_member_stride)?,
-                    pre_activation: self.kept(call, p.output_member_stride)?,
-                    parallel: self.product_parallel([rows, p.inputs, p.outputs]),
-                    call: p,
-                })
-            }
+            Parameters::DenseForward(p) => Work::Forward(Forward {
+                activation: activation()?,
+                input: self.input(
+                    call,
+                    p.inputs,
+                    p.input_member_stride,
+                    p.order_stride,
+                    rows as usize,
+                )?,
+                layers: self.table(call, "layers", Contents::Layers)?,
+                parameters: self.split(call, "parameters", p.parameter_stride)?,
+                output: self.split(call, "output", p.output_member_stride)?,
+                pre_activation: self.kept(call, p.output_member_stride)?,
+                parallel: self.product_parallel([rows, p.inputs, p.outputs]),
+                call: p,
+            }),
             Parameters::WeightGradient(p) => {
                 // The extent is that of the gradient; the depth is the batch's.
                 let id = self.split(call, "delta", p.delta_member_stride)?;
@@ -326,20 +322,17 @@ impl Compiler<'_> {
                     call: p,
                 })
             }
-            Parameters::InputGradient(mut p) => {
-                p.alpha = alpha;
-                Work::InputGradient(InputGradientWork {
-                    activation: activation()?,
-                    layers: self.table(call, "layers", Contents::Layers)?,
-                    delta: self.split(call, "delta", p.delta_member_stride)?,
-                    parameters: self.split(call, "parameters", p.parameter_stride)?,
-                    below: self.split(call, "below", p.below_member_stride)?,
-                    pre_activation: self.kept(call, p.below_member_stride)?,
-                    delta_below: self.split(call, "delta_below", p.below_member_stride)?,
-                    parallel: self.product_parallel([rows, p.inputs, p.outputs]),
-                    call: p,
-                })
-            }
+            Parameters::InputGradient(p) => Work::InputGradient(InputGradientWork {
+                activation: activation()?,
+                layers: self.table(call, "layers", Contents::Layers)?,
+                delta: self.split(call, "delta", p.delta_member_stride)?,
+                parameters: self.split(call, "parameters", p.parameter_stride)?,
+                below: self.split(call, "below", p.below_member_stride)?,
+                pre_activation: self.kept(call, p.below_member_stride)?,
+                delta_below: self.split(call, "delta_below", p.below_member_stride)?,
+                parallel: self.product_parallel([rows, p.inputs, p.outputs]),
+                call: p,
+            }),
             Parameters::Loss(p) => Work::Loss(LossWork {
                 row_loss: call.variants.loss.ok_or_else(|| lacking(call, "loss"))?.single,
                 terms: call

@@ -119,7 +119,7 @@ pub(super) fn dense_forward(
         }
     };
     let activate = |first: usize, y: &mut [f32]| {
-        (work.activation.act_slice)(y, call.alpha);
+        (work.activation.act_slice)(y, [call.alpha, call.beta]);
         if drops {
             drop_elements(y, first as u32, layer, settings.step);
         }
@@ -223,7 +223,7 @@ pub(super) fn input_gradient(
         let y = &below[first..first + d.len()];
         let x = kept.map_or(&[][..], |kept| &kept[first..first + d.len()]);
         if layer.drop_below == 0 {
-            (work.activation.act_grad_slice)(d, x, y, call.alpha);
+            (work.activation.act_grad_slice)(d, x, y, [call.alpha, call.beta]);
         } else {
             masked_gradient(work, layer, settings.step, first, d, x, y);
         }
@@ -260,7 +260,7 @@ fn masked_gradient(
             *output = if *scale == 0.0 { 0.0 } else { y / scale };
             *d *= scale;
         }
-        (work.activation.act_grad_slice)(d, x, outputs, work.call.alpha);
+        (work.activation.act_grad_slice)(d, x, outputs, [work.call.alpha, work.call.beta]);
         for (d, scale) in d.iter_mut().zip(&*scales) {
             *d = if *scale == 0.0 { 0.0 } else { *d };
         }

@@ -105,8 +105,8 @@ pub fn compose(call: &Call, tile: Tile) -> String {
         (Kernel::InputGradient, false) => source.file("shared/pre_activation_absent.wgsl"),
         _ => {}
     }
-    if let Some((activation, _)) = call.variants.activation {
-        source.text(activation.wgsl);
+    if let Some(activation) = call.variants.activation {
+        source.text(activation.row.wgsl);
     }
     if matches!(call.kernel, Kernel::Loss | Kernel::OptimizerStep) {
         source.file("shared/finite.wgsl");

@@ -6,11 +6,11 @@ use crate::kernels::Real;
 pub(super) struct Variant;
 
 impl Formula for Variant {
-    fn act<R: Real>(x: R, _alpha: R) -> R {
+    fn act<R: Real>(x: R, _p: [R; 2]) -> R {
         if x < R::zero() { R::zero() } else { x }
     }
 
-    fn act_grad<R: Real>(_x: R, y: R, _alpha: R) -> R {
+    fn act_grad<R: Real>(_x: R, y: R, _p: [R; 2]) -> R {
         if y > R::zero() { R::one() } else { R::zero() }
     }
 }

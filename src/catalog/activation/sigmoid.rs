@@ -12,11 +12,11 @@ pub(crate) fn sigmoid<R: Real>(x: R) -> R {
 }
 
 impl Formula for Variant {
-    fn act<R: Real>(x: R, _alpha: R) -> R {
+    fn act<R: Real>(x: R, _p: [R; 2]) -> R {
         sigmoid(x)
     }
 
-    fn act_grad<R: Real>(_x: R, y: R, _alpha: R) -> R {
+    fn act_grad<R: Real>(_x: R, y: R, _p: [R; 2]) -> R {
         y * (R::one() - y)
     }
 }
