@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::sources::ClassWeights;
+
 /// What is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +20,8 @@ pub enum Task {
     Binary,
     /// One number or several; an output each.
     Regression,
+    /// Any of K labels, each yes or no; K outputs.
+    Multilabel,
 }
 
 impl fmt::Display for Task {
@@ -26,6 +30,7 @@ impl fmt::Display for Task {
             Self::Classification => "classification",
             Self::Binary => "binary",
             Self::Regression => "regression",
+            Self::Multilabel => "multilabel",
         })
     }
 }
@@ -40,6 +45,9 @@ pub enum Scaling {
     Standard,
     /// (x - min) / (max - min).
     Minmax,
+    /// (x - median) / interquartile range (as scikit-learn's `RobustScaler`; a range of 0 divides by
+    /// 1). Rows far from the others do not sway it.
+    Robust,
     /// x / 255, for 8-bit images.
     #[serde(rename = "divide_by_255")]
     DivideBy255,
@@ -111,6 +119,8 @@ pub enum ColumnType {
     Categorical,
     /// Left out.
     Ignore,
+    /// How much the row counts: a number, 0 or more. Not an input; one column at most.
+    Weight,
 }
 
 /// What the user says of one column; what is left out is found from the data.
@@ -149,7 +159,9 @@ pub struct DataSettings {
     pub test: Portion,
     /// Labels of a test file.
     pub test_labels: Option<PathBuf>,
-    /// Target columns; empty when the labels are in a file of their own.
+    /// Target columns; empty when the labels are in a file of their own. Several are numbers for
+    /// regression (and where the task is to be found), a class's probability each for
+    /// classification, a label each for a multilabel task.
     pub target: Vec<ColumnReference>,
     /// The task; `None` is found from the target.
     pub task: Option<Task>,
@@ -159,9 +171,12 @@ pub struct DataSettings {
     pub scaling: Scaling,
     /// Scaling of a regression target.
     pub target_scaling: TargetScaling,
+    /// What each class counts, fitted on the training rows; `None` is 1 each.
+    pub class_weights: Option<ClassWeights>,
     /// Whether the rows are shuffled before they are split, and at every epoch.
     pub shuffle: bool,
-    /// Whether a split keeps the shares of the classes.
+    /// Whether a split keeps the shares of the classes (of the likeliest ones, where targets are
+    /// probabilities). Of no effect on regression and multilabel tasks.
     pub stratify: bool,
     /// The run's seed.
     pub seed: u64,

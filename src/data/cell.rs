@@ -89,6 +89,52 @@ impl Fault {
     }
 }
 
+/// How far from 1 the sum of a row's probabilities may be: 1e-4, so that a third may be written
+/// as 0.3333, and the rounding of the sum.
+const DISTRIBUTION_TOLERANCE: f64 = 1.01e-4;
+
+/// Checks a probability.
+pub(super) fn check_probability(value: f64, field: &str) -> Result<f64, Fault> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(value + 0.0);
+    }
+    Err(Fault {
+        problem: format!("{} is not a probability", quoted(field)),
+        help: "several targets of a classification task are the classes' probabilities: numbers \
+               from 0 to 1 whose sum is 1"
+            .to_owned(),
+    })
+}
+
+/// Checks that the probabilities of a row are those of a distribution.
+pub(super) fn check_distribution(probabilities: impl Iterator<Item = f64>) -> Result<(), Fault> {
+    let sum: f64 = probabilities.sum();
+    if (sum - 1.0).abs() <= DISTRIBUTION_TOLERANCE {
+        return Ok(());
+    }
+    let sum = (sum * 1e6).round() / 1e6;
+    Err(Fault {
+        problem: format!(
+            "the targets' sum is {sum}, and the probabilities of all classes add to 1"
+        ),
+        help:
+            "divide the row's targets by their sum, or set data.task to \"multilabel\" if several \
+               classes can be there at once"
+                .to_owned(),
+    })
+}
+
+/// Checks a row's weight.
+pub(super) fn check_weight(value: f64, field: &str) -> Result<f64, Fault> {
+    if value >= 0.0 {
+        return Ok(value + 0.0);
+    }
+    Err(Fault {
+        problem: format!("{} is negative", quoted(field)),
+        help: "a weight is a number, 0 or more".to_owned(),
+    })
+}
+
 /// The config key of a column.
 pub(super) fn column_key(column: &str) -> String {
     format!("data.columns.{column}")

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::cell::{Cell, Fault, column_key, quoted};
+use super::cell::{Cell, Fault, check_probability, check_weight, column_key, quoted};
 use crate::error::{Error, Place, Result};
 
 /// The most categories of a column that nobody called categorical.
@@ -30,6 +30,10 @@ pub(super) enum Role {
     Auto,
     /// A target.
     Target,
+    /// A target that holds a class's probability.
+    Probability,
+    /// The rows' weights.
+    Weight,
 }
 
 /// Values as small numbers: the distinct texts in order of appearance, and each row's.
@@ -66,6 +70,8 @@ pub(super) enum Column {
     Categories(Coded),
     /// A target.
     Target(TargetValues),
+    /// The rows' weights.
+    Weights(Vec<f64>),
     /// Numbers and text: to be read once more, as categories.
     Mixed,
 }
@@ -146,7 +152,8 @@ impl Builder {
         }
         let cell = Cell::of(field);
         if cell == Cell::Missing {
-            return Err(Fault::missing(&self.name, field, self.role == Role::Target));
+            let target = matches!(self.role, Role::Target | Role::Probability);
+            return Err(Fault::missing(&self.name, field, target));
         }
         if matches!(self.role, Role::Categorical { .. }) {
             self.number_cells += 1;
@@ -157,6 +164,11 @@ impl Builder {
         let leads_with_text = self.role == Role::Auto && !self.dictionary_is_new();
         match cell {
             Cell::Number(number) => {
+                let number = match self.role {
+                    Role::Probability => check_probability(number, field)?,
+                    Role::Weight => check_weight(number, field)?,
+                    _ => number,
+                };
                 self.number_cells += 1;
                 if self.text_cells == 0 {
                     self.numbers.push(number);
@@ -170,6 +182,10 @@ impl Builder {
                 let help = format!("{}.type says that it is numeric", column_key(&self.name));
                 return Err(Fault::text(field, help));
             }
+            _ if matches!(self.role, Role::Weight | Role::Probability) => {
+                let what = if self.role == Role::Weight { "weight" } else { "probability" };
+                return Err(Fault::text(field, format!("every row needs a {what}")));
+            }
             _ => {
                 self.text_cells += 1;
                 if self.first_text.is_none() {
@@ -182,6 +198,11 @@ impl Builder {
             }
         }
         Ok(())
+    }
+
+    /// The number of the row that was taken last.
+    pub(super) fn last_number(&self) -> f64 {
+        self.numbers.last().copied().unwrap_or(f64::NAN)
     }
 
     fn dictionary_is_new(&self) -> bool {
@@ -199,6 +220,13 @@ impl Builder {
         Ok(match self.role {
             Role::Ignore => Column::Ignored,
             Role::Numeric => Column::Numbers(self.numbers),
+            Role::Weight => Column::Weights(self.numbers),
+            Role::Probability => Column::Target(TargetValues {
+                numbers: Some(self.numbers),
+                coded: None,
+                mostly_numbers: true,
+                first_text: None,
+            }),
             Role::Target => Column::Target(TargetValues {
                 mostly_numbers: self.mostly_numbers(),
                 numbers: (self.text_cells == 0).then_some(self.numbers),

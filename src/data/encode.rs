@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::Rows;
-use super::cell::{Cell, Fault, quoted};
+use super::cell::{Cell, Fault, check_distribution, check_probability, check_weight, quoted};
 use super::idx::{self, Matrix};
+use super::images::read_labels;
 use super::labels::Labels;
-use super::preprocessing::{Encoding, Preprocessing, TargetEncoding};
+use super::preprocessing::{Encoding, LabelValues, Preprocessing, TargetEncoding};
 use super::source::Format;
-use super::table::{listed, no_rows, read_labels};
+use super::table::{listed, no_rows};
 use super::text::TextFile;
 use crate::error::{Error, Place, Result, did_you_mean};
 
@@ -17,8 +18,13 @@ use crate::error::{Error, Place, Result, did_you_mean};
 pub(super) enum Wanted<'a> {
     /// Nowhere: features alone.
     Features,
-    /// Columns of the file, or this file of labels.
-    Targets(Option<&'a Path>),
+    /// Columns of the file, or a file of labels.
+    Targets {
+        /// The file of labels.
+        labels: Option<&'a Path>,
+        /// Whether the weights must be there when the training file had them.
+        weights: bool,
+    },
 }
 
 /// Reads and encodes a file.
@@ -26,20 +32,21 @@ pub(super) fn read(file: &Path, wanted: Wanted, preprocessing: &Preprocessing) -
     let encoder = Encoder::new(file, preprocessing);
     let apart = preprocessing.target.indices.is_empty();
     let labels = match wanted {
-        Wanted::Targets(labels) => labels,
+        Wanted::Targets { labels, .. } => labels,
         Wanted::Features => None,
     };
-    let in_columns = matches!(wanted, Wanted::Targets(None));
+    let in_columns = matches!(wanted, Wanted::Targets { labels: None, .. });
     let is_idx = Format::of(file)? == Format::Idx;
     if in_columns && (apart || is_idx) {
         let problem = "the labels are in a file of their own, which is not given";
         return Err(Error::data(file, Place::default(), problem)
             .with_help("give it as well: --labels FILE, or data.validation_labels and the like"));
     }
-    let mut rows = if is_idx { encoder.idx()? } else { encoder.text(in_columns)? };
+    let mut rows = if is_idx { encoder.idx()? } else { encoder.text(wanted, in_columns)? };
     if let Some(labels) = labels {
         rows.targets = encoder.labels(labels, rows.rows)?;
     }
+    super::weights::check(file, "rows", &rows, preprocessing.weight_column())?;
     Ok(rows)
 }
 
@@ -48,13 +55,15 @@ struct Encoder<'a> {
     preprocessing: &'a Preprocessing,
     /// Look-up of each categorical input.
     categories: Vec<Option<Labels>>,
-    classes: Option<Labels>,
+    /// Look-up of the classes, or of each label's two values.
+    classes: Vec<Labels>,
 }
 
 /// Indices of a file's columns.
 struct Matched {
     inputs: Vec<usize>,
     targets: Vec<usize>,
+    weight: Option<usize>,
 }
 
 impl<'a> Encoder<'a> {
@@ -64,24 +73,38 @@ impl<'a> Encoder<'a> {
             Encoding::Categorical { categories } => Some(Labels::new(categories)),
         });
         let classes = match &preprocessing.target.encoding {
-            TargetEncoding::Classes { classes } => Some(Labels::new(classes)),
-            TargetEncoding::Numbers { .. } => None,
+            TargetEncoding::Classes { classes } => vec![Labels::new(classes)],
+            TargetEncoding::Labels { values } => values
+                .iter()
+                .map(|values| Labels::new(&[values.negative.clone(), values.positive.clone()]))
+                .collect(),
+            TargetEncoding::Numbers { .. } | TargetEncoding::Distribution => Vec::new(),
         };
         Self { file, preprocessing, categories: categories.collect(), classes }
     }
 
-    fn text(&self, with_targets: bool) -> Result<Rows> {
-        let Preprocessing { inputs, target, header, .. } = self.preprocessing;
-        let names = inputs.iter().map(|input| &input.name).chain(&target.names);
+    fn text(&self, wanted: Wanted, with_targets: bool) -> Result<Rows> {
+        let Preprocessing { inputs, target, header, weight, .. } = self.preprocessing;
+        let weight_name = weight.iter().map(|weight| &weight.name);
+        let names = inputs.iter().map(|input| &input.name).chain(&target.names).chain(weight_name);
         let known: Vec<&str> = names.filter(|_| *header).map(String::as_str).collect();
         let mut text = TextFile::open(self.file, &known)?;
-        let matched =
-            self.match_columns(text.header.then_some(&text.names[..]), text.names.len())?;
+        let named = text.header.then_some(&text.names[..]);
+        let mut matched = self.match_columns(named, text.names.len(), with_targets)?;
         if with_targets && matched.targets.len() != target.names.len() {
             return Err(self.no_targets());
         }
+        match wanted {
+            Wanted::Targets { weights: true, .. } if matched.weight.is_none() => {
+                if let Some(weight) = weight {
+                    return Err(self.no_weights(&weight.name));
+                }
+            }
+            Wanted::Targets { .. } => {}
+            Wanted::Features => matched.weight = None,
+        }
         let names = text.names.clone();
-        let mut rows = Rows { rows: 0, features: Vec::new(), targets: Vec::new() };
+        let mut rows = Rows::default();
         while let Some(record) = text.next_record()? {
             let at = |column: usize, fault: Fault| {
                 Error::data(self.file, Place::field(record.line, &names[column]), fault.problem)
@@ -96,6 +119,15 @@ impl<'a> Encoder<'a> {
                     let value = self.target(target, record.field(*column));
                     rows.targets.push(value.map_err(|fault| at(*column, fault))?);
                 }
+                self.whole_row(&rows.targets).map_err(|fault| {
+                    let place = Place::line(record.line);
+                    Error::data(self.file, place, fault.problem).with_help(fault.help)
+                })?;
+            }
+            if let Some(column) = matched.weight {
+                let field = record.field(column);
+                let weight = self.number(field).and_then(|weight| check_weight(weight, field));
+                rows.sample_weights.push(weight.map_err(|fault| at(column, fault))? as f32);
             }
             rows.rows += 1;
         }
@@ -107,12 +139,12 @@ impl<'a> Encoder<'a> {
 
     fn idx(&self) -> Result<Rows> {
         let matrix = idx::read(self.file)?;
-        let matched = self.match_columns(None, matrix.width)?;
+        let matched = self.match_columns(None, matrix.width, false)?;
         let mut features = super::reserve(self.file, matrix.rows, self.preprocessing.inputs())?;
         for row in 0..matrix.rows {
             self.idx_row(&matrix, row, &matched.inputs, &mut features)?;
         }
-        Ok(Rows { rows: matrix.rows, features, targets: Vec::new() })
+        Ok(Rows { rows: matrix.rows, features, ..Rows::default() })
     }
 
     fn idx_row(
@@ -169,24 +201,49 @@ impl<'a> Encoder<'a> {
     }
 
     fn target(&self, at: usize, field: &str) -> Result<f32, Fault> {
-        match (&self.preprocessing.target.encoding, &self.classes) {
-            (TargetEncoding::Classes { classes }, Some(labels)) => {
-                if Cell::of(field) == Cell::Missing {
-                    return Err(self.missing(field));
-                }
+        match &self.preprocessing.target.encoding {
+            TargetEncoding::Classes { classes } => {
                 // A class index is at most 10,000, which f32 holds exactly.
-                labels.find(field).map(|class| class as f32).ok_or_else(|| Fault {
+                self.code(0, field)?.map(|class| class as f32).ok_or_else(|| Fault {
                     problem: format!("the training data has no class {}", quoted(field)),
                     help: format!("its classes: {}", listed(classes)),
                 })
             }
-            (TargetEncoding::Numbers { scales }, _) => {
+            TargetEncoding::Labels { values } => {
+                self.code(at, field)?.map(|code| code as f32).ok_or_else(|| Fault {
+                    problem: format!("{} is neither of the label's values", quoted(field)),
+                    help: values.get(at).map_or_else(String::new, |values| {
+                        let LabelValues { negative, positive } = values;
+                        format!("they are {} and {}", quoted(negative), quoted(positive))
+                    }),
+                })
+            }
+            TargetEncoding::Distribution => {
+                check_probability(self.number(field)?, field).map(|share| share as f32)
+            }
+            TargetEncoding::Numbers { scales } => {
                 let scale = scales.get(at).copied().unwrap_or(super::Scale::IDENTITY);
                 let scaled = scale.apply(self.number(field)?);
                 if scaled.is_finite() { Ok(scaled) } else { Err(not_finite(field)) }
             }
-            (TargetEncoding::Classes { .. }, None) => Ok(0.0),
         }
+    }
+
+    /// The index of a class, or of a label's value.
+    fn code(&self, at: usize, field: &str) -> Result<Option<usize>, Fault> {
+        if Cell::of(field) == Cell::Missing {
+            return Err(self.missing(field));
+        }
+        Ok(self.classes.get(at).and_then(|labels| labels.find(field)))
+    }
+
+    /// Checks what only a whole row of targets shows, the last of those read.
+    fn whole_row(&self, targets: &[f32]) -> Result<(), Fault> {
+        if self.preprocessing.target.encoding != TargetEncoding::Distribution {
+            return Ok(());
+        }
+        let start = targets.len().saturating_sub(self.preprocessing.target.names.len());
+        check_distribution(targets[start..].iter().map(|share| f64::from(*share)))
     }
 
     fn number(&self, field: &str) -> Result<f64, Fault> {
@@ -221,15 +278,20 @@ impl<'a> Encoder<'a> {
 
     /// Finds the model's columns in a file of `width` columns: by name where both have names,
     /// else by position. Targets are empty where the file lacks them.
-    fn match_columns(&self, names: Option<&[String]>, width: usize) -> Result<Matched> {
+    fn match_columns(
+        &self,
+        names: Option<&[String]>,
+        width: usize,
+        with_targets: bool,
+    ) -> Result<Matched> {
         match names {
             Some(names) if self.preprocessing.header => self.match_names(names),
-            _ => self.match_positions(width),
+            _ => self.match_positions(width, with_targets),
         }
     }
 
     fn match_names(&self, names: &[String]) -> Result<Matched> {
-        let Preprocessing { inputs, target, .. } = self.preprocessing;
+        let Preprocessing { inputs, target, weight, .. } = self.preprocessing;
         let places: std::collections::HashMap<&str, usize> =
             names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
         let found: Result<Vec<usize>> = inputs
@@ -246,26 +308,49 @@ impl<'a> Encoder<'a> {
             })
             .collect();
         let targets = target.names.iter().filter_map(|name| places.get(name.as_str()).copied());
-        Ok(Matched { inputs: found?, targets: targets.collect() })
+        let weight = weight.as_ref().and_then(|weight| places.get(weight.name.as_str()).copied());
+        Ok(Matched { inputs: found?, targets: targets.collect(), weight })
     }
 
-    fn match_positions(&self, width: usize) -> Result<Matched> {
-        let Preprocessing { inputs, target, columns, .. } = self.preprocessing;
-        let without = columns.saturating_sub(target.indices.len());
-        if width == *columns {
-            let inputs = inputs.iter().map(|input| input.index).collect();
-            return Ok(Matched { inputs, targets: target.indices.clone() });
-        }
-        if width == without {
-            let shifted = |index: usize| {
-                index - target.indices.iter().filter(|target| **target < index).count()
+    /// The training file's columns by position, some of them left out: the targets, unless they
+    /// are wanted, the weights, or both.
+    fn match_positions(&self, width: usize, with_targets: bool) -> Result<Matched> {
+        let Preprocessing { inputs, target, columns, weight, .. } = self.preprocessing;
+        let targets = target.indices.as_slice();
+        let weight: Vec<usize> = weight.iter().map(|weight| weight.index).collect();
+        let both = [targets, &weight].concat();
+        let left_out: [&[usize]; 4] = [&[], targets, &weight, &both];
+        let mut found: Vec<Matched> = Vec::new();
+        for without in left_out {
+            let has_targets = targets.iter().all(|target| !without.contains(target));
+            if width != columns.saturating_sub(without.len()) || (with_targets && !has_targets) {
+                continue;
+            }
+            let place = |index: &usize| index - without.iter().filter(|out| *out < index).count();
+            let kept = |all: &[usize]| -> Vec<usize> {
+                all.iter().filter(|index| !without.contains(index)).map(place).collect()
             };
-            let inputs = inputs.iter().map(|input| shifted(input.index)).collect();
-            return Ok(Matched { inputs, targets: Vec::new() });
+            let inputs: Vec<usize> = inputs.iter().map(|input| place(&input.index)).collect();
+            let matched =
+                Matched { inputs, targets: kept(targets), weight: kept(&weight).first().copied() };
+            if found.iter().all(|other| other.inputs != matched.inputs) {
+                found.push(matched);
+            }
+        }
+        if found.len() > 1 {
+            let problem = format!("{width} columns lack the target or the weights: which of them?");
+            return Err(Error::data(self.file, Place::default(), problem).with_help(format!(
+                "give all {columns} columns of the training data, or a header"
+            )));
+        }
+        if let Some(matched) = found.pop() {
+            return Ok(matched);
         }
         if width == inputs.len() {
-            return Ok(Matched { inputs: (0..width).collect(), targets: Vec::new() });
+            let inputs = (0..width).collect();
+            return Ok(Matched { inputs, targets: Vec::new(), weight: None });
         }
+        let without = columns.saturating_sub(targets.len());
         let or = if without < *columns {
             format!(", or {without} without the target")
         } else {
@@ -276,6 +361,13 @@ impl<'a> Encoder<'a> {
         let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
         Err(Error::data(self.file, Place::default(), problem)
             .with_help(format!("the model's inputs, in order: {}", listed(&names))))
+    }
+
+    fn no_weights(&self, name: &str) -> Error {
+        let problem = format!("no column {name:?}, which holds the weights of the training rows");
+        Error::data(self.file, Place::default(), problem).with_help(
+            "the rows that a run holds out need weights as well: 1 where all count alike",
+        )
     }
 
     fn no_targets(&self) -> Error {

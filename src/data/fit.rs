@@ -4,8 +4,10 @@ use super::Rows;
 use super::column::{Coded, Column};
 use super::idx::Matrix;
 use super::labels::sort_labels;
-use super::preprocessing::{Encoding, InputColumn, Preprocessing, Scale, Target, TargetEncoding};
-use super::table::{Input, Table, listed};
+use super::preprocessing::{
+    Encoding, InputColumn, Preprocessing, Scale, Target, TargetEncoding, WeightColumn,
+};
+use super::table::{Input, RawWeights, Table, listed};
 use super::target::{Resolved, Targets};
 use crate::config::data::{DataSettings, Scaling, TargetScaling};
 use crate::error::{Error, Place, Result};
@@ -63,10 +65,18 @@ pub(super) fn fit(
             });
             TargetEncoding::Numbers { scales: scales.collect::<Result<_>>()? }
         }
+        Targets::Distributions(_) => TargetEncoding::Distribution,
+        Targets::Labels(labels) => TargetEncoding::Labels {
+            values: labels.iter().map(|label| label.values.clone()).collect(),
+        },
     };
     let target = Target { names, indices, encoding };
     let (header, columns) = (table.header, table.columns);
-    Ok(Preprocessing { task: resolved.task, header, columns, inputs, target })
+    let weight = table.weights.as_ref().map(|weights| {
+        let RawWeights { name, index, .. } = weights;
+        WeightColumn { name: name.clone(), index: *index }
+    });
+    Ok(Preprocessing { task: resolved.task, header, columns, inputs, target, weight })
 }
 
 fn sort_column(coded: &mut Coded) -> Vec<String> {
@@ -114,6 +124,8 @@ struct Statistics {
     deviation: Vec<f64>,
     least: Vec<f64>,
     most: Vec<f64>,
+    /// First quartile, median and third quartile.
+    quartiles: Vec<[f64; 3]>,
 }
 
 impl Statistics {
@@ -123,6 +135,7 @@ impl Statistics {
             deviation: vec![0.0; columns],
             least: vec![f64::INFINITY; columns],
             most: vec![f64::NEG_INFINITY; columns],
+            quartiles: vec![[0.0; 3]; columns],
         }
     }
 
@@ -133,7 +146,7 @@ impl Statistics {
             !matches!(input.column, Column::Categories(_))
                 && matches!(
                     input.scaling.unwrap_or(settings.scaling),
-                    Scaling::Standard | Scaling::Minmax
+                    Scaling::Standard | Scaling::Minmax | Scaling::Robust
                 )
         };
         let needed: Vec<(usize, Numbers)> = (0..table.inputs.len())
@@ -151,6 +164,11 @@ impl Statistics {
             needed.iter().for_each(|(at, numbers)| all.second(*at, numbers.get(*row)));
         }
         all.end_second(rows.len());
+        for (at, numbers) in &needed {
+            if table.inputs[*at].scaling.unwrap_or(settings.scaling) == Scaling::Robust {
+                all.quartiles[*at] = quartiles(rows.iter().map(|row| numbers.get(*row)).collect());
+            }
+        }
         Ok(all)
     }
 
@@ -181,6 +199,11 @@ impl Statistics {
             Scaling::None => return (Scale::IDENTITY, false),
             Scaling::DivideBy255 => return (Scale { shift: 0.0, scale: 255.0 }, false),
             Scaling::Standard => Scale { shift: self.mean[column], scale: self.deviation[column] },
+            Scaling::Robust => {
+                let [first, median, third] = self.quartiles[column];
+                let range = third - first;
+                Scale { shift: median, scale: if range > 0.0 { range } else { 1.0 } }
+            }
             Scaling::Minmax => Scale { shift: least, scale: self.most[column] - least },
         };
         if least == self.most[column] || fitted.scale <= 0.0 {
@@ -188,6 +211,20 @@ impl Statistics {
         }
         (fitted, false)
     }
+}
+
+/// First quartile, median and third quartile, between two values in proportion: NumPy's
+/// `percentile` with its default method, `linear`.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_unstable_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    [1, 2, 3].map(|quarter| {
+        let (below, part) = (last * quarter / 4, (last * quarter % 4) as f64 / 4.0);
+        match (values.get(below), values.get((below + 1).min(last))) {
+            (Some(below), Some(above)) => below + (above - below) * part,
+            _ => 0.0,
+        }
+    })
 }
 
 /// The numbers of one input column.
@@ -272,7 +309,12 @@ pub(super) fn encode(
         return Err(Error::data(&table.file, place, "a value is not finite once it is scaled")
             .with_help("give the column another scaling, or leave it out"));
     }
-    Ok(Rows { rows: rows.len(), features, targets: encode_targets(targets, preprocessing, rows) })
+    let targets = encode_targets(targets, preprocessing, rows);
+    let sample_weights = match &table.weights {
+        Some(weights) => rows.iter().map(|row| weights.values[*row] as f32).collect(),
+        None => Vec::new(),
+    };
+    Ok(Rows { rows: rows.len(), features, targets, sample_weights })
 }
 
 fn encode_targets(targets: &Targets, preprocessing: &Preprocessing, rows: &[usize]) -> Vec<f32> {
@@ -285,6 +327,13 @@ fn encode_targets(targets: &Targets, preprocessing: &Preprocessing, rows: &[usiz
                 columns.iter().zip(scales).map(|(values, scale)| scale.apply(values[*row]))
             })
             .collect(),
-        _ => Vec::new(),
+        (Targets::Distributions(columns), _) => {
+            rows.iter().flat_map(|row| columns.iter().map(|values| values[*row] as f32)).collect()
+        }
+        (Targets::Labels(labels), _) => rows
+            .iter()
+            .flat_map(|row| labels.iter().map(|label| label.codes[*row] as f32))
+            .collect(),
+        (Targets::Numbers(_), _) => Vec::new(),
     }
 }

@@ -14,13 +14,19 @@
 //! # Task
 //! Text: binary for two classes, classification for more. Numbers: binary for two different ones,
 //! classification for whole numbers of at most 100 different ones with ten rows each, else
-//! regression. Several targets: regression.
+//! regression. Several targets: regression; on the user's word alone they are the probabilities
+//! of as many classes (classification), or labels, each there or not (multilabel).
+//!
+//! # Weights
+//! A column of `"type": "weight"` says what each row counts. `data.class_weights` says it of
+//! classes.
 
 mod cell;
 mod column;
 mod encode;
 mod fit;
 mod idx;
+mod images;
 mod labels;
 mod preprocessing;
 mod source;
@@ -28,6 +34,7 @@ mod split;
 mod table;
 mod target;
 mod text;
+mod weights;
 
 #[cfg(test)]
 mod tests;
@@ -37,14 +44,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use preprocessing::{
-    Damage, Encoding, InputColumn, Preprocessing, Scale, Target, TargetEncoding,
+    Damage, Encoding, InputColumn, LabelValues, Preprocessing, Scale, Target, TargetEncoding,
+    WeightColumn,
 };
 
 use crate::config::data::{DataSettings, Portion};
 use crate::error::{Error, Place, Result};
 use encode::Wanted;
 use table::Table;
-use target::Targets;
 
 /// Encoded rows of one set.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,9 +60,11 @@ pub struct Rows {
     pub rows: usize,
     /// `[rows, inputs]`, row-major: scaled numbers, and 0 or 1 for categories.
     pub features: Vec<f32>,
-    /// [rows, target width], row-major: a class index, or scaled numbers for regression. Empty
-    /// for rows that are only predicted.
+    /// `[rows, target width]`, row-major: a class index, or a probability for each class, or 0 or
+    /// 1 for each label, or scaled numbers for regression. Empty for rows that are only predicted.
     pub targets: Vec<f32>,
+    /// `[rows]`: what each row counts, 0 or more and not all 0. Empty where all count 1.
+    pub sample_weights: Vec<f32>,
 }
 
 /// All that a training run takes from the user's files.
@@ -69,7 +78,11 @@ pub struct Dataset {
     pub test: Option<Rows>,
     /// Fitted on the training rows.
     pub preprocessing: Preprocessing,
-    /// SHA-256 over the encoded rows of all sets, in hexadecimal.
+    /// What each class counts in training, in their order, above 0; empty where all count 1.
+    /// [`Rows::training_weights`] brings them to the rows.
+    pub class_weights: Vec<f64>,
+    /// SHA-256 over the encoded rows of all sets, their weights and those of the classes, in
+    /// hexadecimal.
     pub hash: String,
     /// Remarks to show, a line each.
     pub notes: Vec<String>,
@@ -91,26 +104,35 @@ pub fn load(settings: &DataSettings) -> Result<Dataset> {
         let last = table.columns.saturating_sub(1);
         notes.push(format!("no header: the columns are named by their index, 0 to {last}"));
     }
-    let classes = match &resolved.targets {
-        Targets::Classes { classes, codes } => Some((codes.as_slice(), classes.len())),
-        Targets::Numbers(_) => None,
-    };
-    let split = split::split(&table.file, table.rows, classes, settings)?;
+    let strata = resolved.targets.strata();
+    let strata = strata.as_ref().map(|(codes, count)| (codes.as_ref(), *count));
+    let split = split::split(&table.file, table.rows, strata, settings)?;
     let preprocessing =
         fit::fit(&mut table, &resolved, names, indices, &split.train, settings, &mut notes)?;
-    let encode = |rows: &[usize]| fit::encode(&table, &resolved.targets, &preprocessing, rows);
-    let held_out = |portion: &Portion, labels: &Option<PathBuf>, rows: &[usize]| match portion {
-        Portion::File(file) => load_rows(file, labels.as_deref(), &preprocessing).map(Some),
-        Portion::Share(_) if rows.is_empty() => Ok(None),
-        Portion::Share(_) => encode(rows).map(Some),
+    let encode = |what: &str, rows: &[usize]| {
+        let encoded = fit::encode(&table, &resolved.targets, &preprocessing, rows)?;
+        weights::check(&table.file, what, &encoded, preprocessing.weight_column())?;
+        Ok(encoded)
     };
-    let train = encode(&split.train)?;
-    let validation =
-        held_out(&settings.validation, &settings.validation_labels, &split.validation)?;
-    let test = held_out(&settings.test, &settings.test_labels, &split.test)?;
+    let held_out = |what: &str, portion: &Portion, labels: &Option<PathBuf>, rows: &[usize]| {
+        Ok(match portion {
+            Portion::File(file) => {
+                let wanted = Wanted::Targets { labels: labels.as_deref(), weights: true };
+                Some(encode::read(file, wanted, &preprocessing)?)
+            }
+            Portion::Share(_) if rows.is_empty() => None,
+            Portion::Share(_) => Some(encode(what, rows)?),
+        })
+    };
+    let train = encode("training rows", &split.train)?;
+    let DataSettings { validation, validation_labels, test, test_labels, .. } = settings;
+    let validation = held_out("validation rows", validation, validation_labels, &split.validation)?;
+    let test = held_out("test rows", test, test_labels, &split.test)?;
     drop(table);
-    let hash = hash(&[Some(&train), validation.as_ref(), test.as_ref()]);
-    Ok(Dataset { train, validation, test, preprocessing, hash, notes })
+    let class_weights = weights::class_weights(settings, &preprocessing, &train)?;
+    notes.extend(weights::note(&class_weights, preprocessing.classes()));
+    let hash = hash(&[Some(&train), validation.as_ref(), test.as_ref()], &class_weights);
+    Ok(Dataset { train, validation, test, preprocessing, class_weights, hash, notes })
 }
 
 /// Reads rows to predict: the raw columns of the training file, without its targets or with
@@ -124,7 +146,8 @@ pub fn load_features(file: &Path, preprocessing: &Preprocessing) -> Result<Rows>
 }
 
 /// Reads rows with their targets, to score: out of the file's target columns, or out of a file
-/// of `labels`.
+/// of `labels`. Where the training file had a column of weights, the rows have those of the same
+/// column, or count alike where the file lacks it.
 ///
 /// # Errors
 /// As [`load_features`]; also a target that is lacking, or a class that training did not see.
@@ -133,7 +156,7 @@ pub fn load_rows(
     labels: Option<&Path>,
     preprocessing: &Preprocessing,
 ) -> Result<Rows> {
-    encode::read(file, Wanted::Targets(labels), preprocessing)
+    encode::read(file, Wanted::Targets { labels, weights: false }, preprocessing)
 }
 
 /// Room for `[rows, width]` encoded values.
@@ -147,22 +170,26 @@ fn reserve(file: &Path, rows: usize, width: usize) -> Result<Vec<f32>> {
     Ok(values)
 }
 
-fn hash(sets: &[Option<&Rows>]) -> String {
+fn hash(sets: &[Option<&Rows>], class_weights: &[f64]) -> String {
     let mut hasher = Sha256::new();
     let mut buffer = Vec::new();
     for set in sets {
         let empty = Rows::default();
         let set = set.unwrap_or(&empty);
-        for count in [set.rows, set.features.len(), set.targets.len()] {
+        let lengths = [&set.features, &set.targets, &set.sample_weights].map(Vec::len);
+        for count in std::iter::once(set.rows).chain(lengths) {
             hasher.update((count as u64).to_le_bytes());
         }
-        for values in [&set.features, &set.targets] {
+        for values in [&set.features, &set.targets, &set.sample_weights] {
             for chunk in values.chunks(1 << 14) {
                 buffer.clear();
                 buffer.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
                 hasher.update(&buffer);
             }
         }
+    }
+    for weight in class_weights {
+        hasher.update(weight.to_le_bytes());
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,9 +12,9 @@ use crate::config::data::Task;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// What is taken away: a mean or a minimum, in the column's units.
+    /// What is taken away: a mean, a median or a minimum, in the column's units.
     pub shift: f64,
-    /// What is divided by: a standard deviation or a range, above 0, in the column's units.
+    /// What is divided by: a standard deviation or some range, above 0, in the column's units.
     pub scale: f64,
 }
 
@@ -81,6 +81,33 @@ pub enum TargetEncoding {
         /// One scaling a target.
         scales: Vec<Scale>,
     },
+    /// A probability for each class, the targets' names being the classes.
+    Distribution,
+    /// 1 for each label that the row has, else 0, the targets' names being the labels.
+    Labels {
+        /// The values of each label's column.
+        values: Vec<LabelValues>,
+    },
+}
+
+/// The two values of a label's column, as the user writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelValues {
+    /// Of a row that does not have the label: the smaller one, or the first by the alphabet.
+    pub negative: String,
+    /// Of a row that has it.
+    pub positive: String,
+}
+
+/// The column of the rows' weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightColumn {
+    /// Its name in the training file's header, else its index as text.
+    pub name: String,
+    /// Its index in the training file, from 0.
+    pub index: usize,
 }
 
 /// What the network learns to say.
@@ -108,6 +135,8 @@ pub struct Preprocessing {
     pub(super) columns: usize,
     pub(super) inputs: Vec<InputColumn>,
     pub(super) target: Target,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) weight: Option<WeightColumn>,
 }
 
 impl Preprocessing {
@@ -116,22 +145,37 @@ impl Preprocessing {
         self.inputs.iter().map(|column| column.encoding.width()).sum()
     }
 
-    /// The width of the network's output layer: K for K classes, 1 for a binary task, the number
-    /// of targets for regression.
+    /// The width of the network's output layer: K for K classes or K labels, 1 for a binary task,
+    /// the number of targets for regression.
     pub fn outputs(&self) -> usize {
         match (&self.target.encoding, self.task) {
             (_, Task::Binary) => 1,
             (TargetEncoding::Classes { classes }, _) => classes.len(),
             (TargetEncoding::Numbers { scales }, _) => scales.len(),
+            (TargetEncoding::Distribution | TargetEncoding::Labels { .. }, _) => {
+                self.target.names.len()
+            }
         }
     }
 
-    /// How many numbers a row's target has: 1 for a class, the number of targets for regression.
+    /// How many numbers a row's target has: 1 for a class index, K for the probabilities of K
+    /// classes and for K labels, the number of targets for regression.
     pub fn target_width(&self) -> usize {
         match &self.target.encoding {
             TargetEncoding::Classes { .. } => 1,
             TargetEncoding::Numbers { scales } => scales.len(),
+            TargetEncoding::Distribution | TargetEncoding::Labels { .. } => self.target.names.len(),
         }
+    }
+
+    /// Whether targets are a probability for each class instead of a class index.
+    pub fn has_soft_targets(&self) -> bool {
+        self.target.encoding == TargetEncoding::Distribution
+    }
+
+    /// The column of the rows' weights, where the training file has one.
+    pub fn weight_column(&self) -> Option<&str> {
+        self.weight.as_ref().map(|weight| weight.name.as_str())
     }
 
     /// The task.
@@ -139,11 +183,13 @@ impl Preprocessing {
         self.task
     }
 
-    /// The classes as the user writes them, by index; none for regression.
+    /// The classes as the user writes them, by index, or the labels of a multilabel task; none for
+    /// regression.
     pub fn classes(&self) -> &[String] {
         match &self.target.encoding {
             TargetEncoding::Classes { classes } => classes,
             TargetEncoding::Numbers { .. } => &[],
+            TargetEncoding::Distribution | TargetEncoding::Labels { .. } => &self.target.names,
         }
     }
 
@@ -154,13 +200,13 @@ impl Preprocessing {
 
     /// Mean and standard deviation of each regression target, which bring a prediction back to
     /// the user's units: `output * deviation + mean`. (0, 1) where it is not scaled; none for
-    /// classes.
+    /// classes and labels.
     pub fn target_scale(&self) -> Vec<(f64, f64)> {
         match &self.target.encoding {
-            TargetEncoding::Classes { .. } => Vec::new(),
             TargetEncoding::Numbers { scales } => {
                 scales.iter().map(|scale| (scale.shift, scale.scale)).collect()
             }
+            _ => Vec::new(),
         }
     }
 
@@ -189,6 +235,12 @@ impl Preprocessing {
         }
         if let Some(index) = indices.iter().find(|index| **index >= self.columns) {
             return damage(format!("target {index} is beyond its {} columns", self.columns));
+        }
+        if let Some(WeightColumn { name, index }) = &self.weight {
+            if *index >= self.columns || !indices.insert(*index) {
+                return damage(format!("the weights {name:?} have index {index}, beyond or taken"));
+            }
+            names.insert(name);
         }
         let mut width = 0_usize;
         for InputColumn { name, index, encoding } in &self.inputs {
@@ -256,8 +308,29 @@ impl Preprocessing {
                     false => damage("a target has an unusable scaling"),
                 }
             }
+            (Task::Classification, TargetEncoding::Distribution) => several(names, indices),
+            (Task::Multilabel, TargetEncoding::Labels { values }) => {
+                if values.len() != names.len() {
+                    return damage(format!("{} targets, {} labels", names.len(), values.len()));
+                }
+                if values.iter().any(|values| values.negative == values.positive) {
+                    return damage("a label has one value twice");
+                }
+                several(names, indices)
+            }
             (task, _) => damage(format!("its target does not fit its task, {task}")),
         }
+    }
+}
+
+/// Checks targets that are a column of the file for each class or label.
+fn several(names: &[String], indices: &[usize]) -> Result<(), Damage> {
+    if names.len() < 2 || indices.is_empty() {
+        return damage("its classes or labels need two target columns or more");
+    }
+    match repeated(names) {
+        Some(twice) => damage(format!("target {twice:?} is there twice")),
+        None => Ok(()),
     }
 }
 

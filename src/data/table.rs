@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cell::column_key;
+use super::cell::{check_distribution, column_key};
 use super::column::{Builder, Column, Role, TargetValues};
-use super::idx::{self, Matrix};
+use super::idx::Matrix;
+use super::images::read_idx;
 use super::source::Format;
 use super::text::TextFile;
-use crate::config::data::{ColumnConfig, ColumnReference, ColumnType, DataSettings, Scaling};
+use crate::config::data::{ColumnConfig, ColumnReference, ColumnType, DataSettings, Scaling, Task};
 use crate::error::{Error, Place, Result, did_you_mean};
 
 /// The most column names that a message lists.
@@ -22,6 +23,8 @@ pub(super) struct Table {
     pub(super) rows: usize,
     pub(super) inputs: Vec<Input>,
     pub(super) targets: Vec<RawTarget>,
+    /// The column of weights, raw.
+    pub(super) weights: Option<RawWeights>,
     /// The values of inputs that stand in a matrix.
     pub(super) matrix: Option<Matrix>,
 }
@@ -44,6 +47,14 @@ pub(super) struct RawTarget {
     /// The user's word on its type.
     pub(super) stated: Option<ColumnType>,
     pub(super) values: TargetValues,
+}
+
+/// The column of weights, raw.
+pub(super) struct RawWeights {
+    pub(super) name: String,
+    pub(super) index: usize,
+    /// One a row, 0 or more.
+    pub(super) values: Vec<f64>,
 }
 
 impl Table {
@@ -93,12 +104,20 @@ fn read_columns(text: &mut TextFile, file: &Path, roles: &[Role]) -> Result<(usi
     let names = text.names.clone();
     let mut builders: Vec<Builder> =
         names.iter().zip(roles).map(|(name, role)| Builder::new(name, *role)).collect();
+    let probabilities: Vec<usize> =
+        (0..roles.len()).filter(|index| roles[*index] == Role::Probability).collect();
     let mut rows = 0;
     while let Some(record) = text.next_record()? {
         for (index, builder) in builders.iter_mut().enumerate() {
             builder.push(record.line, record.field(index)).map_err(|fault| {
                 Error::data(file, Place::field(record.line, &names[index]), fault.problem)
                     .with_help(fault.help)
+            })?;
+        }
+        if probabilities.len() > 1 {
+            let row = probabilities.iter().map(|index| builders[*index].last_number());
+            check_distribution(row).map_err(|fault| {
+                Error::data(file, Place::line(record.line), fault.problem).with_help(fault.help)
             })?;
         }
         rows += 1;
@@ -126,11 +145,13 @@ fn assemble(
     let total = columns.len();
     let mut inputs = Vec::new();
     let mut found = Vec::new();
+    let mut weights = None;
     for (index, column) in columns.into_iter().enumerate() {
         let name = text.names[index].clone();
         let config = settings.columns.get(&name);
         match column {
             Column::Ignored | Column::Mixed => {}
+            Column::Weights(values) => weights = Some(RawWeights { name, index, values }),
             Column::Target(values) => {
                 let stated = config.and_then(|config| config.kind);
                 found.push((index, RawTarget { name, index: Some(index), stated, values }));
@@ -152,13 +173,22 @@ fn assemble(
     // In the order in which the user names them.
     found.sort_by_key(|(index, _)| targets.iter().position(|target| target == index));
     let targets = found.into_iter().map(|(_, target)| target).collect();
-    let file = file.to_owned();
-    Ok(Table { file, header: text.header, columns: total, rows, inputs, targets, matrix: None })
+    Ok(Table {
+        file: file.to_owned(),
+        header: text.header,
+        columns: total,
+        rows,
+        inputs,
+        targets,
+        weights,
+        matrix: None,
+    })
 }
 
-fn no_inputs(file: &Path) -> Error {
+/// The error of a file without inputs.
+pub(super) fn no_inputs(file: &Path) -> Error {
     Error::data(file, Place::default(), "no input column is left")
-        .with_help("the file needs a column that is neither a target nor ignored")
+        .with_help("the file needs a column that is neither a target nor a weight, nor ignored")
 }
 
 /// The target columns' indices, in the order in which they are given.
@@ -224,7 +254,8 @@ pub(super) fn listed(names: &[String]) -> String {
     format!("{}, ... ({} in all)", names[..MOST_LISTED].join(", "), names.len())
 }
 
-fn roles(
+/// Each column's role, from the settings.
+pub(super) fn roles(
     names: &[String],
     targets: &[usize],
     mixed: &[usize],
@@ -232,21 +263,48 @@ fn roles(
     settings: &DataSettings,
 ) -> Result<Vec<Role>> {
     check_columns(names, file, settings)?;
-    let role = |(index, name): (usize, &String)| {
+    let soft = settings.task == Some(Task::Classification) && targets.len() > 1;
+    let mut weights: Option<&str> = None;
+    let mut roles = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
         let config = settings.columns.get(name);
         if targets.contains(&index) {
             check_target_config(name, config)?;
-            return Ok(Role::Target);
+            roles.push(if soft { Role::Probability } else { Role::Target });
+            continue;
         }
-        Ok(match config.and_then(|config| config.kind) {
+        roles.push(match config.and_then(|config| config.kind) {
             Some(ColumnType::Ignore) => Role::Ignore,
             Some(ColumnType::Numeric) => Role::Numeric,
             Some(ColumnType::Categorical) => Role::Categorical { stated: true },
+            Some(ColumnType::Weight) => {
+                check_weight_config(name, config, weights.replace(name))?;
+                Role::Weight
+            }
             None if mixed.contains(&index) => Role::Categorical { stated: false },
             None => Role::Auto,
-        })
-    };
-    names.iter().enumerate().map(role).collect()
+        });
+    }
+    Ok(roles)
+}
+
+/// Checks what is said of a column of weights; `before` is another one.
+fn check_weight_config(
+    name: &str,
+    config: Option<&ColumnConfig>,
+    before: Option<&str>,
+) -> Result<()> {
+    let key = column_key(name);
+    if let Some(before) = before {
+        let problem = format!("the column {before:?} holds the rows' weights already");
+        return Err(Error::config(format!("{key}.type"), problem)
+            .with_help("one column of weights is possible; ignore the other one"));
+    }
+    if config.is_some_and(|config| config.scaling.is_some()) {
+        return Err(Error::config(format!("{key}.scaling"), "the column holds the rows' weights")
+            .with_help("weights are taken as they are"));
+    }
+    Ok(())
 }
 
 /// Every name in `data.columns` must be a column's.
@@ -265,90 +323,18 @@ fn check_columns(names: &[String], file: &Path, settings: &DataSettings) -> Resu
 
 fn check_target_config(name: &str, config: Option<&ColumnConfig>) -> Result<()> {
     let key = column_key(name);
-    if config.is_some_and(|config| config.kind == Some(ColumnType::Ignore)) {
-        return Err(Error::config(format!("{key}.type"), "the column is the target")
-            .with_help("a target cannot be ignored"));
+    let help = match config.and_then(|config| config.kind) {
+        Some(ColumnType::Ignore) => Some("a target cannot be ignored"),
+        Some(ColumnType::Weight) => Some("the rows' weights need a column of their own"),
+        _ => None,
+    };
+    if let Some(help) = help {
+        let path = format!("{key}.type");
+        return Err(Error::config(path, "the column is the target").with_help(help));
     }
     if config.is_some_and(|config| config.scaling.is_some()) {
         return Err(Error::config(format!("{key}.scaling"), "the column is the target")
             .with_help("a target is scaled by data.target_scaling"));
     }
     Ok(())
-}
-
-fn read_idx(file: &Path, settings: &DataSettings) -> Result<Table> {
-    let Some(labels) = &settings.labels else {
-        let problem = format!("{} needs a file of labels beside it", file.display());
-        return Err(Error::config("data.labels", problem)
-            .with_help("IDX keeps images and labels in files of their own"));
-    };
-    if !settings.target.is_empty() {
-        return Err(Error::config("data.target", "the labels are in a file of their own")
-            .with_help("leave data.target out where data.labels is given"));
-    }
-    let matrix = idx::read(file)?;
-    let values = idx_target(labels, &matrix, file)?;
-    let names: Vec<String> = (0..matrix.width).map(|index| index.to_string()).collect();
-    let inputs = roles(&names, &[], &[], file, settings)?;
-    let mut kept = Vec::new();
-    for (index, (name, role)) in names.into_iter().zip(inputs).enumerate() {
-        if matches!(role, Role::Categorical { .. }) {
-            let path = format!("{}.type", column_key(&name));
-            return Err(Error::config(path, "the values of an IDX file are numeric")
-                .with_help("only numeric and ignore are possible"));
-        }
-        if role != Role::Ignore {
-            let scaling = settings.columns.get(&name).and_then(|config| config.scaling);
-            kept.push(Input { name, index, scaling, column: Column::Ignored });
-        }
-    }
-    if kept.is_empty() {
-        return Err(no_inputs(file));
-    }
-    Ok(Table {
-        file: file.to_owned(),
-        header: false,
-        columns: matrix.width,
-        rows: matrix.rows,
-        inputs: kept,
-        targets: vec![RawTarget { name: "label".to_owned(), index: None, stated: None, values }],
-        matrix: Some(matrix),
-    })
-}
-
-/// The labels of an IDX file as a target column.
-fn idx_target(labels: &Path, rows: &Matrix, file: &Path) -> Result<TargetValues> {
-    let labels_read = read_labels(labels, rows.rows, file)?;
-    let mut builder = Builder::new("label", Role::Target);
-    for (row, label) in labels_read.iter().enumerate() {
-        let line = u64::try_from(row).unwrap_or(u64::MAX);
-        builder.push(line, &label.to_string()).map_err(|fault| {
-            Error::data(labels, Place::default(), fault.problem).with_help(fault.help)
-        })?;
-    }
-    match builder.finish(labels)? {
-        Column::Target(values) => Ok(values),
-        _ => Err(Error::internal("a target column was not read as one")),
-    }
-}
-
-/// Reads a file of labels for `rows` rows of `file`: one number a row.
-pub(super) fn read_labels(labels: &Path, rows: usize, file: &Path) -> Result<Vec<f64>> {
-    if Format::of(labels)? != Format::Idx {
-        return Err(Error::data(labels, Place::default(), "a file of labels must be IDX")
-            .with_help("targets in a CSV file stand beside the inputs, in a column of their own"));
-    }
-    let matrix = idx::read(labels)?;
-    if matrix.width != 1 {
-        let problem = format!(
-            "expected labels, 1 dimension; found {} dimensions, {} values a row",
-            matrix.dimensions, matrix.width
-        );
-        return Err(Error::data(labels, Place::byte(3), problem).with_help("is it the images?"));
-    }
-    if matrix.rows != rows {
-        let problem = format!("{} labels, but {} has {rows} rows", matrix.rows, file.display());
-        return Err(Error::data(labels, Place::byte(4), problem));
-    }
-    Ok((0..rows).map(|row| matrix.get(row, 0)).collect())
 }

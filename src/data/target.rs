@@ -1,8 +1,11 @@
 //! What the target says of the task, and the target of every training row.
 
+use std::borrow::Cow;
+
 use super::cell::{Fault, quoted};
 use super::column::{Coded, MOST_LABELS, TargetValues};
 use super::labels::sort_labels;
+use super::preprocessing::LabelValues;
 use super::table::{RawTarget, Table, listed};
 use crate::config::data::{ColumnType, DataSettings, TargetScaling, Task};
 use crate::error::{Error, Place, Result};
@@ -23,6 +26,38 @@ pub(super) enum Targets {
     },
     /// Numbers, a column a target.
     Numbers(Vec<Vec<f64>>),
+    /// Probabilities, a column a class; each row's sum is 1.
+    Distributions(Vec<Vec<f64>>),
+    /// Labels, each there or not.
+    Labels(Vec<Label>),
+}
+
+/// A label.
+pub(super) struct Label {
+    /// Its column's values.
+    pub(super) values: LabelValues,
+    /// 1 for each row that has it, else 0.
+    pub(super) codes: Vec<u32>,
+}
+
+impl Targets {
+    /// Each row's class, and how many there are: the likeliest one of a distribution (the first
+    /// of several), and none for numbers and labels.
+    pub(super) fn strata(&self) -> Option<(Cow<'_, [u32]>, usize)> {
+        match self {
+            Self::Classes { classes, codes } => Some((codes.into(), classes.len())),
+            Self::Distributions(columns) => {
+                let rows = columns.first().map_or(0, Vec::len);
+                let likeliest = |row: usize| {
+                    let of = |class: u32| columns[class as usize][row];
+                    (1..columns.len() as u32)
+                        .fold(0, |best, class| if of(class) > of(best) { class } else { best })
+                };
+                Some(((0..rows).map(likeliest).collect::<Vec<_>>().into(), columns.len()))
+            }
+            Self::Numbers(_) | Self::Labels(_) => None,
+        }
+    }
 }
 
 /// The task and the targets, with a remark on how the task was found.
@@ -56,10 +91,13 @@ pub(super) fn resolve(table: &mut Table, settings: &DataSettings) -> Result<Reso
         };
         return Ok(Resolved { task, targets: Targets::Numbers(columns?), note });
     }
-    let mut targets = targets.into_iter();
-    let (Some(target), None) = (targets.next(), targets.next()) else {
-        return Err(Error::config("data.target", format!("a {task} task takes one target column"))
-            .with_help("several targets are possible for regression alone"));
+    if targets.len() > 1 {
+        return several(targets, task, &names, table);
+    }
+    let Some(target) = targets.into_iter().next().filter(|_| task != Task::Multilabel) else {
+        let problem = "a multilabel task takes a list of two target columns or more";
+        return Err(Error::config("data.target", problem)
+            .with_help("a column for each label; one label alone is a binary task"));
     };
     let (classes, codes) = classes(target, task, table)?;
     let so = if settings.task.is_some() { "task" } else { "so task" };
@@ -67,12 +105,73 @@ pub(super) fn resolve(table: &mut Table, settings: &DataSettings) -> Result<Reso
     Ok(Resolved { task, targets: Targets::Classes { classes, codes }, note })
 }
 
+/// Several targets that are a column for each class or label.
+fn several(targets: Vec<RawTarget>, task: Task, names: &str, table: &Table) -> Result<Resolved> {
+    let count = targets.len();
+    match task {
+        Task::Multilabel => {
+            let labels: Vec<Label> =
+                targets.into_iter().map(|target| label(target, table)).collect::<Result<_>>()?;
+            let mut note = format!("targets {names}: {count} labels, task {task}");
+            if let Some(other) = labels.iter().find(|label| label.values.positive != "1") {
+                let positive = quoted(&other.values.positive);
+                note.push_str(&format!("; rows with such a value as {positive} have the label"));
+            }
+            Ok(Resolved { task, targets: Targets::Labels(labels), note })
+        }
+        Task::Classification => {
+            let columns = targets.into_iter().map(|target| numbers(target, Some(task), table));
+            let targets = Targets::Distributions(columns.collect::<Result<_>>()?);
+            let note = format!("targets {names}: probabilities of {count} classes, task {task}");
+            Ok(Resolved { task, targets, note })
+        }
+        Task::Binary | Task::Regression => {
+            let problem = format!("a {task} task takes one target column");
+            Err(Error::config("data.target", problem).with_help(
+                "several targets are possible for regression, classification (a probability for \
+                 each class) and multilabel tasks",
+            ))
+        }
+    }
+}
+
+fn label(target: RawTarget, table: &Table) -> Result<Label> {
+    let fault = |problem: String| Error::data(&table.file, Place::column(&target.name), problem);
+    let Some(Coded { codes, texts }) = &target.values.coded else {
+        return Err(fault(format!("a label has 2 values, not more than {MOST_LABELS}"))
+            .with_help("yes and no, or 1 and 0: is it the right column?"));
+    };
+    let (values, new) = sort_labels(texts.clone());
+    match values.as_slice() {
+        [negative, positive] => {
+            let values = LabelValues { negative: negative.clone(), positive: positive.clone() };
+            Ok(Label { values, codes: sorted_codes(codes, &new)? })
+        }
+        [only] => {
+            let (only, rows) = (quoted(only), table.rows);
+            Err(fault(format!("the label has one value only, {only}, in all {rows} rows"))
+                .with_help("there is nothing to tell apart: leave it out of data.target"))
+        }
+        _ => Err(fault(format!("a label has 2 values, and this column has {}", values.len()))
+            .with_help(format!("its values: {}", listed(&values)))),
+    }
+}
+
+/// Codes in the order of a sorted list of classes.
+fn sorted_codes(codes: &[u32], new: &[u32]) -> Result<Vec<u32>> {
+    let place = |code: &u32| usize::try_from(*code).ok().and_then(|code| new.get(code)).copied();
+    let codes: Option<Vec<u32>> = codes.iter().map(place).collect();
+    codes.ok_or_else(|| Error::internal("a class has no place in the list of classes"))
+}
+
 /// The task that the user's words leave open or not.
 fn stated_task(targets: &[RawTarget], settings: &DataSettings) -> Result<Option<Task>> {
     for target in targets {
-        let clash = match (settings.task, target.stated) {
-            (Some(Task::Regression), Some(ColumnType::Categorical)) => "categorical",
-            (Some(Task::Classification | Task::Binary), Some(ColumnType::Numeric)) => "numeric",
+        let soft = settings.task == Some(Task::Classification) && targets.len() > 1;
+        let takes_numbers = soft || settings.task == Some(Task::Regression);
+        let clash = match target.stated {
+            Some(ColumnType::Categorical) if takes_numbers => "categorical",
+            Some(ColumnType::Numeric) if settings.task.is_some() && !takes_numbers => "numeric",
             _ => continue,
         };
         let task = settings.task.map(|task| task.to_string()).unwrap_or_default();
@@ -178,9 +277,5 @@ fn classes(target: RawTarget, task: Task, table: &Table) -> Result<(Vec<String>,
         let problem = format!("the target differs in each of the {count} rows");
         return Err(fault(problem).with_help("classes must repeat: is it the right column?"));
     }
-    let place = |code: &u32| usize::try_from(*code).ok().and_then(|code| new.get(code)).copied();
-    let codes: Option<Vec<u32>> = codes.iter().map(place).collect();
-    codes
-        .map(|codes| (classes, codes))
-        .ok_or_else(|| Error::internal("a class has no place in the list of classes"))
+    Ok((classes, sorted_codes(codes, &new)?))
 }

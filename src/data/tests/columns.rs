@@ -1,7 +1,6 @@
 //! Headers, delimiters, column types, tasks, scaling.
 
 use super::*;
-use crate::config::data::Task;
 use crate::data::{Encoding, load_features, load_rows};
 
 #[test]
@@ -94,7 +93,7 @@ fn a_task_that_does_not_fit_is_refused() {
     assert_says(&refused(&three), &["rows.csv", "\"y\"", "2 classes", "has 3", "high, low, mid"]);
     three.task = Some(Task::Regression);
     assert_says(&refused(&three), &["line 2, column \"y\"", "\"low\" is not a number"]);
-    three.task = Some(Task::Classification);
+    three.task = Some(Task::Binary);
     three.target = ["a", "b"].map(|name| ColumnReference::Name(name.to_owned())).to_vec();
     assert_says(&refused(&three), &["`data.target`", "one target"]);
     assert_says(

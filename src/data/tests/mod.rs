@@ -1,8 +1,13 @@
 //! Tests of whole files: what they become, and how the bad ones are refused.
 
+mod class_weights;
 mod columns;
+mod distributions;
 mod hostile;
 mod images;
+mod multilabel;
+mod robust;
+mod sample_weights;
 mod sets;
 
 use std::collections::BTreeMap;
@@ -16,7 +21,7 @@ use tempfile::TempDir;
 
 use super::{Dataset, load};
 use crate::config::data::{
-    ColumnConfig, ColumnReference, ColumnType, DataSettings, Portion, Scaling, TargetScaling,
+    ColumnConfig, ColumnReference, ColumnType, DataSettings, Portion, Scaling, TargetScaling, Task,
 };
 
 /// A folder of data files.
@@ -53,11 +58,18 @@ pub(super) fn settings(train: PathBuf, target: &str) -> DataSettings {
         task: None,
         columns: BTreeMap::new(),
         scaling: Scaling::None,
+        class_weights: None,
         target_scaling: TargetScaling::Auto,
         shuffle: true,
         stratify: true,
         seed: 7,
     }
+}
+
+/// Settings of a file with the targets `a`, `b` and `c`.
+pub(super) fn several(train: PathBuf, task: Task) -> DataSettings {
+    let target = ["a", "b", "c"].map(|name| ColumnReference::Name(name.to_owned()));
+    DataSettings { target: target.into(), task: Some(task), ..settings(train, "") }
 }
 
 pub(super) fn typed(kind: ColumnType) -> ColumnConfig {
