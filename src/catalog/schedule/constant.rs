@@ -1,7 +1,16 @@
-//! The base rate at every step.
+//! The base rate at every step: rate(s) = base.
 
-use super::Point;
+use super::ScheduleRow;
+use super::keys::At;
 
-pub(super) fn rate(base: f64, _at: Point, _minimum: f64) -> f64 {
-    base
+pub(super) const ROW: ScheduleRow = ScheduleRow {
+    name: "constant",
+    page: include_str!("constant.rs"),
+    formula: "learning_rate",
+    rate,
+    ..ScheduleRow::PLAIN
+};
+
+fn rate(at: &At) -> f64 {
+    at.base
 }

@@ -1,27 +1,29 @@
 //! Learning-rate schedules: the table. A variant is one row here and one Rust file beside it, of
-//! the same name. A schedule is a function of the step, in f64, evaluated on the host for a whole
-//! epoch at a time.
+//! the same name, whose page says its formula and where it comes from. A schedule is a function of
+//! the step, in f64, evaluated on the host for a whole epoch at a time; only
+//! [`reduce_on_plateau`] also looks at what training made of it.
 
-mod constant;
-mod cosine;
+pub mod constant;
+pub mod cosine;
+pub mod cosine_restarts;
+pub mod coslog4;
+pub mod exponential;
+pub mod flat_cos;
+pub mod inverse_time;
+mod keys;
+pub mod linear;
+pub mod multi_step;
+pub mod noam;
+pub mod one_cycle;
+pub mod piecewise;
+pub mod polynomial;
+pub mod reduce_on_plateau;
+pub mod step;
 
-use crate::catalog::initializer::Parameter;
+pub use keys::{At, Length, ScheduleKey, Value};
 
-/// Where training stands, counted from the end of the warmup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Point {
-    /// Step, from 0.
-    pub step: u64,
-    /// Steps in all.
-    pub total: u64,
-}
-
-impl Point {
-    /// Share of the steps that are done, in [0, 1]; 1 at the end and after it.
-    pub fn fraction(self) -> f64 {
-        if self.step >= self.total { 1.0 } else { self.step as f64 / self.total as f64 }
-    }
-}
+use crate::catalog::optimizer::Convention;
+use reduce_on_plateau::PlateauSettings;
 
 /// One schedule.
 #[derive(Debug)]
@@ -30,75 +32,171 @@ pub struct ScheduleRow {
     pub name: &'static str,
     /// Its formula, after the warmup.
     pub formula: &'static str,
-    /// Its parameter, beside the warmup that all take.
-    pub parameter: Option<Parameter>,
-    /// `(base rate, point, parameter) -> rate`.
-    pub rate: fn(f64, Point, f64) -> f64,
+    /// Its page: the documentation of its file.
+    pub page: &'static str,
+    /// Its keys, beside the warmup's that all take.
+    pub keys: &'static [ScheduleKey],
+    /// Steps that the warmup has by default, for a row whose formula has a warmup of its own;
+    /// `None` for a row that a linear warmup comes before.
+    pub own_warmup: Option<u64>,
+    /// The learning rate of a step.
+    pub rate: fn(&At) -> f64,
+    /// The momentum (beta1 of Adam) of a step, for a row that moves it.
+    pub momentum: Option<fn(&At) -> Option<f64>>,
 }
 
-/// How long the rate rises from 0 to its base.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Warmup {
-    /// In steps.
-    Steps(u64),
-    /// In epochs; a part of one is rounded to whole steps.
-    Epochs(f64),
+impl ScheduleRow {
+    /// A row without keys, to be filled in.
+    const PLAIN: Self = Self {
+        name: "",
+        formula: "",
+        page: "",
+        keys: &[],
+        own_warmup: None,
+        rate: |at| at.base,
+        momentum: None,
+    };
 }
 
-impl Warmup {
-    /// In steps, for so many steps an epoch.
-    pub fn steps(self, steps_per_epoch: u64) -> u64 {
-        match self {
-            Self::Steps(steps) => steps,
-            Self::Epochs(epochs) => (epochs * steps_per_epoch as f64).round() as u64,
-        }
-    }
-}
-
-/// A schedule with its parameters.
-#[derive(Debug, Clone, Copy)]
+/// A schedule with the values of its keys.
+#[derive(Debug, Clone)]
 pub struct ScheduleSettings {
     /// The row.
     pub row: &'static ScheduleRow,
-    /// Linear warmup before it.
-    pub warmup: Warmup,
-    /// The value of the row's parameter; 0 when it takes none.
-    pub value: f64,
+    /// Whose defaults and, of [`reduce_on_plateau`], whose form.
+    pub convention: Convention,
+    /// How long the rate rises first.
+    pub warmup: Length,
+    /// The values of the row's keys, in their order.
+    pub values: Vec<Value>,
 }
 
 impl ScheduleSettings {
+    /// The row with its defaults, for a base rate.
+    pub fn new(
+        row: &'static ScheduleRow,
+        convention: Convention,
+        base: f64,
+        has_validation: bool,
+    ) -> Self {
+        let values =
+            row.keys.iter().map(|key| key.default(convention, base, has_validation)).collect();
+        Self { row, convention, warmup: Length::Steps(row.own_warmup.unwrap_or(0)), values }
+    }
+
     /// Learning rate of `step` (from 0) of a run of `epochs` epochs of `steps_per_epoch` steps.
     ///
-    /// Of W warmup steps, step s has base s / W, so that the first has rate 0, as Keras'
-    /// `CosineDecay(warmup_steps=W)` does; the schedule then runs over the remaining steps.
+    /// Of W warmup steps, step s has first s / W, where `first` is the rate that the schedule
+    /// starts from (the base rate, for most), so that the first step has rate 0, as Keras'
+    /// `CosineDecay(warmup_steps=W)` does; the schedule then runs over the remaining steps. Noam's
+    /// warmup is its own.
     pub fn rate(&self, base: f64, step: u64, steps_per_epoch: u64, epochs: u64) -> f64 {
-        let warmup = self.warmup.steps(steps_per_epoch);
-        if step < warmup {
-            return base * (step as f64 / warmup as f64);
+        let (at, risen) = self.at(base, step, steps_per_epoch, epochs);
+        let rate = (self.row.rate)(&at);
+        if risen < 1.0 { rate * risen } else { rate }
+    }
+
+    /// Momentum, or beta1 of Adam, of `step`; `None` where the schedule leaves it alone. During
+    /// the warmup it is that of the schedule's first step.
+    pub fn momentum(&self, step: u64, steps_per_epoch: u64, epochs: u64) -> Option<f64> {
+        let (at, _) = self.at(1.0, step, steps_per_epoch, epochs);
+        self.row.momentum.and_then(|momentum| momentum(&at))
+    }
+
+    /// The numbers of [`reduce_on_plateau`], when that is the schedule.
+    pub fn plateau(&self) -> Option<PlateauSettings> {
+        let (at, _) = self.at(1.0, 0, 1, 1);
+        (self.row.name == reduce_on_plateau::ROW.name)
+            .then(|| PlateauSettings::of(&at, self.convention))
+    }
+
+    /// Where a step stands, and which share of the warmup before the schedule is done.
+    fn at(&self, base: f64, step: u64, steps_per_epoch: u64, epochs: u64) -> (At<'_>, f64) {
+        let run = steps_per_epoch.saturating_mul(epochs);
+        let warmup = self.warmup.steps(steps_per_epoch, run);
+        let at = At { base, step, total: run, steps_per_epoch, warmup, values: &self.values };
+        if self.row.own_warmup.is_some() {
+            return (At { warmup: warmup.max(1), ..at }, 1.0);
         }
-        let total = steps_per_epoch.saturating_mul(epochs).saturating_sub(warmup);
-        (self.row.rate)(base, Point { step: step - warmup, total }, self.value)
+        let total = run.saturating_sub(warmup);
+        let risen = if step < warmup { step as f64 / warmup as f64 } else { 1.0 };
+        (At { step: step.saturating_sub(warmup), total, ..at }, risen)
+    }
+
+    /// What of the schedule a run of that length does not come to, a sentence each: a warmup, a
+    /// period or a length longer than the run, milestones after it, a patience that it cannot
+    /// spend.
+    pub fn warnings(&self, steps_per_epoch: u64, epochs: u64) -> Vec<String> {
+        let (at, _) = self.at(1.0, 0, steps_per_epoch, epochs);
+        let name = self.row.name;
+        let run = steps_per_epoch.saturating_mul(epochs);
+        if at.warmup >= run && at.warmup > 1 {
+            return vec![format!(
+                "schedule {name}: the warmup takes {} steps, the whole run has {run}",
+                at.warmup
+            )];
+        }
+        let total = at.total;
+        let mut warnings = Vec::new();
+        let mut note = |key: &str, length: Length| {
+            let steps = length.steps(steps_per_epoch, total);
+            if steps > total && !matches!(length, Length::Share(_)) {
+                warnings.push(format!(
+                    "schedule {name}: {key} is at {steps} steps, the run has {total} after the \
+                     warmup: it ends before"
+                ));
+            }
+        };
+        for (key, value) in self.row.keys.iter().zip(&self.values) {
+            let named = |length: Length| match (key, length) {
+                (
+                    ScheduleKey::Length { steps, .. } | ScheduleKey::Points { steps, .. },
+                    Length::Steps(_),
+                ) => *steps,
+                (ScheduleKey::Length { epochs, .. } | ScheduleKey::Points { epochs, .. }, _) => {
+                    *epochs
+                }
+                _ => "",
+            };
+            match value {
+                Value::Length(length) => note(named(*length), *length),
+                Value::Points(points) => points
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, point)| note(&format!("{}[{i}]", named(*point)), *point)),
+                _ => {}
+            }
+        }
+        if let Some(plateau) = self.plateau()
+            && plateau.patience >= epochs
+        {
+            warnings.push(format!(
+                "schedule {name}: a patience of {} epochs is never spent in {epochs}: the rate \
+                 stays",
+                plateau.patience
+            ));
+        }
+        warnings
     }
 }
 
 /// Every schedule.
-pub static SCHEDULES: [ScheduleRow; 2] = [
-    ScheduleRow {
-        name: "constant",
-        formula: "learning_rate",
-        parameter: None,
-        rate: constant::rate,
-    },
-    ScheduleRow {
-        name: "cosine",
-        formula: "minimum + (learning_rate - minimum) (1 + cos(pi step / steps)) / 2",
-        parameter: Some(Parameter {
-            name: "minimum",
-            default: 0.0,
-            description: "the rate at the end, from 0 to the learning rate",
-        }),
-        rate: cosine::rate,
-    },
+pub static SCHEDULES: [ScheduleRow; 15] = [
+    constant::ROW,
+    step::ROW,
+    multi_step::ROW,
+    piecewise::ROW,
+    exponential::ROW,
+    inverse_time::ROW,
+    polynomial::ROW,
+    linear::ROW,
+    cosine::ROW,
+    cosine_restarts::ROW,
+    one_cycle::ROW,
+    noam::ROW,
+    flat_cos::ROW,
+    coslog4::ROW,
+    reduce_on_plateau::ROW,
 ];
 
 /// The row of that name.
@@ -107,53 +205,4 @@ pub fn find(name: &str) -> Option<&'static ScheduleRow> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(name: &str, warmup: Warmup, value: f64) -> ScheduleSettings {
-        ScheduleSettings { row: find(name).expect(name), warmup, value }
-    }
-
-    #[test]
-    fn constant_stays() {
-        let schedule = settings("constant", Warmup::Steps(0), 0.0);
-        assert!((0..100).all(|step| schedule.rate(0.3, step, 10, 10) == 0.3));
-    }
-
-    #[test]
-    fn cosine_falls_from_the_base_to_the_minimum() {
-        let schedule = settings("cosine", Warmup::Steps(0), 0.1);
-        assert_eq!(schedule.rate(0.5, 0, 10, 10), 0.5);
-        assert!((schedule.rate(0.5, 50, 10, 10) - 0.3).abs() < 1e-15);
-        let quarter = 0.1 + 0.4 * (1.0 + std::f64::consts::FRAC_1_SQRT_2) / 2.0;
-        assert!((schedule.rate(0.5, 25, 10, 10) - quarter).abs() < 1e-15);
-        assert!((schedule.rate(0.5, 100, 10, 10) - 0.1).abs() < 1e-15);
-        assert!((schedule.rate(0.5, 1000, 10, 10) - 0.1).abs() < 1e-15);
-    }
-
-    #[test]
-    fn warmup_rises_from_zero_and_shortens_what_follows() {
-        for warmup in [Warmup::Steps(20), Warmup::Epochs(2.0)] {
-            let schedule = settings("cosine", warmup, 0.0);
-            assert_eq!(schedule.rate(0.5, 0, 10, 10), 0.0);
-            assert_eq!(schedule.rate(0.5, 5, 10, 10), 0.125);
-            assert_eq!(schedule.rate(0.5, 20, 10, 10), 0.5);
-            assert!((schedule.rate(0.5, 60, 10, 10) - 0.25).abs() < 1e-15);
-        }
-    }
-
-    #[test]
-    fn a_warmup_longer_than_the_run_only_rises() {
-        let schedule = settings("cosine", Warmup::Steps(u64::MAX), 0.0);
-        assert!(schedule.rate(0.5, 99, 10, 10) < 1e-16);
-        let schedule = settings("cosine", Warmup::Steps(100), 0.0);
-        assert_eq!(schedule.rate(0.5, 100, 10, 10), 0.0);
-    }
-
-    #[test]
-    fn rows_and_files_match() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalog/schedule");
-        let files = std::fs::read_dir(folder).expect("the folder of this test").count();
-        assert_eq!(files, SCHEDULES.len() + 1);
-    }
-}
+mod tests;
