@@ -15,6 +15,11 @@ impl Formula for Variant {
                 (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
             }
         };
-        if predicted == class_of(targets[0]) { R::one() } else { R::zero() }
+        let class = if targets.len() > 1 {
+            (1..targets.len()).fold(0, |best, i| if targets[i] > targets[best] { i } else { best })
+        } else {
+            class_of(targets[0])
+        };
+        if predicted == class { R::one() } else { R::zero() }
     }
 }

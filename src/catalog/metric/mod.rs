@@ -1,11 +1,22 @@
 //! Metrics: two tables. A *term* is what the device sums over the rows (one Rust file, one WGSL
-//! file in `shaders/metrics/`); a *metric* is what the host makes of a term's mean. Several
-//! metrics share a term: MSE, RMSE and R2 are all made of squared errors.
+//! file in `shaders/metrics/`); a *metric* is what the host makes of a term's mean, or of the
+//! outputs of every row. Several metrics share a term: MSE, RMSE and R2 are all made of squared
+//! errors. Definitions are scikit-learn's, edge cases included, unless a file says otherwise.
 
 mod absolute_error;
 mod accuracy;
+pub mod classes;
 mod log_loss;
+pub mod multilabel;
+mod outputs;
+pub mod probabilities;
+pub mod ranking;
+pub mod regression;
 mod squared_error;
+mod table;
+
+pub use outputs::Outputs;
+pub use table::METRICS;
 
 use crate::config::data::Task;
 use crate::kernels::Real;
@@ -20,7 +31,7 @@ pub struct TermRow {
     pub name: &'static str,
     /// The term's WGSL.
     pub wgsl: &'static str,
-    /// One value for each output, or one for the row.
+    /// One value for each target, or one for the row.
     pub per_output: bool,
     /// Twin in f32.
     pub single: Term<f32>,
@@ -29,9 +40,9 @@ pub struct TermRow {
 }
 
 impl TermRow {
-    /// Values a row, for a network of so many outputs.
-    pub fn width(&self, outputs: usize) -> usize {
-        if self.per_output { outputs } else { 1 }
+    /// Values a row, for so many targets.
+    pub fn width(&self, targets: usize) -> usize {
+        if self.per_output { targets } else { 1 }
     }
 }
 
@@ -79,6 +90,21 @@ pub struct OutputScale {
     pub variance: f64,
 }
 
+/// Where a metric's value comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source {
+    /// The mean of a term, which the device sums as it goes.
+    Term {
+        /// Index in [`TERMS`].
+        term: usize,
+        /// `(the term's mean over the rows, the output) -> value` of one output; the metric is
+        /// the mean over the outputs, as in scikit-learn.
+        finish: fn(f64, OutputScale) -> f64,
+    },
+    /// The outputs of every row.
+    Outputs(fn(&Outputs) -> f64),
+}
+
 /// One metric.
 #[derive(Debug)]
 pub struct MetricRow {
@@ -90,69 +116,29 @@ pub struct MetricRow {
     pub tasks: &'static [Task],
     /// Which way is better.
     pub better: Better,
-    /// Index of its term in [`TERMS`].
-    pub term: usize,
-    /// `(the term's mean over the rows, the output) -> value` of one output; the metric is the
-    /// mean over the outputs, as in scikit-learn.
-    pub finish: fn(f64, OutputScale) -> f64,
+    /// Where its value comes from, for a task that it fits.
+    pub source: fn(Task) -> Source,
 }
 
-/// Every metric.
-pub static METRICS: [MetricRow; 6] = [
-    MetricRow {
-        name: "accuracy",
-        formula: "share of rows whose class is predicted",
-        tasks: &[Task::Classification, Task::Binary],
-        better: Better::Larger,
-        term: 0,
-        finish: |mean, _| mean,
-    },
-    MetricRow {
-        name: "log_loss",
-        formula: "mean of -log of the probability given to the row's class",
-        tasks: &[Task::Classification, Task::Binary],
-        better: Better::Smaller,
-        term: 1,
-        finish: |mean, _| mean,
-    },
-    MetricRow {
-        name: "mae",
-        formula: "mean of |prediction - target|",
-        tasks: &[Task::Regression],
-        better: Better::Smaller,
-        term: 2,
-        finish: |mean, output| mean * output.scale,
-    },
-    MetricRow {
-        name: "mse",
-        formula: "mean of (prediction - target)^2",
-        tasks: &[Task::Regression],
-        better: Better::Smaller,
-        term: 3,
-        finish: |mean, output| mean * output.scale * output.scale,
-    },
-    MetricRow {
-        name: "rmse",
-        formula: "square root of the mean of (prediction - target)^2",
-        tasks: &[Task::Regression],
-        better: Better::Smaller,
-        term: 3,
-        finish: |mean, output| mean.sqrt() * output.scale,
-    },
-    MetricRow {
-        name: "r2",
-        formula: "1 - sum of squared errors / sum of squares about the mean",
-        tasks: &[Task::Regression],
-        better: Better::Larger,
-        term: 3,
-        // scikit-learn: a constant target gives 1 for perfect predictions, else 0.
-        finish: |mean, output| match (output.variance > 0.0, mean > 0.0) {
-            (true, _) => 1.0 - mean / output.variance,
-            (false, false) => 1.0,
-            (false, true) => 0.0,
-        },
-    },
-];
+impl MetricRow {
+    /// Index of the term that it is made of, if it is made of one.
+    pub fn term(&self, task: Task) -> Option<usize> {
+        match (self.source)(task) {
+            Source::Term { term, .. } => Some(term),
+            Source::Outputs(_) => None,
+        }
+    }
+
+    /// Its value on a set, when it is made of the outputs of every row; NaN for a set without rows
+    /// and for predictions that are not all numbers.
+    pub fn of_outputs(&self, outputs: &Outputs) -> Option<f64> {
+        match (self.source)(outputs.task) {
+            Source::Term { .. } => None,
+            Source::Outputs(_) if !outputs.is_sound() => Some(f64::NAN),
+            Source::Outputs(value) => Some(value(outputs)),
+        }
+    }
+}
 
 /// The row of that name.
 pub fn find(name: &str) -> Option<&'static MetricRow> {
@@ -163,6 +149,7 @@ pub fn find(name: &str) -> Option<&'static MetricRow> {
 pub fn defaults_for(task: Task) -> Vec<&'static MetricRow> {
     let names: &[&str] = match task {
         Task::Classification | Task::Binary => &["accuracy"],
+        Task::Multilabel => &["accuracy", "hamming_loss"],
         Task::Regression => &["mae", "rmse", "r2"],
     };
     names.iter().filter_map(|name| find(name)).collect()
