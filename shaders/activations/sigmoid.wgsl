@@ -1,7 +1,7 @@
 // sigmoid(x) = 1 / (1 + exp(-x)), without exp of a large positive number.
 
 fn act(x: f32, p: vec2<f32>) -> f32 {
-    let e = exp(-abs(x));
+    let e = value_of(exponential(not_below(-abs(x), -110.0), 0.0));
     return select(e, 1.0, x >= 0.0) / (1.0 + e);
 }
 

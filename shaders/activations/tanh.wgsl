@@ -9,13 +9,11 @@ fn act(x: f32, p: vec2<f32>) -> f32 {
             + 1.33314422036e-1) * z - 3.33332819422e-1;
         return x + x * z * p;
     }
-    if (size >= 15.0) {
-        return select(-1.0, 1.0, x > 0.0);
-    }
-    let t = 1.0 - 2.0 / (exp(2.0 * size) + 1.0);
-    return select(-t, t, x > 0.0);
+    let e = value_of(exponential(not_below(-2.0 * size, -110.0), 0.0));
+    let t = 1.0 - 2.0 * e / (1.0 + e);
+    return select(t, -t, x < 0.0);
 }
 
 fn act_grad(x: f32, y: f32, p: vec2<f32>) -> f32 {
-    return 1.0 - y * y;
+    return (1.0 - y) * (1.0 + y);
 }

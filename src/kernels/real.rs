@@ -13,6 +13,9 @@ pub trait Real:
     fn wide(self) -> f64;
     /// The complementary error function.
     fn erfc(self) -> Self;
+    /// The hazard of the standard normal distribution, phi(a) / Phi(-a), for a in [0, 15]: in f32
+    /// by the fit of `shaders/shared/normal.wgsl`.
+    fn normal_hazard(self) -> Self;
 }
 
 impl Real for f32 {
@@ -25,6 +28,21 @@ impl Real for f32 {
     fn erfc(self) -> Self {
         libm::erfcf(self)
     }
+    #[allow(clippy::excessive_precision, reason = "the constants as fitted")]
+    fn normal_hazard(self) -> Self {
+        let a = self;
+        let p = (((3.086_180_825_96e-3 * a + 3.452_957_658_21e-2) * a + 1.832_143_694_95e-1) * a
+            + 5.338_781_651_60e-1)
+            * a
+            + 7.978_845_684_09e-1;
+        let q = ((((3.086_080_886_51e-3 * a + 3.453_545_283_89e-2) * a + 1.892_367_511_51e-1) * a
+            + 6.051_524_797_97e-1)
+            * a
+            + 1.124_547_173_18)
+            * a
+            + 1.0;
+        a + p / q
+    }
 }
 
 impl Real for f64 {
@@ -36,5 +54,9 @@ impl Real for f64 {
     }
     fn erfc(self) -> Self {
         libm::erfc(self)
+    }
+    fn normal_hazard(self) -> Self {
+        let density = 0.398_942_280_401_432_7 * (-0.5 * self * self).exp();
+        density / (0.5 * libm::erfc(self * std::f64::consts::FRAC_1_SQRT_2))
     }
 }

@@ -1,23 +1,36 @@
-//! gelu(x) = x Phi(x), Phi the distribution function of the standard normal (the exact form).
+//! gelu(x) = x Phi(x), Phi the distribution function of the standard normal: the exact form
+//! (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016; `torch.nn.GELU()`).
+//!
+//! Phi(-a) = phi(a) / h(a), with the density phi and the hazard h, so that the lower tail keeps its
+//! digits: Phi(x) by erf would lose them all below -5. The derivative is Phi(x) + x phi(x), below 0
+//! phi(a) (1 / h(a) - a), a = -x.
+//!
+//! PyTorch and Keras agree on the formula; `keras.activations.gelu` takes [`super::gelu_tanh`] when
+//! asked to approximate.
 
 use super::Formula;
+use super::special::{normal_density, not_above};
 use crate::kernels::Real;
 
 pub(super) struct Variant;
 
-/// Phi(x), without cancellation in the lower tail.
-fn normal_cdf<R: Real>(x: R) -> R {
-    R::of(0.5) * (-x * R::of(std::f64::consts::FRAC_1_SQRT_2)).erfc()
-}
+/// Phi is 0 or 1 to f32 beyond this.
+const FLAT: f64 = 15.0;
 
 impl Formula for Variant {
     fn act<R: Real>(x: R, _p: [R; 2]) -> R {
-        x * normal_cdf(x)
+        let a = not_above(x.abs(), FLAT);
+        let h = a.normal_hazard();
+        if x < R::zero() {
+            normal_density(-a / h, a)
+        } else {
+            x * (R::one() - normal_density(h.recip(), a))
+        }
     }
 
     fn act_grad<R: Real>(x: R, _y: R, _p: [R; 2]) -> R {
-        let bounded = x.max(R::of(-40.0)).min(R::of(40.0));
-        let density = (R::of(-0.5) * bounded * bounded).exp() * R::of(0.398_942_280_401_432_7);
-        normal_cdf(bounded) + bounded * density
+        let a = not_above(x.abs(), FLAT);
+        let tail = normal_density(a.normal_hazard().recip() - a, a);
+        if x < R::zero() { tail } else { R::one() - tail }
     }
 }

@@ -1,4 +1,4 @@
-//! linear(x) = x
+//! linear(x) = x, the identity (`torch.nn.Identity`, `keras.activations.linear`). The derivative is 1.
 
 use super::Formula;
 use crate::kernels::Real;

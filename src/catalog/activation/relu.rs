@@ -1,4 +1,7 @@
-//! relu(x) = max(x, 0), written so that NaN stays NaN. The derivative at 0 is 0.
+//! relu(x) = max(x, 0), written so that NaN stays NaN (Nair and Hinton, "Rectified Linear Units
+//! Improve Restricted Boltzmann Machines", 2010; `torch.nn.ReLU`, `keras.activations.relu`).
+//!
+//! The derivative is 1 above 0, and 0 at 0 as in both libraries.
 
 use super::Formula;
 use crate::kernels::Real;
