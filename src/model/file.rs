@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::{FORMAT_VERSION, Metadata, Model};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::network::Network;
+use crate::network::{Network, Tensor, TensorKind};
 use crate::train::network_of;
 
 /// Room for a header and for tensors that are not ours.
@@ -122,7 +122,7 @@ impl Model {
         let network = network_of(&settings, &metadata.preprocessing)?;
         check_length(path, bytes.len() as u64, &network)?;
         let mut parameters = vec![0.0; network.members * network.stride];
-        fill(path, &bytes, &network, &mut parameters)?;
+        fill(path, &bytes, &network, &mut parameters, false)?;
         Ok(Self { config, preprocessing: metadata.preprocessing, network, parameters })
     }
 }
@@ -130,7 +130,7 @@ impl Model {
 /// A network needs at least its parameters' bytes: nothing is allocated for a config that claims
 /// more than the file holds.
 fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
-    let needed = (network.members as u64).saturating_mul(network.parameters() as u64 * 4);
+    let needed = (network.members as u64).saturating_mul(network.values() as u64 * 4);
     if length < needed {
         return Err(Error::model(
             path,
@@ -149,9 +149,9 @@ fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
 /// # Errors
 /// A missing tensor, a wrong shape or type, values that are not finite.
 pub fn read_weights(path: &Path, network: &Network, arena: &mut [f32]) -> Result<()> {
-    let needed = (network.members as u64).saturating_mul(network.parameters() as u64 * 8);
+    let needed = (network.members as u64).saturating_mul(network.values() as u64 * 8);
     let bytes = read_bounded(path, needed.saturating_add(SLACK_BYTES))?;
-    fill(path, &bytes, network, arena)
+    fill(path, &bytes, network, arena, true)
 }
 
 /// The whole file, when it is not longer than `limit`.
@@ -162,63 +162,104 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     if length > limit {
         return Err(Error::model(
             path,
-            format!("{length} bytes long, but the network's weights need at most {limit}"),
+            format!("{length} bytes long, but the weights wanted need at most {limit}"),
         )
-        .with_help("is this the file of another network?"));
+        .with_help(
+            "is this the file of another network? a tensor can be saved in a file of its own",
+        ));
     }
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }
 
-fn fill(path: &Path, bytes: &[u8], network: &Network, arena: &mut [f32]) -> Result<()> {
-    let bad = |problem: String| Error::model(path, problem);
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| bad(format!("not a safetensors file: {error}")))?;
+/// Reads the starting values of one tensor of the network into the arenas of all members, from the
+/// tensor `name` of a file, with or without the leading member axis.
+///
+/// # Errors
+/// A file without that tensor, a wrong shape or type, values that are not finite.
+pub fn read_tensor(
+    path: &Path,
+    name: &str,
+    tensor: &Tensor,
+    network: &Network,
+    arena: &mut [f32],
+) -> Result<()> {
+    let needed = (network.members as u64).saturating_mul(tensor.length as u64 * 8);
+    let bytes = read_bounded(path, needed.saturating_add(SLACK_BYTES))?;
+    copy(path, &open(path, &bytes)?, name, tensor, network, arena)
+}
+
+fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
+    SafeTensors::deserialize(bytes)
+        .map_err(|error| Error::model(path, format!("not a safetensors file: {error}")))
+}
+
+/// Fills the arena. What a layer has beside its weights and biases may be missing where `starts`:
+/// it then keeps its starting values.
+fn fill(
+    path: &Path,
+    bytes: &[u8],
+    network: &Network,
+    arena: &mut [f32],
+    starts: bool,
+) -> Result<()> {
+    let file = open(path, bytes)?;
     for tensor in network.tensors() {
-        let view = file.tensor(&tensor.name).map_err(|_| {
-            let mut names = file.names();
-            names.sort_unstable();
-            bad(format!("no tensor {:?} in it", tensor.name))
-                .with_help(format!("it holds: {}", shortened(&names)))
-        })?;
-        let mut members_shape = tensor.shape.clone();
-        members_shape.insert(0, network.members);
-        let apart = view.shape() == members_shape;
-        if !apart && view.shape() != tensor.shape {
-            return Err(bad(format!(
-                "{} has shape {:?}, but the network {} needs {:?}",
-                tensor.name,
-                view.shape(),
-                network.shape(),
-                tensor.shape
-            ))
-            .with_help(
-                "weights are [units, inputs]; model.layers must be as when they were saved",
-            ));
+        let is_extra = !matches!(tensor.kind, TensorKind::Weight | TensorKind::Bias);
+        if starts && is_extra && file.tensor(&tensor.name).is_err() {
+            continue;
         }
-        let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => {
-                view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
-            }
-            Dtype::F64 => {
-                view.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()
-            }
-            other => {
-                return Err(bad(format!(
-                    "{} is of type {other:?}, expected F32 or F64",
-                    tensor.name
-                )));
-            }
-        };
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(bad(format!("{} holds {} at element {at}", tensor.name, values[at])));
+        copy(path, &file, &tensor.name, &tensor, network, arena)?;
+    }
+    Ok(())
+}
+
+/// Copies the tensor `name` of a file to where `tensor` is.
+fn copy(
+    path: &Path,
+    file: &SafeTensors<'_>,
+    name: &str,
+    tensor: &Tensor,
+    network: &Network,
+    arena: &mut [f32],
+) -> Result<()> {
+    let bad = |problem: String| Error::model(path, problem);
+    let view = file.tensor(name).map_err(|_| {
+        let mut names = file.names();
+        names.sort_unstable();
+        bad(format!("no tensor {name:?} in it"))
+            .with_help(format!("it holds: {}", shortened(&names)))
+    })?;
+    let mut members_shape = tensor.shape.clone();
+    members_shape.insert(0, network.members);
+    let apart = view.shape() == members_shape;
+    if !apart && view.shape() != tensor.shape {
+        return Err(bad(format!(
+            "{name} has shape {:?}, but {} of the network {} needs {:?}",
+            view.shape(),
+            tensor.name,
+            network.shape(),
+            tensor.shape
+        ))
+        .with_help("weights are [units, inputs]; model.layers must be as when they were saved"));
+    }
+    let values: Vec<f32> = match view.dtype() {
+        Dtype::F32 => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Dtype::F64 => {
+            view.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()
         }
-        for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
-            let first = if apart { member * tensor.length } else { 0 };
-            mine[tensor.offset..tensor.offset + tensor.length]
-                .copy_from_slice(&values[first..first + tensor.length]);
+        other => {
+            return Err(bad(format!("{name} is of type {other:?}, expected F32 or F64")));
         }
+    };
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        return Err(bad(format!("{name} holds {} at element {at}", values[at])));
+    }
+    for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
+        let first = if apart { member * tensor.length } else { 0 };
+        mine[tensor.offset..tensor.offset + tensor.length]
+            .copy_from_slice(&values[first..first + tensor.length]);
     }
     Ok(())
 }

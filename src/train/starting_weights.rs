@@ -1,11 +1,13 @@
-//! Starting weights: drawn on the CPU, so that every device starts from the same bits.
+//! Starting weights: made on the CPU, so that every device starts from the same bits.
 
 use crate::catalog::initializer::InitializerSettings;
-use crate::network::Network;
+use crate::error::Result;
+use crate::model::read_tensor;
+use crate::network::{Network, TensorKind};
 use crate::random::{Purpose, Stream};
 
 /// The initialisers of one layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LayerInitializers {
     /// Of the weights.
     pub weight: InitializerSettings,
@@ -13,22 +15,135 @@ pub struct LayerInitializers {
     pub bias: InitializerSettings,
 }
 
-/// Draws the arenas of all members: `[members][stride]`, padding zero.
-pub fn draw(network: &Network, initializers: &[LayerInitializers], seed: u64) -> Vec<f32> {
+/// Makes the arenas of all members: `[members][stride]`, padding zero.
+///
+/// # Errors
+/// A file of starting values that cannot be read, or does not hold them.
+pub fn draw(network: &Network, initializers: &[LayerInitializers], seed: u64) -> Result<Vec<f32>> {
     let mut arena = vec![0.0; network.members * network.stride];
-    for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
-        for tensor in network.tensors() {
-            let layer = &network.layers[tensor.layer];
-            let initializer = &initializers[tensor.layer];
-            let (purpose, initializer) = if tensor.is_bias {
-                (Purpose::Biases, &initializer.bias)
-            } else {
-                (Purpose::Weights, &initializer.weight)
-            };
+    for tensor in network.tensors() {
+        let layer = &network.layers[tensor.layer];
+        let initializers = &initializers[tensor.layer];
+        let (purpose, initializer) = match tensor.kind {
+            TensorKind::Weight => (Purpose::Weights, &initializers.weight),
+            TensorKind::Bias => (Purpose::Biases, &initializers.bias),
+            kind => {
+                let value = match kind {
+                    TensorKind::Scale | TensorKind::RunningVariance => 1.0,
+                    TensorKind::Slope => layer.shape.activation.values[0] as f32,
+                    _ => 0.0,
+                };
+                for mine in arena.chunks_exact_mut(network.stride) {
+                    mine[tensor.offset..tensor.offset + tensor.length].fill(value);
+                }
+                continue;
+            }
+        };
+        if let Some(source) = &initializer.source {
+            let name = source.tensor.as_deref().unwrap_or(&tensor.name);
+            read_tensor(&source.file, name, &tensor, network, &mut arena)?;
+            continue;
+        }
+        for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
             let stream = Stream::new(seed, purpose, tensor.layer as u32, member as u32);
             let values = &mut mine[tensor.offset..tensor.offset + tensor.length];
             initializer.fill(&stream, layer.inputs, layer.units, values);
         }
     }
-    arena
+    Ok(arena)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use safetensors::tensor::{Dtype, TensorView};
+
+    use super::*;
+    use crate::catalog::activation::ActivationSettings;
+    use crate::catalog::initializer::{self, InitializerRow, TensorFile};
+    use crate::catalog::optimizer::Convention;
+    use crate::error::Error;
+    use crate::network::LayerShape;
+
+    fn row(name: &str) -> &'static InitializerRow {
+        initializer::find(name).expect("a row")
+    }
+
+    /// 2-3-2, two members: the hidden layer's weights from `tensor`, the output layer's biases from
+    /// the tensor of their own name, all else 0.
+    fn draw_from(file: &Path, tensor: Option<&str>) -> Result<(Network, Vec<f32>)> {
+        let hidden = [LayerShape::new(3, ActivationSettings::linear())];
+        let network = Network::new(2, 2, &hidden, 2)?;
+        let zeros = || InitializerSettings::new(row("zeros"), Convention::Torch);
+        let from = |tensor: Option<&str>| InitializerSettings {
+            source: Some(TensorFile { file: file.into(), tensor: tensor.map(str::to_owned) }),
+            ..InitializerSettings::new(row("from_file"), Convention::Torch)
+        };
+        let layers = [
+            LayerInitializers { weight: from(tensor), bias: zeros() },
+            LayerInitializers { weight: zeros(), bias: from(None) },
+        ];
+        let arena = draw(&network, &layers, 1)?;
+        Ok((network, arena))
+    }
+
+    fn write(path: &Path, tensors: &[(&str, &[usize], &[f32])]) {
+        let bytes: Vec<Vec<u8>> = tensors
+            .iter()
+            .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            .collect();
+        let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+            (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("a view"))
+        });
+        let file = safetensors::serialize(views, None).expect("safetensors");
+        std::fs::write(path, file).expect("write");
+    }
+
+    #[test]
+    fn tensors_of_a_file_start_the_layers_that_name_them() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("w.safetensors");
+        // One set of weights for both members, biases for each.
+        let weights = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        write(
+            &path,
+            &[
+                ("mine", &[3, 2], &weights),
+                ("layers.1.bias", &[2, 2], &[7.0, 8.0, 9.0, 10.0]),
+                ("spare", &[1], &[f32::NAN]),
+            ],
+        );
+        let (network, arena) = draw_from(&path, Some("mine"))?;
+        let [hidden, output] = [network.layers[0], network.layers[1]];
+        for (member, biases) in arena.chunks_exact(network.stride).zip([[7.0, 8.0], [9.0, 10.0]]) {
+            assert_eq!(member[hidden.offsets.weight..][..6], weights);
+            assert_eq!(member[output.offsets.bias..][..2], biases);
+            assert_eq!(member.iter().filter(|value| **value != 0.0).count(), 8);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_says_what_is_wrong() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("w.safetensors");
+        let message = |tensor: Option<&str>| match draw_from(&path, tensor) {
+            Err(error @ (Error::Model { .. } | Error::Io { .. })) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(message(None).contains("cannot read"), "{}", message(None));
+        let biases: (&str, &[usize], &[f32]) = ("layers.1.bias", &[2], &[0.0; 2]);
+        write(&path, &[("a", &[2, 3], &[0.0; 6]), ("b", &[3, 2], &[f32::INFINITY; 6]), biases]);
+        let has = |tensor: Option<&str>, parts: &[&str]| {
+            let text = message(tensor);
+            let all = parts.iter().all(|part| text.contains(part));
+            assert!(all && text.contains("w.safetensors"), "{text}");
+        };
+        has(None, &["no tensor \"layers.0.weight\"", "it holds: a, b, layers.1.bias"]);
+        has(Some("a"), &["a has shape [2, 3]", "layers.0.weight", "2-3-2", "needs [3, 2]"]);
+        has(Some("b"), &["b holds inf at element 0"]);
+        std::fs::write(&path, b"not at all").expect("write");
+        has(None, &["not a safetensors file"]);
+    }
 }

@@ -1,7 +1,7 @@
-//! `value`.
+//! `value` (`torch.nn.init.constant_`, `keras.initializers.Constant`).
 
-use super::{Distribution, Request};
+use super::{Distribution, Request, Start};
 
-pub(super) fn distribution(request: &Request) -> Distribution {
-    Distribution::Constant(request.values[0])
+pub(super) fn start(request: &Request) -> Start {
+    Start::Drawn(Distribution::Constant(request.values[0]))
 }

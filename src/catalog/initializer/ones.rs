@@ -1,7 +1,7 @@
-//! 1.
+//! 1 (`torch.nn.init.ones_`, `keras.initializers.Ones`).
 
-use super::{Distribution, Request};
+use super::{Distribution, Request, Start};
 
-pub(super) fn distribution(_: &Request) -> Distribution {
-    Distribution::Constant(1.0)
+pub(super) fn start(_: &Request) -> Start {
+    Start::Drawn(Distribution::Constant(1.0))
 }

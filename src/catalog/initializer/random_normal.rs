@@ -1,7 +1,8 @@
-//! N(mean, stddev^2).
+//! N(mean, stddev^2) (`torch.nn.init.normal_`, whose defaults are 0 and 1;
+//! `keras.initializers.RandomNormal`, whose defaults 0 and 0.05 are taken here).
 
-use super::{Distribution, Request};
+use super::{Distribution, Request, Start};
 
-pub(super) fn distribution(request: &Request) -> Distribution {
-    Distribution::Normal { mean: request.values[0], stddev: request.values[1] }
+pub(super) fn start(request: &Request) -> Start {
+    Start::Drawn(Distribution::Normal { mean: request.values[0], stddev: request.values[1] })
 }

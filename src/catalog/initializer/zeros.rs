@@ -1,7 +1,7 @@
-//! 0.
+//! 0 (`torch.nn.init.zeros_`, `keras.initializers.Zeros`).
 
-use super::{Distribution, Request};
+use super::{Distribution, Request, Start};
 
-pub(super) fn distribution(_: &Request) -> Distribution {
-    Distribution::Constant(0.0)
+pub(super) fn start(_: &Request) -> Start {
+    Start::Drawn(Distribution::Constant(0.0))
 }

@@ -1,0 +1,10 @@
+//! The values of a tensor in a safetensors file: `file`, relative to the config file, and `tensor`, by
+//! default the tensor's own name, `layers.{i}.weight` or `layers.{i}.bias`. Weights are `[units,
+//! inputs]` and biases `[units]`, both with or without a leading axis of members; values are F32 or
+//! F64. `model.init_from` takes the whole network from a file instead.
+
+use super::{Request, Start};
+
+pub(super) fn start(_: &Request) -> Start {
+    Start::File
+}
