@@ -5,12 +5,20 @@
 struct Loss {
     members: u32,
     outputs: u32,
-    targets: u32,               // values a row of `targets`: 1 for classes, else the outputs
+    targets: u32,               // values a row of `targets`: 1 for classes, else one an output
+    target_stride: u32,         // elements between rows of `targets`
     logits_member_stride: u32,  // of `logits` and `delta`
     order_stride: u32,
     statistics: u32,            // values a row of `row_statistics`
     statistics_member_stride: u32,
     training: u32,              // 1: write the gradient and stop at a loss that is not finite
+    weighted: u32,              // 1: a row's weight stands behind its targets
+    collected_member_stride: u32,
+    parameter0: f32,            // the loss's parameters
+    parameter1: f32,
+    parameter2: f32,
+    spare0: u32,
+    spare1: u32,
 }
 
 @group(0) @binding(0) var<uniform> call: Loss;
@@ -34,20 +42,33 @@ fn main(
         return;
     }
     let logits_at = member * call.logits_member_stride + row * call.outputs;
-    let targets_at = input_row(member, call.order_stride, settings.first_row, row) * call.targets;
+    let targets_at = input_row(member, call.order_stride, settings.first_row, row) * call.target_stride;
     let statistics_at = member * call.statistics_member_stride + row * call.statistics;
+    var weight = 1.0;
+    if (call.weighted == 1u) {
+        weight = targets[targets_at + call.targets];
+    }
 
-    let context = loss_context(logits_at);
-    let value = loss(logits_at, targets_at, context);
+    let context = loss_context(logits_at, targets_at);
+    var value = 0.0;
+    // A row without weight has no loss, whatever its outputs are.
+    if (weight != 0.0) {
+        value = weight * loss(logits_at, targets_at, context);
+    }
     row_statistics[statistics_at] = value;
     write_metrics(statistics_at, logits_at, targets_at);
+    collect(member * call.collected_member_stride + (settings.position + row) * call.outputs, logits_at);
     if (call.training == 1u) {
         if (!is_finite(value)) {
             atomicMin(&state[member].bad_step, settings.step);
         }
-        let share = 1.0 / f32(settings.rows);
+        let share = settings.share * weight;
         for (var unit = 0u; unit < call.outputs; unit++) {
-            delta[logits_at + unit] = loss_grad(logits_at, targets_at, unit, context) * share;
+            var slope = 0.0;
+            if (weight != 0.0) {
+                slope = loss_grad(logits_at, targets_at, unit, context) * share;
+            }
+            delta[logits_at + unit] = slope;
         }
     }
 }

@@ -1,22 +1,20 @@
-// From logits: mean over the outputs of max(z, 0) - z y + log(1 + exp(-|z|)).
+// From logits: mean over the outputs of (1 - y) z + (1 + (pos_weight - 1) y) log(1 + exp(-z)), with
+// label smoothing y (1 - s) + s / 2.
 
-fn loss_context(logits_at: u32) -> vec2<f32> {
-    return vec2<f32>();
+fn element_loss(z: f32, y: f32) -> f32 {
+    let t = y * (1.0 - call.parameter1) + 0.5 * call.parameter1;
+    let weight = 1.0 + (call.parameter0 - 1.0) * t;
+    // log(1 + exp(-z)), without overflow; NaN must stay NaN: max(NaN, 0) need not.
+    let tail = log1p(exp(-abs(z)));
+    return (1.0 - t) * z + weight * (select(0.0, -z, z < 0.0) + tail);
 }
 
-fn loss(logits_at: u32, targets_at: u32, context: vec2<f32>) -> f32 {
-    var sum = 0.0;
-    for (var unit = 0u; unit < call.outputs; unit++) {
-        let z = logits[logits_at + unit];
-        // NaN must stay NaN: max(NaN, 0) need not.
-        sum += select(z, 0.0, z < 0.0) - z * targets[targets_at + unit] + log1p(exp(-abs(z)));
-    }
-    return sum / f32(call.outputs);
-}
-
-fn loss_grad(logits_at: u32, targets_at: u32, unit: u32, context: vec2<f32>) -> f32 {
-    let z = logits[logits_at + unit];
+fn element_loss_grad(z: f32, y: f32) -> f32 {
+    let t = y * (1.0 - call.parameter1) + 0.5 * call.parameter1;
+    let weight = 1.0 + (call.parameter0 - 1.0) * t;
     let e = exp(-abs(z));
-    let probability = select(e, 1.0, z >= 0.0) / (1.0 + e);
-    return (probability - targets[targets_at + unit]) / f32(call.outputs);
+    // sigmoid(z) and sigmoid(-z), each without cancellation.
+    let positive = select(e, 1.0, z >= 0.0) / (1.0 + e);
+    let negative = select(1.0, e, z >= 0.0) / (1.0 + e);
+    return (1.0 - t) * positive + (1.0 - t - weight) * negative;
 }

@@ -1,23 +1,31 @@
-// From logits, with a class index as target: log sum_k exp(z_k) - z_class, about the largest z.
+// From logits: sum over the classes of share (log sum_k exp(z_k) - z), about the largest z; with
+// label smoothing share (1 - s) + s / K.
 
-// The largest logit, and the logarithm of the sum of the others' exponentials beside it.
-fn loss_context(logits_at: u32) -> vec2<f32> {
-    var largest = logits[logits_at];
-    for (var unit = 1u; unit < call.outputs; unit++) {
-        largest = max(largest, logits[logits_at + unit]);
+fn label_smoothing() -> f32 {
+    return call.parameter0;
+}
+
+// The largest logit, the logarithm of the sum beside it, the sum of the shares.
+fn loss_context(logits_at: u32, targets_at: u32) -> vec4<f32> {
+    var shares = 0.0;
+    for (var unit = 0u; unit < call.outputs; unit++) {
+        shares += target_share(targets_at, unit);
     }
+    return vec4<f32>(log_sum_exp(logits_at), shares, 0.0);
+}
+
+fn loss(logits_at: u32, targets_at: u32, context: vec4<f32>) -> f32 {
     var sum = 0.0;
     for (var unit = 0u; unit < call.outputs; unit++) {
-        sum += exp(logits[logits_at + unit] - largest);
+        let share = target_share(targets_at, unit);
+        if (share != 0.0) {
+            sum += share * ((context.x - logits[logits_at + unit]) + context.y);
+        }
     }
-    return vec2<f32>(largest, log(sum));
+    return sum;
 }
 
-fn loss(logits_at: u32, targets_at: u32, context: vec2<f32>) -> f32 {
-    return (context.x - logits[logits_at + u32(targets[targets_at])]) + context.y;
-}
-
-fn loss_grad(logits_at: u32, targets_at: u32, unit: u32, context: vec2<f32>) -> f32 {
+fn loss_grad(logits_at: u32, targets_at: u32, unit: u32, context: vec4<f32>) -> f32 {
     let probability = exp((logits[logits_at + unit] - context.x) - context.y);
-    return select(probability, probability - 1.0, unit == u32(targets[targets_at]));
+    return probability * context.z - target_share(targets_at, unit);
 }

@@ -1,71 +1,130 @@
 //! Loss, its gradient and the metrics' terms, a row at a time. Twin of `shaders/loss.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::{Real, Step};
 use crate::catalog::loss::RowLoss;
 use crate::catalog::metric::Term;
 use crate::program::MemberState;
 
-/// The uniform of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
-#[repr(C)]
-pub struct Loss {
-    /// M.
-    pub members: u32,
-    /// Outputs of the network.
-    pub outputs: u32,
-    /// Values a row of `targets`.
-    pub targets: u32,
-    /// Elements between members in `logits` and `delta`.
-    pub logits_member_stride: u32,
-    /// Elements between members in `order`.
-    pub order_stride: u32,
-    /// Values a row of `row_statistics`.
-    pub statistics: u32,
-    /// Elements between members in `row_statistics`.
-    pub statistics_member_stride: u32,
-    /// 1: write the gradient and stop at a loss that is not finite.
-    pub training: u32,
+uniform! {
+    /// The uniform of a call.
+    pub struct Loss {
+        /// M.
+        pub members: u32,
+        /// Outputs of the network.
+        pub outputs: u32,
+        /// Values a row of `targets`: 1 for classes, else one an output.
+        pub targets: u32,
+        /// Elements between rows of `targets`.
+        pub target_stride: u32,
+        /// Elements between members in `logits` and `delta`.
+        pub logits_member_stride: u32,
+        /// Elements between members in `order`.
+        pub order_stride: u32,
+        /// Values a row of `row_statistics`.
+        pub statistics: u32,
+        /// Elements between members in `row_statistics`.
+        pub statistics_member_stride: u32,
+        /// 1: write the gradient and stop at a loss that is not finite.
+        pub training: u32,
+        /// 1: a row's weight stands behind its targets.
+        pub weighted: u32,
+        /// Elements between members in `collected`.
+        pub collected_member_stride: u32,
+        /// The loss's first parameter.
+        pub parameter0: f32,
+        /// Its second parameter.
+        pub parameter1: f32,
+        /// Its third parameter.
+        pub parameter2: f32,
+        /// Unused.
+        pub spare0: u32,
+        /// Unused.
+        pub spare1: u32,
+    }
 }
 
-/// One member's call. `terms` are the metrics' terms with their widths.
+/// What a row's loss and terms are made by.
+#[derive(Debug)]
+pub struct LossFunctions<'a, R> {
+    /// The loss.
+    pub row_loss: RowLoss<R>,
+    /// Its parameters.
+    pub parameters: [R; 3],
+    /// Whether a prediction is the exponential of an output.
+    pub exponential: bool,
+    /// The metrics' terms with their widths.
+    pub terms: &'a [(Term<R>, usize)],
+}
+
+impl<R: Real> LossFunctions<'_, R> {
+    /// One row: its loss, and the terms into `statistics[1..]`. `gradient` is filled with the
+    /// row's share of the step's gradient, unless it is empty.
+    pub fn row(
+        &self,
+        outputs: &[R],
+        targets: &[R],
+        weight: R,
+        share: R,
+        gradient: &mut [R],
+        statistics: &mut [R],
+    ) -> R {
+        // A row without weight has no loss, whatever its outputs are.
+        let value = if weight == R::zero() {
+            gradient.fill(R::zero());
+            R::zero()
+        } else {
+            weight * (self.row_loss)(outputs, targets, gradient, self.parameters)
+        };
+        let share = share * weight;
+        gradient.iter_mut().for_each(|g| *g *= share);
+        statistics[0] = value;
+        let mut at = 1;
+        for (term, width) in self.terms {
+            for unit in 0..*width {
+                statistics[at] = if self.exponential {
+                    let predicted = outputs[unit].exp();
+                    term(&[predicted], &targets[unit..=unit], 0)
+                } else {
+                    term(outputs, targets, unit)
+                };
+                at += 1;
+            }
+        }
+        value
+    }
+}
+
+/// One member's call.
 #[allow(clippy::too_many_arguments)] // one for each binding, as in the WGSL
 pub fn loss<R: Real>(
     call: &Loss,
     step: &Step<R>,
-    row_loss: RowLoss<R>,
-    terms: &[(Term<R>, usize)],
+    functions: &LossFunctions<R>,
     logits: &[R],
     targets: &[R],
     delta: &mut [R],
     row_statistics: &mut [R],
+    mut collected: Option<&mut [R]>,
     state: &mut MemberState,
 ) {
     let outputs = call.outputs as usize;
-    let target_width = call.targets as usize;
-    let share = R::one() / R::of(f64::from(step.settings.rows));
+    let width = call.targets as usize;
     for row in 0..step.rows() {
         let logits_at = step.member * call.logits_member_stride as usize + row * outputs;
-        let targets_at = step.input_row(call.order_stride, row) * target_width;
+        let targets_at = step.input_row(call.order_stride, row) * call.target_stride as usize;
         let statistics_at =
             step.member * call.statistics_member_stride as usize + row * call.statistics as usize;
         let z = &logits[logits_at..logits_at + outputs];
-        let y = &targets[targets_at..targets_at + target_width];
-
+        let y = &targets[targets_at..targets_at + width];
+        let weight = if call.weighted == 1 { targets[targets_at + width] } else { R::one() };
         let gradient =
             if call.training == 1 { &mut delta[logits_at..logits_at + outputs] } else { &mut [] };
-        let value = row_loss(z, y, gradient);
-        for g in gradient.iter_mut() {
-            *g *= share;
-        }
-        row_statistics[statistics_at] = value;
-        let mut at = statistics_at + 1;
-        for (term, width) in terms {
-            for unit in 0..*width {
-                row_statistics[at] = term(z, y, unit);
-                at += 1;
-            }
+        let statistics = &mut row_statistics[statistics_at..];
+        let value = functions.row(z, y, weight, step.settings.share, gradient, statistics);
+        if let Some(collected) = collected.as_deref_mut() {
+            let at = step.member * call.collected_member_stride as usize
+                + (step.settings.position as usize + row) * outputs;
+            collected[at..at + outputs].copy_from_slice(z);
         }
         if call.training == 1 && !value.is_finite() {
             state.bad_step = state.bad_step.min(step.settings.step);

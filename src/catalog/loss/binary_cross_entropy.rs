@@ -1,25 +1,27 @@
-//! From logits: mean over the outputs of max(z, 0) - z y + log(1 + exp(-|z|)).
+//! From logits: mean over the outputs of (1 - y) z + (1 + (pos_weight - 1) y) log(1 + exp(-z)), with
+//! label smoothing y (1 - s) + s / 2.
+//!
+//! Source: `torch.nn.BCEWithLogitsLoss`; `keras.losses.BinaryCrossentropy(from_logits=True)`.
 
-use super::Formula;
+use super::{Elementwise, smoothed};
 use crate::kernels::Real;
 
 pub(super) struct Variant;
 
-/// One output's cross-entropy from its logit.
-pub(crate) fn from_logit<R: Real>(z: R, y: R) -> R {
-    let positive = if z < R::zero() { R::zero() } else { z };
-    positive - z * y + (-z.abs()).exp().ln_1p()
-}
+impl Elementwise for Variant {
+    fn loss<R: Real>(z: R, y: R, p: [R; 3]) -> R {
+        let t = smoothed(y, p[1]);
+        let weight = R::one() + (p[0] - R::one()) * t;
+        let below = if z < R::zero() { -z } else { R::zero() };
+        (R::one() - t) * z + weight * (below + (-z.abs()).exp().ln_1p())
+    }
 
-impl Formula for Variant {
-    fn loss<R: Real>(logits: &[R], targets: &[R], gradient: &mut [R]) -> R {
-        let outputs = R::of(logits.len() as f64);
-        for ((g, z), y) in gradient.iter_mut().zip(logits).zip(targets) {
-            let e = (-z.abs()).exp();
-            let probability =
-                if *z >= R::zero() { R::one() / (R::one() + e) } else { e / (R::one() + e) };
-            *g = (probability - *y) / outputs;
-        }
-        logits.iter().zip(targets).map(|(z, y)| from_logit(*z, *y)).sum::<R>() / outputs
+    fn gradient<R: Real>(z: R, y: R, p: [R; 3]) -> R {
+        let t = smoothed(y, p[1]);
+        let weight = R::one() + (p[0] - R::one()) * t;
+        let e = (-z.abs()).exp();
+        let (large, small) = (R::one() / (R::one() + e), e / (R::one() + e));
+        let (positive, negative) = if z >= R::zero() { (large, small) } else { (small, large) };
+        (R::one() - t) * positive + (R::one() - t - weight) * negative
     }
 }

@@ -1,36 +1,29 @@
-//! From logits, with a class index as target: log sum_k exp(z_k) - z_class, about the largest z.
+//! From logits: sum over the classes of share (log sum_k exp(z_k) - z), about the largest z; with
+//! label smoothing share (1 - s) + s / K.
+//!
+//! The target is a class index, or a distribution over the classes.
+//!
+//! Source: `torch.nn.CrossEntropyLoss`; `keras.losses.CategoricalCrossentropy(from_logits=True)`;
+//! smoothing: Szegedy et al., "Rethinking the Inception architecture", 2016.
 
-use super::Formula;
+use super::RowWise;
+use super::softmax::{log_sum_exp, shares};
 use crate::kernels::Real;
 
 pub(super) struct Variant;
 
-/// The largest logit, and the logarithm of the sum of all exponentials about it.
-fn log_sum_exp<R: Real>(logits: &[R]) -> (R, R) {
-    let largest = logits.iter().copied().fold(R::neg_infinity(), R::max);
-    let sum = logits.iter().map(|z| (*z - largest).exp()).sum::<R>();
-    (largest, sum.ln())
-}
-
-/// The class index held in a target; 0 when it is none, which no reader lets through.
-pub(crate) fn class_of<R: Real>(target: R) -> usize {
-    target.to_usize().unwrap_or(0)
-}
-
-/// One row's cross-entropy from its logits.
-pub(crate) fn from_logits<R: Real>(logits: &[R], target: R) -> R {
-    let (largest, log_sum) = log_sum_exp(logits);
-    (largest - logits[class_of(target)]) + log_sum
-}
-
-impl Formula for Variant {
-    fn loss<R: Real>(logits: &[R], targets: &[R], gradient: &mut [R]) -> R {
-        let class = class_of(targets[0]);
+impl RowWise for Variant {
+    fn loss<R: Real>(logits: &[R], targets: &[R], gradient: &mut [R], p: [R; 3]) -> R {
         let (largest, log_sum) = log_sum_exp(logits);
+        let share = shares(targets, logits.len(), p[0]);
+        let total = (0..logits.len()).map(&share).sum::<R>();
         for (unit, (g, z)) in gradient.iter_mut().zip(logits).enumerate() {
-            let probability = ((*z - largest) - log_sum).exp();
-            *g = if unit == class { probability - R::one() } else { probability };
+            *g = ((*z - largest) - log_sum).exp() * total - share(unit);
         }
-        (largest - logits[class]) + log_sum
+        let term = |(unit, z): (usize, &R)| {
+            let share = share(unit);
+            if share == R::zero() { share } else { share * ((largest - *z) + log_sum) }
+        };
+        logits.iter().enumerate().map(term).sum()
     }
 }

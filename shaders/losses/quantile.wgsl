@@ -1,0 +1,11 @@
+// Mean over the outputs of the pinball loss: tau e where e = y - z is positive, else (tau - 1) e.
+
+fn element_loss(z: f32, y: f32) -> f32 {
+    let e = y - z;
+    return select((call.parameter0 - 1.0) * e, call.parameter0 * e, e > 0.0);
+}
+
+fn element_loss_grad(z: f32, y: f32) -> f32 {
+    let below = select(1.0 - call.parameter0, -call.parameter0, y > z);
+    return select(below, 0.0, y == z);
+}

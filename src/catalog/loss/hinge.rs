@@ -1,0 +1,20 @@
+//! Mean over the outputs of max(1 - s z, 0), with s = -1 or 1 for the classes 0 and 1.
+//!
+//! Source: `keras.losses.Hinge`.
+
+use super::Elementwise;
+use crate::kernels::Real;
+
+pub(super) struct Variant;
+
+impl Elementwise for Variant {
+    fn loss<R: Real>(z: R, y: R, _p: [R; 3]) -> R {
+        let s = R::of(2.0) * y - R::one();
+        if s * z > R::one() { R::zero() } else { R::one() - s * z }
+    }
+
+    fn gradient<R: Real>(z: R, y: R, _p: [R; 3]) -> R {
+        let s = R::of(2.0) * y - R::one();
+        if s * z >= R::one() { R::zero() } else { -s }
+    }
+}
