@@ -1,18 +1,24 @@
 // Adam (Kingma and Ba, 2015); AdamW is Adam with decoupled decay, which optimizer_step takes off.
 // PyTorch: lr mhat / (sqrt(vhat) + eps).
 // Keras: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
+// AMSGrad divides by the largest v so far. coefficients: 1 - b1^t, 1 - b2^t.
 
 @group(0) @binding(10) var<storage, read_write> moment0: array<vec4<f32>>; // mean of g
 @group(0) @binding(11) var<storage, read_write> moment1: array<vec4<f32>>; // mean of g^2
+@group(0) @binding(12) var<storage, read_write> moment2: array<vec4<f32>>; // largest mean of g^2
 
 fn opt_step(at: u32, w: vec4<f32>, g: vec4<f32>, settings: StepSettings, learning_rate: f32) -> vec4<f32> {
     let m = moment0[at] + (1.0 - settings.beta1) * (g - moment0[at]);
-    let v = moment1[at] + (1.0 - settings.beta2) * (g * g - moment1[at]);
+    var v = moment1[at] + (1.0 - settings.beta2) * (g * g - moment1[at]);
     moment0[at] = m;
     moment1[at] = v;
-    let rate = learning_rate / settings.correction1;
-    if (KERAS) {
-        return w - rate * sqrt(settings.correction2) * m / (sqrt(v) + settings.epsilon);
+    if (AMSGRAD) {
+        v = max(v, moment2[at]);
+        moment2[at] = v;
     }
-    return w - rate * m / (sqrt(v / settings.correction2) + settings.epsilon);
+    let rate = learning_rate / settings.coefficients.x;
+    if (KERAS) {
+        return w - rate * sqrt(settings.coefficients.y) * m / (sqrt(v) + settings.epsilon);
+    }
+    return w - rate * m / (sqrt(v / settings.coefficients.y) + settings.epsilon);
 }

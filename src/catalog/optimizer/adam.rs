@@ -1,55 +1,56 @@
-//! Adam (Kingma and Ba, 2015); AdamW is Adam with decoupled decay, which `optimizer_step` takes off.
+//! Adam: the mean of the gradient over the root of the mean of its square, both corrected for
+//! their start at 0.
 //!
-//! PyTorch: lr mhat / (sqrt(vhat) + eps).
-//! Keras: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
+//! PyTorch: lr mhat / (sqrt(vhat) + eps). Keras: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
+//! AMSGrad divides by the largest v so far.
+//!
+//! Source: Kingma and Ba, "Adam: A method for stochastic optimization", 2015; Reddi et al., "On the
+//! convergence of Adam and beyond", 2018; `torch.optim.Adam`; `keras.optimizers.Adam`.
 
-use super::{Convention, Formula, Hyperparameters, OptimizerForm};
+use super::{Formula, OptimizerForm};
+use crate::catalog::parameter::Parameter;
 use crate::kernels::Real;
 use crate::program::StepSettings;
 
 pub(super) struct Variant;
 
-pub(super) fn defaults(convention: Convention) -> Hyperparameters {
-    let epsilon = match convention {
-        Convention::Torch => 1e-8,
-        Convention::Keras => 1e-7,
-    };
-    Hyperparameters {
-        learning_rate: 1e-3,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon,
-        ..Hyperparameters::default()
-    }
-}
+pub(super) const PARAMETERS: &[Parameter] = &[
+    super::learning_rate(1e-3, 1e-3),
+    super::weight_decay(0.0, 0.0),
+    super::beta1(0.9),
+    super::beta2(0.999),
+    super::epsilon(1e-8, 1e-7),
+];
 
-/// AdamW's: PyTorch decays by 0.01, Keras by 0.004.
-pub(super) fn defaults_decayed(convention: Convention) -> Hyperparameters {
-    let weight_decay = match convention {
-        Convention::Torch => 0.01,
-        Convention::Keras => 0.004,
-    };
-    Hyperparameters { weight_decay, ..defaults(convention) }
-}
+pub(super) const FLAGS: &[super::Flag] = &["amsgrad"];
+
+pub(super) use super::zeros as initial;
+
+pub(super) use super::corrections as coefficients;
 
 impl Formula for Variant {
     fn opt_step<R: Real>(
         w: R,
         g: R,
-        [mean, square, _]: [&mut R; 3],
+        [mean, square, largest]: [&mut R; 3],
         settings: &StepSettings<R>,
         learning_rate: R,
         form: OptimizerForm,
     ) -> R {
         let m = *mean + (R::one() - settings.beta1) * (g - *mean);
-        let v = *square + (R::one() - settings.beta2) * (g * g - *square);
+        let mut v = *square + (R::one() - settings.beta2) * (g * g - *square);
         *mean = m;
         *square = v;
-        let rate = learning_rate / settings.correction1;
+        if form.amsgrad {
+            v = v.max(*largest);
+            *largest = v;
+        }
+        let [correction1, correction2, ..] = settings.coefficients;
+        let rate = learning_rate / correction1;
         if form.keras {
-            w - rate * settings.correction2.sqrt() * m / (v.sqrt() + settings.epsilon)
+            w - rate * correction2.sqrt() * m / (v.sqrt() + settings.epsilon)
         } else {
-            w - rate * m / ((v / settings.correction2).sqrt() + settings.epsilon)
+            w - rate * m / ((v / correction2).sqrt() + settings.epsilon)
         }
     }
 }

@@ -1,19 +1,31 @@
-//! RMSprop. PyTorch: g / (sqrt(v) + eps), momentum without the rate.
-//! Keras: g / sqrt(v + eps), the rate inside the momentum buffer.
+//! RMSprop: the gradient over the root of the mean of its square.
+//!
+//! PyTorch: g / (sqrt(v) + eps), momentum without the rate. Keras: g / sqrt(v + eps), the rate
+//! inside the momentum buffer. Centered: v less the squared mean of g.
+//!
+//! Source: Tieleman and Hinton, lecture 6.5 of "Neural Networks for Machine Learning", 2012;
+//! `torch.optim.RMSprop`; `keras.optimizers.RMSprop`.
 
-use super::{Convention, Formula, Hyperparameters, OptimizerForm};
+use super::{Formula, OptimizerForm};
+use crate::catalog::parameter::Parameter;
 use crate::kernels::Real;
 use crate::program::StepSettings;
 
 pub(super) struct Variant;
 
-pub(super) fn defaults(convention: Convention) -> Hyperparameters {
-    let (learning_rate, rho, epsilon) = match convention {
-        Convention::Torch => (1e-2, 0.99, 1e-8),
-        Convention::Keras => (1e-3, 0.9, 1e-7),
-    };
-    Hyperparameters { learning_rate, rho, epsilon, ..Hyperparameters::default() }
-}
+pub(super) const PARAMETERS: &[Parameter] = &[
+    super::learning_rate(1e-2, 1e-3),
+    super::weight_decay(0.0, 0.0),
+    super::rho(0.99, 0.9),
+    super::epsilon(1e-8, 1e-7),
+    super::momentum(0.0),
+];
+
+pub(super) const FLAGS: &[super::Flag] = &["centered"];
+
+pub(super) use super::zeros as initial;
+
+pub(super) use super::ones as coefficients;
 
 impl Formula for Variant {
     fn opt_step<R: Real>(

@@ -1,22 +1,36 @@
 //! Stochastic gradient descent, with momentum and Nesterov's form of it.
 //!
-//! PyTorch: v = mu v + (1 - dampening) g, at first v = g; w -= lr v.
-//! Keras: the rate is inside the buffer, v = mu v - lr g; w += v.
+//! PyTorch: v = mu v + (1 - dampening) g, at first v = g; w -= lr v, or lr (g + mu v).
+//! Keras: the rate is inside the buffer, v = mu v - lr g; w += v, or mu v - lr g. They part as
+//! soon as the rate is scheduled.
+//!
+//! Source: Sutskever et al., "On the importance of initialization and momentum in deep learning",
+//! 2013; `torch.optim.SGD`; `keras.optimizers.SGD`.
 
-use super::{Convention, Formula, Hyperparameters, OptimizerForm};
+use super::{Formula, OptimizerForm};
+use crate::catalog::parameter::{Parameter, Range};
 use crate::kernels::Real;
 use crate::program::StepSettings;
 
 pub(super) struct Variant;
 
-/// PyTorch 1e-3 (since 2.0 no longer required), Keras 1e-2.
-pub(super) fn defaults(convention: Convention) -> Hyperparameters {
-    let learning_rate = match convention {
-        Convention::Torch => 1e-3,
-        Convention::Keras => 1e-2,
-    };
-    Hyperparameters { learning_rate, ..Hyperparameters::default() }
-}
+pub(super) const PARAMETERS: &[Parameter] = &[
+    super::learning_rate(1e-3, 1e-2),
+    super::weight_decay(0.0, 0.0),
+    super::momentum(0.0),
+    Parameter::new(
+        "dampening",
+        0.0,
+        Range::Share,
+        "share of the gradient left out of the momentum",
+    ),
+];
+
+pub(super) const FLAGS: &[super::Flag] = &["nesterov"];
+
+pub(super) use super::zeros as initial;
+
+pub(super) use super::ones as coefficients;
 
 impl Formula for Variant {
     fn opt_step<R: Real>(
