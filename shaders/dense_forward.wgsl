@@ -76,7 +76,7 @@ fn store(row: u32, column: u32, sum: f32) {
     keep_pre_activation(index, z);
     var y = act(z, vec2<f32>(call.alpha, call.beta));
     if (call.dropout == 1u) {
-        y *= dropout_scale(layer, element, settings.step);
+        y *= dropout_scale(layer, element, settings.batch);
     }
     output[index] = y;
 }

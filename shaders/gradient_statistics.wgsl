@@ -9,7 +9,7 @@ struct GradientStatistics {
     spare1: u32,
 }
 
-// l1, l2 (the coefficient of w in the gradient), weight-decay factor, learning-rate factor.
+// block_settings: see optimizer_step.
 @group(0) @binding(0) var<uniform> call: GradientStatistics;
 @group(0) @binding(6) var<storage, read> parameters: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> gradients: array<vec4<f32>>;
@@ -28,7 +28,7 @@ fn main(
         return;
     }
     let at = member * call.blocks + block;
-    let block_setting = block_settings[at];
+    let block_setting = block_settings[at * 2u];
     var squares = 0.0;
     var penalty = 0.0;
     for (var i = at * 16u; i < at * 16u + 16u; i++) {

@@ -1,7 +1,8 @@
 // Operands of the gradient that a dense layer hands to the layer below:
-// delta_below = (delta W) * dropout mask * act'(below).
+// delta_below = (delta W) * dropout mask * act'(below), or (delta W) as it is (+ what goes round
+// the layer) where the activation below has a kernel of its own.
 // Rows are the batch's, columns the layer's inputs (the units below), depth its units.
-// Twin: kernels::input_gradient.
+// shared/delta_*.wgsl gives: store. Twin: kernels::input_gradient.
 
 struct InputGradient {
     members: u32,
@@ -21,7 +22,6 @@ struct InputGradient {
 @group(0) @binding(0) var<uniform> call: InputGradient;
 @group(0) @binding(6) var<storage, read> delta: array<f32>;
 @group(0) @binding(7) var<storage, read> parameters: array<f32>;
-@group(0) @binding(8) var<storage, read> below: array<f32>;
 @group(0) @binding(9) var<storage, read_write> delta_below: array<f32>;
 
 struct Problem {
@@ -37,12 +37,10 @@ const DEPTH_OR_TILE_B = 64u;
 
 var<private> member: u32;
 var<private> settings: StepSettings;
-var<private> layer: LayerSettings;
 
 fn begin(which: u32) -> bool {
     member = which;
     settings = step_settings(which, call.members);
-    layer = layers[which * call.layer_stride + call.layer];
     return !has_stopped(which);
 }
 
@@ -64,17 +62,4 @@ fn b_base(k: u32) -> u32 {
 
 fn load_b(base: u32, column: u32) -> f32 {
     return parameters[base + column];
-}
-
-fn store(row: u32, column: u32, sum: f32) {
-    let element = row * call.inputs + column;
-    let index = member * call.below_member_stride + element;
-    let scale = dropout_scale(layer, element, settings.step);
-    var result = 0.0;
-    if (scale != 0.0) {
-        // `below` holds the output after dropout; the derivative wants it before.
-        let y = below[index] / scale;
-        result = sum * scale * act_grad(read_pre_activation(index), y, vec2<f32>(call.alpha, call.beta));
-    }
-    delta_below[index] = result;
 }

@@ -66,9 +66,13 @@ fn load_b(base: u32, column: u32) -> f32 {
 
 fn store(row: u32, column: u32, sum: f32) {
     let arena = member * call.parameter_stride;
+    var at = arena + call.weight_offset + row * call.inputs + column;
     if (column == call.inputs) {
-        gradients[arena + call.bias_offset + row] = sum;
+        at = arena + call.bias_offset + row;
+    }
+    if (settings.accumulates == 1u) {
+        gradients[at] += sum;
     } else {
-        gradients[arena + call.weight_offset + row * call.inputs + column] = sum;
+        gradients[at] = sum;
     }
 }

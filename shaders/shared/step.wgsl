@@ -4,20 +4,25 @@
 struct StepSettings {
     first_row: u32,      // where the batch begins in `order`
     rows: u32,           // rows of the batch; the last one may be short
+    position: u32,       // rows of the pass before this batch
+    batch: u32,          // batches since the start of training, from 1
     step: u32,           // optimizer steps since the start of training, from 1
+    accumulates: u32,    // 1: the gradient is added to that of the batches before
+    updates: u32,        // 1: the optimizer takes its step after this batch
+    spare0: u32,
+    share: f32,          // 1 / the rows, or their weights, of the step
     learning_rate: f32,
     weight_decay: f32,   // decoupled
+    clip: f32,           // threshold that gradients are clipped at
     epsilon: f32,
     beta1: f32,
     beta2: f32,
     momentum: f32,
     dampening: f32,
     rho: f32,
-    correction1: f32,    // 1 - beta1^step
-    correction2: f32,    // 1 - beta2^step
-    spare0: u32,
+    average_rate: f32,   // share of the new weights in their running average
     spare1: u32,
-    spare2: u32,
+    coefficients: vec4<f32>, // what the optimizer works out of the step's number
 }
 
 // Where one member stands. Twin: program::MemberState.

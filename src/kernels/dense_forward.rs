@@ -1,47 +1,45 @@
 //! output = dropout(act(input W^T + bias)). Twin of `shaders/dense_forward.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::{Real, Step, dropout_scale};
 use crate::catalog::activation::Functions;
 use crate::program::LayerSettings;
 
-/// The uniform of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
-#[repr(C)]
-pub struct DenseForward {
-    /// M.
-    pub members: u32,
-    /// Inputs of the layer.
-    pub inputs: u32,
-    /// Units of the layer.
-    pub outputs: u32,
-    /// Elements between members in `input`; 0 when all share the data set.
-    pub input_member_stride: u32,
-    /// Elements between members in `output` and `pre_activation`.
-    pub output_member_stride: u32,
-    /// Elements between members in `order`.
-    pub order_stride: u32,
-    /// Elements between members in `parameters`.
-    pub parameter_stride: u32,
-    /// Where the weights `[outputs, inputs]` begin.
-    pub weight_offset: u32,
-    /// Where the biases `[outputs]` begin.
-    pub bias_offset: u32,
-    /// Row of the layer table.
-    pub layer: u32,
-    /// Rows of the layer table a member.
-    pub layer_stride: u32,
-    /// 1 in training, 0 in evaluation.
-    pub dropout: u32,
-    /// The activation's first parameter.
-    pub alpha: f32,
-    /// The activation's second parameter.
-    pub beta: f32,
-    /// Unused.
-    pub spare0: u32,
-    /// Unused.
-    pub spare1: u32,
+uniform! {
+    /// The uniform of a call.
+    pub struct DenseForward {
+        /// M.
+        pub members: u32,
+        /// Inputs of the layer.
+        pub inputs: u32,
+        /// Units of the layer.
+        pub outputs: u32,
+        /// Elements between members in `input`; 0 when all share the data set.
+        pub input_member_stride: u32,
+        /// Elements between members in `output` and `pre_activation`.
+        pub output_member_stride: u32,
+        /// Elements between members in `order`.
+        pub order_stride: u32,
+        /// Elements between members in `parameters`.
+        pub parameter_stride: u32,
+        /// Where the weights `[outputs, inputs]` begin.
+        pub weight_offset: u32,
+        /// Where the biases `[outputs]` begin.
+        pub bias_offset: u32,
+        /// Row of the layer table.
+        pub layer: u32,
+        /// Rows of the layer table a member.
+        pub layer_stride: u32,
+        /// 1 in training, 0 in evaluation.
+        pub dropout: u32,
+        /// The activation's first parameter.
+        pub alpha: f32,
+        /// The activation's second parameter.
+        pub beta: f32,
+        /// Unused.
+        pub spare0: u32,
+        /// Unused.
+        pub spare1: u32,
+    }
 }
 
 /// One member's call.
@@ -77,7 +75,7 @@ pub fn dense_forward<R: Real>(
             }
             let mut y = (activation.act)(z, act_parameters);
             if call.dropout == 1 {
-                let scale = dropout_scale(layer, element as u32, step.settings.step);
+                let scale = dropout_scale(layer, element as u32, step.settings.batch);
                 y *= R::of(f64::from(scale));
             }
             output[index] = y;

@@ -1,31 +1,29 @@
 //! Sums the batch's row statistics into the step's row of the log, and moves the member on to its
 //! next step. Twin of `shaders/finish_step.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::{Real, Step};
 use crate::program::{MemberState, NONE};
 
-/// The uniform of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
-#[repr(C)]
-pub struct FinishStep {
-    /// M.
-    pub members: u32,
-    /// Values a row of `row_statistics`.
-    pub statistics: u32,
-    /// Elements between members in `row_statistics`.
-    pub statistics_member_stride: u32,
-    /// Pairs a member of `partials`; 0: none are kept.
-    pub partials: u32,
-    /// Values a step and member of `step_log`.
-    pub log_width: u32,
-    /// Unused.
-    pub spare0: u32,
-    /// Unused.
-    pub spare1: u32,
-    /// Unused.
-    pub spare2: u32,
+uniform! {
+    /// The uniform of a call.
+    pub struct FinishStep {
+        /// M.
+        pub members: u32,
+        /// Values a row of `row_statistics`.
+        pub statistics: u32,
+        /// Elements between members in `row_statistics`.
+        pub statistics_member_stride: u32,
+        /// Pairs a member of `partials`; 0: none are kept.
+        pub partials: u32,
+        /// Values a step and member of `step_log`.
+        pub log_width: u32,
+        /// Unused.
+        pub spare0: u32,
+        /// Unused.
+        pub spare1: u32,
+        /// Unused.
+        pub spare2: u32,
+    }
 }
 
 /// One member's call.

@@ -1,25 +1,24 @@
 //! Per block of 64 parameters: the sum of squared gradients (L1 and L2 terms included) and the
 //! regularisation penalty. Twin of `shaders/gradient_statistics.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
+use super::optimizer_step::BLOCK_SETTINGS;
 use super::{Real, Step};
 
 /// Parameters that share one row of `block_settings`.
 pub const BLOCK: usize = 64;
 
-/// The uniform of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
-#[repr(C)]
-pub struct GradientStatistics {
-    /// M.
-    pub members: u32,
-    /// Blocks of 64 parameters a member.
-    pub blocks: u32,
-    /// Unused.
-    pub spare0: u32,
-    /// Unused.
-    pub spare1: u32,
+uniform! {
+    /// The uniform of a call.
+    pub struct GradientStatistics {
+        /// M.
+        pub members: u32,
+        /// Blocks of 64 parameters a member.
+        pub blocks: u32,
+        /// Unused.
+        pub spare0: u32,
+        /// Unused.
+        pub spare1: u32,
+    }
 }
 
 /// The sign of `x`; 0 for 0, as in WGSL.
@@ -44,7 +43,8 @@ pub fn gradient_statistics<R: Real>(
 ) {
     for block in 0..call.blocks as usize {
         let at = step.member * call.blocks as usize + block;
-        let (l1, l2) = (block_settings[at * 4], block_settings[at * 4 + 1]);
+        let (l1, l2) =
+            (block_settings[at * BLOCK_SETTINGS], block_settings[at * BLOCK_SETTINGS + 1]);
         let mut squares = R::zero();
         let mut penalty = R::zero();
         for i in at * BLOCK..(at + 1) * BLOCK {

@@ -1,38 +1,36 @@
 //! dW = delta^T input, db = column sums of delta: the bias is one more input that is always 1.
 //! Twin of `shaders/weight_gradient.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::{Real, Step};
 
-/// The uniform of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
-#[repr(C)]
-pub struct WeightGradient {
-    /// M.
-    pub members: u32,
-    /// Inputs of the layer.
-    pub inputs: u32,
-    /// Units of the layer.
-    pub outputs: u32,
-    /// Elements between members in `input`; 0 when all share the data set.
-    pub input_member_stride: u32,
-    /// Elements between members in `delta`.
-    pub delta_member_stride: u32,
-    /// Elements between members in `order`.
-    pub order_stride: u32,
-    /// Elements between members in `gradients`.
-    pub parameter_stride: u32,
-    /// Where the weights `[outputs, inputs]` begin.
-    pub weight_offset: u32,
-    /// Where the biases `[outputs]` begin.
-    pub bias_offset: u32,
-    /// Unused.
-    pub spare0: u32,
-    /// Unused.
-    pub spare1: u32,
-    /// Unused.
-    pub spare2: u32,
+uniform! {
+    /// The uniform of a call.
+    pub struct WeightGradient {
+        /// M.
+        pub members: u32,
+        /// Inputs of the layer.
+        pub inputs: u32,
+        /// Units of the layer.
+        pub outputs: u32,
+        /// Elements between members in `input`; 0 when all share the data set.
+        pub input_member_stride: u32,
+        /// Elements between members in `delta`.
+        pub delta_member_stride: u32,
+        /// Elements between members in `order`.
+        pub order_stride: u32,
+        /// Elements between members in `gradients`.
+        pub parameter_stride: u32,
+        /// Where the weights `[outputs, inputs]` begin.
+        pub weight_offset: u32,
+        /// Where the biases `[outputs]` begin.
+        pub bias_offset: u32,
+        /// Unused.
+        pub spare0: u32,
+        /// Unused.
+        pub spare1: u32,
+        /// Unused.
+        pub spare2: u32,
+    }
 }
 
 /// One member's call.
@@ -55,10 +53,16 @@ pub fn weight_gradient<R: Real>(
                 let b = if column == inputs { R::one() } else { input[base + column] };
                 sum += a * b;
             }
-            if column == inputs {
-                gradients[arena + call.bias_offset as usize + row] = sum;
+            let at = arena
+                + if column == inputs {
+                    call.bias_offset as usize + row
+                } else {
+                    call.weight_offset as usize + row * inputs + column
+                };
+            if step.settings.accumulates == 1 {
+                gradients[at] += sum;
             } else {
-                gradients[arena + call.weight_offset as usize + row * inputs + column] = sum;
+                gradients[at] = sum;
             }
         }
     }
