@@ -1,8 +1,14 @@
 //! The network: dense layers, their shapes, and the flat arena that holds all parameters.
 
+mod tensors;
+
 use crate::catalog::activation::ActivationSettings;
+use crate::catalog::normalization::NormalizationSettings;
+use crate::catalog::row_activation::RowActivationRow;
 use crate::error::{Error, Result};
 use crate::kernels::gradient_statistics::BLOCK;
+
+pub use tensors::{Tensor, TensorKind};
 
 /// What the user asks of one layer.
 #[derive(Debug, Clone, Copy)]
@@ -11,8 +17,69 @@ pub struct LayerShape {
     pub units: usize,
     /// Its activation.
     pub activation: ActivationSettings,
+    /// Learned slopes of the activation: 0, 1 that all units share, or one a unit.
+    pub slopes: usize,
+    /// An activation of whole rows in place of `activation`.
+    pub row_activation: Option<&'static RowActivationRow>,
+    /// Normalisation between the matrix product and the activation.
+    pub normalization: Option<NormalizationSettings>,
     /// Share of its outputs dropped in training.
     pub dropout: f64,
+    /// Whether dropout is alpha dropout.
+    pub alpha_dropout: bool,
+    /// Standard deviation of the noise added to the activation in training.
+    pub noise: f64,
+    /// Whether the layer's input is added to its output.
+    pub residual: bool,
+    /// The largest norm of a unit's weights.
+    pub max_norm: Option<f64>,
+}
+
+impl LayerShape {
+    /// A layer of so many units with an activation and nothing else.
+    pub fn new(units: usize, activation: ActivationSettings) -> Self {
+        Self {
+            units,
+            activation,
+            slopes: 0,
+            row_activation: None,
+            normalization: None,
+            dropout: 0.0,
+            alpha_dropout: false,
+            noise: 0.0,
+            residual: false,
+            max_norm: None,
+        }
+    }
+
+    /// Whether its activation cannot be part of the matrix product.
+    fn is_apart(&self) -> bool {
+        self.slopes > 0
+            || self.row_activation.is_some()
+            || self.normalization.is_some()
+            || self.alpha_dropout
+            || self.noise > 0.0
+            || self.residual
+    }
+}
+
+/// Where a layer's tensors begin in a member's arena.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offsets {
+    /// The weights `[units, inputs]`.
+    pub weight: usize,
+    /// The biases.
+    pub bias: usize,
+    /// The normalisation's scales.
+    pub scale: usize,
+    /// Its shifts, where it has any.
+    pub shift: usize,
+    /// Its running means, where it has any.
+    pub mean: usize,
+    /// Its running variances, where it has any.
+    pub variance: usize,
+    /// The activation's slopes.
+    pub slope: usize,
 }
 
 /// One dense layer, with its place in the arena. Weights are `[units, inputs]`, row-major.
@@ -22,14 +89,12 @@ pub struct Dense {
     pub inputs: usize,
     /// Units.
     pub units: usize,
-    /// Its activation.
-    pub activation: ActivationSettings,
-    /// Share of its outputs dropped in training.
-    pub dropout: f64,
-    /// Where its weights begin in a member's arena.
-    pub weight_offset: usize,
-    /// Where its biases begin in a member's arena.
-    pub bias_offset: usize,
+    /// What the user asks of it.
+    pub shape: LayerShape,
+    /// Whether its activation is apart from the matrix product, in a kernel of its own.
+    pub apart: bool,
+    /// Where its tensors begin.
+    pub offsets: Offsets,
 }
 
 impl Dense {
@@ -39,23 +104,6 @@ impl Dense {
     }
 }
 
-/// A named range of a member's arena.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tensor {
-    /// `layers.{i}.weight` or `layers.{i}.bias`.
-    pub name: String,
-    /// The layer.
-    pub layer: usize,
-    /// Whether it is the bias.
-    pub is_bias: bool,
-    /// `[units, inputs]` or `[units]`.
-    pub shape: Vec<usize>,
-    /// Where it begins.
-    pub offset: usize,
-    /// Its number of elements.
-    pub length: usize,
-}
-
 /// A dense network of M members.
 #[derive(Debug, Clone)]
 pub struct Network {
@@ -63,40 +111,55 @@ pub struct Network {
     pub members: usize,
     /// Columns of an input row.
     pub inputs: usize,
-    /// The layers; the last is the linear output layer.
+    /// The layers; the last is the output layer.
     pub layers: Vec<Dense>,
     /// Length of one member's arena, padding included.
     pub stride: usize,
 }
 
 impl Network {
-    /// Lays out the hidden layers and the output layer. Every tensor begins at a multiple of 64
-    /// elements, so that a block of 64 belongs to one tensor.
+    /// Lays out the hidden layers and a linear output layer.
     ///
     /// # Errors
-    /// When a member has more than 2^32 - 1 parameters, padding included.
+    /// As [`Network::with_output`].
     pub fn new(
         members: usize,
         inputs: usize,
         hidden: &[LayerShape],
         outputs: usize,
     ) -> Result<Self> {
-        let output =
-            LayerShape { units: outputs, activation: ActivationSettings::linear(), dropout: 0.0 };
-        let mut layers = Vec::with_capacity(hidden.len() + 1);
+        let output = LayerShape::new(outputs, ActivationSettings::linear());
+        Self::with_output(members, inputs, hidden, output)
+    }
+
+    /// Lays out the hidden layers and the output layer. Every tensor begins at a multiple of 64
+    /// elements, so that a block of 64 belongs to one tensor.
+    ///
+    /// # Errors
+    /// When a member has more than 2^32 - 1 parameters, padding included, or a residual layer is
+    /// not as wide as the one below it.
+    pub fn with_output(
+        members: usize,
+        inputs: usize,
+        hidden: &[LayerShape],
+        output: LayerShape,
+    ) -> Result<Self> {
+        let shapes: Vec<LayerShape> = hidden.iter().copied().chain([output]).collect();
+        let mut layers: Vec<Dense> = Vec::with_capacity(shapes.len());
         let mut width = inputs;
         let mut end = 0_usize;
-        for (index, shape) in hidden.iter().chain([&output]).enumerate() {
-            let place = |end: usize, length: Option<usize>| {
-                let start = end.checked_next_multiple_of(BLOCK)?;
-                Some((start, start.checked_add(length?)?))
-            };
-            let laid = place(end, width.checked_mul(shape.units))
-                .and_then(|(weights, end)| {
-                    place(end, Some(shape.units)).map(|(biases, end)| (weights, biases, end))
-                })
-                .filter(|(_, _, end)| u32::try_from(*end + BLOCK).is_ok());
-            let Some((weight_offset, bias_offset, new_end)) = laid else {
+        for (index, shape) in shapes.iter().enumerate() {
+            if shape.residual && (index == 0 || width != shape.units) {
+                let below = if index == 0 { "the input" } else { "the layer below" };
+                return Err(Error::config(
+                    format!("model.layers[{index}].residual"),
+                    format!("{below} has {width} units, this layer {}", shape.units),
+                )
+                .with_help(
+                    "only a hidden layer as wide as the hidden layer below can be added to",
+                ));
+            }
+            let Some((offsets, new_end)) = tensors::place(shape, width, end) else {
                 return Err(Error::config(
                     format!("model.layers[{index}].units"),
                     format!(
@@ -106,13 +169,16 @@ impl Network {
                 )
                 .with_help("use fewer units"));
             };
+            // What goes round a layer meets the gradient of the layer below before its activation.
+            let feeds_residual = shapes.get(index + 1).is_some_and(|above| above.residual);
+            let is_output = index + 1 == shapes.len();
+            let output_acts = is_output && shape.activation.row.name != "linear";
             layers.push(Dense {
                 inputs: width,
                 units: shape.units,
-                activation: shape.activation,
-                dropout: shape.dropout,
-                weight_offset,
-                bias_offset,
+                shape: *shape,
+                apart: shape.is_apart() || feeds_residual || output_acts,
+                offsets,
             });
             width = shape.units;
             end = new_end;
@@ -125,33 +191,15 @@ impl Network {
         self.layers.last().map_or(0, |layer| layer.units)
     }
 
-    /// Parameters of one member, without padding.
+    /// Parameters of one member that are trained, without padding.
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| layer.weights() + layer.units).sum()
+        let trained = self.tensors().into_iter().filter(|tensor| tensor.kind.is_trained());
+        trained.map(|tensor| tensor.length).sum()
     }
 
-    /// The arena's tensors, in order.
-    pub fn tensors(&self) -> Vec<Tensor> {
-        let mut tensors = Vec::with_capacity(self.layers.len() * 2);
-        for (i, layer) in self.layers.iter().enumerate() {
-            tensors.push(Tensor {
-                name: format!("layers.{i}.weight"),
-                layer: i,
-                is_bias: false,
-                shape: vec![layer.units, layer.inputs],
-                offset: layer.weight_offset,
-                length: layer.weights(),
-            });
-            tensors.push(Tensor {
-                name: format!("layers.{i}.bias"),
-                layer: i,
-                is_bias: true,
-                shape: vec![layer.units],
-                offset: layer.bias_offset,
-                length: layer.units,
-            });
-        }
-        tensors
+    /// Values of one member that a model file holds: parameters and running statistics.
+    pub fn values(&self) -> usize {
+        self.tensors().iter().map(|tensor| tensor.length).sum()
     }
 
     /// The tensor that an element of a member's arena belongs to.
@@ -172,7 +220,7 @@ mod tests {
     use super::*;
 
     fn shape(units: usize) -> LayerShape {
-        LayerShape { units, activation: ActivationSettings::linear(), dropout: 0.0 }
+        LayerShape::new(units, ActivationSettings::linear())
     }
 
     #[test]

@@ -1,47 +1,61 @@
 //! Builds a plan: the shared buffers, and the calls of each pass.
 
 use super::plan::{Pass, PassKind, Plan, PlanRequest};
-use super::{BufferId, Call, Contents, Program, Variants};
+use super::{BufferId, Call, Contents, LAYER_WORDS, Program, STEP_WORDS, Variants};
 use crate::catalog::activation::GradientFrom;
 use crate::error::{Error, Result};
-use crate::kernels::dense_forward::DenseForward;
 use crate::kernels::finish_step::FinishStep;
-use crate::kernels::gradient_statistics::{BLOCK, GradientStatistics};
-use crate::kernels::input_gradient::InputGradient;
+use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::loss::Loss;
-use crate::kernels::optimizer_step::OptimizerStep;
-use crate::kernels::weight_gradient::WeightGradient;
+use crate::kernels::optimizer_step::BLOCK_SETTINGS;
 use crate::kernels::{Kernel, Parameters};
 
-fn word(what: &str, value: usize) -> Result<u32> {
+pub(super) fn word(what: &str, value: usize) -> Result<u32> {
     u32::try_from(value).map_err(|_| {
         Error::usage(format!("{what} is {value}, but at most {} can be addressed", u32::MAX))
             .with_help("use fewer units, rows a batch, or members")
     })
 }
 
+/// The buffers of one layer.
+pub(super) struct LayerBuffers {
+    /// Its output.
+    pub activation: BufferId,
+    /// What its activation is given: where the derivative needs it, or the activation is apart.
+    pub pre_activation: Option<BufferId>,
+    /// What its normalisation is given.
+    pub linear: Option<BufferId>,
+    /// Means and factors of its normalisation.
+    pub statistics: Option<BufferId>,
+    /// The gradient by its output, then by what its matrix product gives.
+    pub delta: BufferId,
+    /// The gradient by its output, where that goes round it.
+    pub residual_gradient: Option<BufferId>,
+}
+
 /// The buffers that programs share.
 pub(super) struct Builder<'a> {
-    request: &'a PlanRequest<'a>,
-    plan: Plan,
-    rows: usize,
-    parameters: BufferId,
-    layers: BufferId,
-    activations: Vec<BufferId>,
-    pre_activations: Vec<Option<BufferId>>,
-    deltas: [BufferId; 2],
+    pub request: &'a PlanRequest<'a>,
+    pub plan: Plan,
+    pub rows: usize,
+    pub parameters: BufferId,
+    /// The weights that evaluation takes.
+    pub evaluated: BufferId,
+    pub layer_table: BufferId,
+    pub layers: Vec<LayerBuffers>,
     row_statistics: BufferId,
-    partials: BufferId,
+    pub partials: BufferId,
 }
 
 /// The buffers of one pass.
-struct PassBuffers {
-    features: BufferId,
+pub(super) struct PassBuffers {
+    pub features: BufferId,
     targets: BufferId,
-    order: BufferId,
-    steps: BufferId,
-    state: BufferId,
+    pub order: BufferId,
+    pub steps: BufferId,
+    pub state: BufferId,
     log: BufferId,
+    collected: Option<BufferId>,
 }
 
 impl<'a> Builder<'a> {
@@ -50,9 +64,9 @@ impl<'a> Builder<'a> {
         let members = network.members;
         let rows = request.passes.iter().map(|pass| pass.batch_rows).max().unwrap_or(1);
         let widest = network.layers.iter().map(|layer| layer.units).max().unwrap_or(1);
-        let trains = request.optimizer.is_some();
+        let trains = request.update.is_some();
         let statistics =
-            1 + request.terms.iter().map(|term| term.width(network.outputs())).sum::<usize>();
+            1 + request.terms.iter().map(|term| term.width(request.target_width)).sum::<usize>();
         let mut plan = Plan::empty(members);
         plan.statistics = statistics;
         plan.log_width = statistics + if request.gradient_statistics { 2 } else { 0 };
@@ -61,51 +75,72 @@ impl<'a> Builder<'a> {
             "the number of activations of a batch",
             rows.saturating_mul(widest.max(statistics)).saturating_mul(members),
         )?;
-        word("the rows of the layer table", members.saturating_mul(network.layers.len() * 4))?;
+        let table_words = members.saturating_mul(network.layers.len() * LAYER_WORDS);
+        word("the rows of the layer table", table_words)?;
 
-        let parameters = plan.add("parameters", Contents::Reals, members * network.stride);
-        let layers = plan.add("layers", Contents::Layers, members * network.layers.len() * 4);
-        let mut activations = Vec::new();
-        let mut pre_activations = Vec::new();
+        let arena = members * network.stride;
+        let parameters = plan.add("parameters", Contents::Reals, arena);
+        let layer_table = plan.add("layers", Contents::Layers, table_words);
+        let mut layers = Vec::with_capacity(network.layers.len());
         for (i, layer) in network.layers.iter().enumerate() {
             let words = members * rows * layer.units;
-            activations.push(plan.add(format!("activation.{i}"), Contents::Reals, words));
-            let keeps = trains && layer.activation.row.gradient_from == GradientFrom::Input;
-            pre_activations.push(
-                keeps.then(|| plan.add(format!("pre_activation.{i}"), Contents::Reals, words)),
-            );
+            let mut add = |name: &str, wanted: bool, words: usize| {
+                wanted.then(|| plan.add(format!("{name}.{i}"), Contents::Reals, words))
+            };
+            let from_input = layer.shape.activation.row.gradient_from == GradientFrom::Input;
+            let normalized = layer.shape.normalization;
+            let items = match normalized {
+                Some(settings) if settings.row.by_column => layer.units,
+                _ => rows,
+            };
+            let keeps_input = layer.apart || trains && from_input;
+            layers.push(LayerBuffers {
+                pre_activation: add("pre_activation", keeps_input, words),
+                linear: add("linear", normalized.is_some(), words),
+                statistics: add("norm_statistics", normalized.is_some(), members * items * 2),
+                residual_gradient: add("residual_gradient", trains && layer.shape.residual, words),
+                activation: plan.add(format!("activation.{i}"), Contents::Reals, words),
+                delta: plan.add(
+                    format!("delta.{i}"),
+                    Contents::Reals,
+                    if trains { words } else { members },
+                ),
+            });
         }
-        let delta_words = if trains { members * rows * widest } else { 1 };
-        let deltas = [
-            plan.add("delta.even", Contents::Reals, delta_words),
-            plan.add("delta.odd", Contents::Reals, delta_words),
-        ];
         let row_statistics =
             plan.add("row_statistics", Contents::Reals, members * rows * statistics);
-        let blocks = members * network.stride / BLOCK;
-        let partial_words = if request.gradient_statistics { blocks * 2 } else { 2 };
-        let partials = plan.add("partials", Contents::Reals, partial_words);
-        if let Some((row, form)) = request.optimizer {
-            plan.add("gradients", Contents::Reals, members * network.stride);
-            plan.add("block_settings", Contents::Reals, blocks * 4);
-            plan.add("best_parameters", Contents::Reals, members * network.stride);
-            for (i, kept) in (row.moments)(form).into_iter().enumerate() {
-                let words = if kept { members * network.stride } else { 4 };
+        let blocks = arena / BLOCK;
+        let summed =
+            request.gradient_statistics || request.update.is_some_and(|u| u.clip.is_some());
+        let partials =
+            plan.add("partials", Contents::Reals, if summed { blocks * 2 } else { members * 2 });
+        let mut evaluated = parameters;
+        if let Some(update) = &request.update {
+            plan.add("gradients", Contents::Reals, arena);
+            plan.add("block_settings", Contents::Reals, blocks * BLOCK_SETTINGS);
+            plan.add("best_parameters", Contents::Reals, arena);
+            for (i, kept) in (update.row.moments)(update.form).into_iter().enumerate() {
+                let words = if kept { arena } else { members * 4 };
                 plan.add(format!("moment{i}"), Contents::Reals, words);
             }
+            if update.average {
+                evaluated = plan.add("average_parameters", Contents::Reals, arena);
+            }
         }
-        Ok(Self {
+        let mut builder = Self {
             request,
             plan,
             rows,
             parameters,
+            evaluated,
+            layer_table,
             layers,
-            activations,
-            pre_activations,
-            deltas,
             row_statistics,
             partials,
-        })
+        };
+        builder.add_clip_buffers();
+        builder.add_muon_buffers();
+        Ok(builder)
     }
 
     pub(super) fn build(mut self) -> Result<Plan> {
@@ -117,7 +152,7 @@ impl<'a> Builder<'a> {
             }
             if pass.training() {
                 calls.extend(self.backward(pass, &buffers)?);
-                calls.extend(self.optimizer(&buffers)?);
+                calls.extend(self.update(&buffers)?);
             }
             calls.push(self.finish(pass, &buffers)?);
             self.plan.programs.push(Program { name: pass.program(), calls });
@@ -135,30 +170,54 @@ impl<'a> Builder<'a> {
         let width = if pass.training() { self.plan.log_width } else { self.plan.statistics };
         if self.plan.buffer(&set("features")).is_err() {
             self.plan.add(set("features"), Contents::Reals, features);
-            let targets = pass.resident_rows * self.request.target_width;
+            let targets = pass.resident_rows * self.target_stride(pass);
             self.plan.add(set("targets"), Contents::Reals, targets);
         }
         let order_rows = members.saturating_mul(pass.resident_rows);
         word("the length of the batch order", order_rows)?;
-        let log = pass.table_steps.saturating_mul(members).saturating_mul(width.max(16));
+        let log = pass.table_steps.saturating_mul(members).saturating_mul(width.max(STEP_WORDS));
         word("the length of the step log", log)?;
         let log = pass.table_steps * members * width;
+        let outputs = self.request.network.outputs();
+        let collected = pass.collected_rows.saturating_mul(outputs).saturating_mul(members);
+        word("the number of outputs of all rows", collected)?;
         Ok(PassBuffers {
             features: self.plan.buffer(&set("features"))?,
             targets: self.plan.buffer(&set("targets"))?,
             order: self.plan.add(own("order"), Contents::Words, order_rows),
-            steps: self.plan.add(own("steps"), Contents::Steps, pass.table_steps * members * 16),
+            steps: self.plan.add(
+                own("steps"),
+                Contents::Steps,
+                pass.table_steps * members * STEP_WORDS,
+            ),
             state: self.plan.add(own("state"), Contents::State, members * 4),
             log: self.plan.add(own("log"), Contents::Reals, log),
+            collected: (collected > 0)
+                .then(|| self.plan.add(own("collected"), Contents::Reals, collected)),
         })
     }
 
-    fn extent(&self, columns: usize, rows: usize) -> Result<[u32; 3]> {
+    /// Values a row of the targets buffer: the targets, and the row's weight where it has one.
+    fn target_stride(&self, pass: &Pass) -> usize {
+        self.request.target_width + usize::from(pass.weighted)
+    }
+
+    pub(super) fn extent(&self, columns: usize, rows: usize) -> Result<[u32; 3]> {
         Ok([word("columns", columns)?, word("rows", rows)?, word("members", self.plan.members)?])
     }
 
+    /// The weights that a pass computes with.
+    pub(super) fn weights_of(&self, pass: &Pass) -> BufferId {
+        if pass.training() { self.parameters } else { self.evaluated }
+    }
+
     /// The strides of the data set or of the layer below, and what is bound as `input`.
-    fn input_of(&self, layer: usize, pass: &Pass, buffers: &PassBuffers) -> Result<Input> {
+    pub(super) fn input_of(
+        &self,
+        layer: usize,
+        pass: &Pass,
+        buffers: &PassBuffers,
+    ) -> Result<Input> {
         Ok(if layer == 0 {
             Input {
                 buffer: buffers.features,
@@ -169,7 +228,7 @@ impl<'a> Builder<'a> {
         } else {
             let inputs = self.request.network.layers[layer].inputs;
             Input {
-                buffer: self.activations[layer - 1],
+                buffer: self.layers[layer - 1].activation,
                 member_stride: word("activations", self.rows * inputs)?,
                 order_stride: 0,
                 gathered: false,
@@ -177,65 +236,26 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn forward(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Vec<Call>> {
-        let network = self.request.network;
-        let mut calls = Vec::with_capacity(network.layers.len());
-        for (i, layer) in network.layers.iter().enumerate() {
-            let input = self.input_of(i, pass, buffers)?;
-            let mut bindings = vec![
-                ("steps", buffers.steps),
-                ("state", buffers.state),
-                ("layers", self.layers),
-                ("input", input.buffer),
-                ("parameters", self.parameters),
-                ("output", self.activations[i]),
-            ];
-            if input.gathered {
-                bindings.push(("order", buffers.order));
-            }
-            if let Some(kept) = self.pre_activations[i] {
-                bindings.push(("pre_activation", kept));
-            }
-            calls.push(Call {
-                kernel: Kernel::DenseForward,
-                subject: format!("layers.{i}"),
-                variants: Variants {
-                    activation: Some(layer.activation),
-                    gathered: input.gathered,
-                    ..Variants::default()
-                },
-                parameters: Parameters::DenseForward(DenseForward {
-                    members: word("members", self.plan.members)?,
-                    inputs: word("inputs", layer.inputs)?,
-                    outputs: word("units", layer.units)?,
-                    input_member_stride: input.member_stride,
-                    output_member_stride: word("activations", self.rows * layer.units)?,
-                    order_stride: input.order_stride,
-                    parameter_stride: word("parameters", network.stride)?,
-                    weight_offset: word("parameters", layer.weight_offset)?,
-                    bias_offset: word("parameters", layer.bias_offset)?,
-                    layer: word("layers", i)?,
-                    layer_stride: word("layers", network.layers.len())?,
-                    dropout: u32::from(pass.training() && layer.dropout > 0.0),
-                    alpha: layer.activation.values[0] as f32,
-                    beta: layer.activation.values[1] as f32,
-                    ..DenseForward::default()
-                }),
-                bindings,
-                extent: self.extent(layer.units, pass.batch_rows)?,
-            });
-        }
-        Ok(calls)
-    }
-
     fn loss(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Call> {
         let outputs = self.request.network.outputs();
         let last = self.request.network.layers.len() - 1;
+        let loss = self.request.loss;
+        let [parameter0, parameter1, parameter2] = loss.values.map(|value| value as f32);
+        let mut bindings = vec![
+            ("steps", buffers.steps),
+            ("state", buffers.state),
+            ("order", buffers.order),
+            ("logits", self.layers[last].activation),
+            ("targets", buffers.targets),
+            ("delta", self.layers[last].delta),
+            ("row_statistics", self.row_statistics),
+        ];
+        bindings.extend(buffers.collected.map(|id| ("collected", id)));
         Ok(Call {
             kernel: Kernel::Loss,
-            subject: self.request.loss.name.to_owned(),
+            subject: loss.row.name.to_owned(),
             variants: Variants {
-                loss: Some(self.request.loss),
+                loss: Some(loss),
                 terms: self.request.terms.clone(),
                 gathered: true,
                 ..Variants::default()
@@ -244,154 +264,22 @@ impl<'a> Builder<'a> {
                 members: word("members", self.plan.members)?,
                 outputs: word("outputs", outputs)?,
                 targets: word("targets", self.request.target_width)?,
+                target_stride: word("targets", self.target_stride(pass))?,
                 logits_member_stride: word("activations", self.rows * outputs)?,
                 order_stride: word("rows", pass.resident_rows)?,
                 statistics: word("statistics", self.plan.statistics)?,
                 statistics_member_stride: word("statistics", self.rows * self.plan.statistics)?,
                 training: u32::from(pass.training()),
+                weighted: u32::from(pass.weighted),
+                collected_member_stride: word("outputs", pass.collected_rows * outputs)?,
+                parameter0,
+                parameter1,
+                parameter2,
+                ..Loss::default()
             }),
-            bindings: vec![
-                ("steps", buffers.steps),
-                ("state", buffers.state),
-                ("order", buffers.order),
-                ("logits", self.activations[last]),
-                ("targets", buffers.targets),
-                ("delta", self.deltas[last % 2]),
-                ("row_statistics", self.row_statistics),
-            ],
+            bindings,
             extent: self.extent(1, pass.batch_rows)?,
         })
-    }
-
-    fn backward(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Vec<Call>> {
-        let network = self.request.network;
-        let gradients = self.plan.buffer("gradients")?;
-        let members = word("members", self.plan.members)?;
-        let mut calls = Vec::new();
-        for (i, layer) in network.layers.iter().enumerate().rev() {
-            let input = self.input_of(i, pass, buffers)?;
-            let delta = self.deltas[i % 2];
-            let delta_member_stride = word("activations", self.rows * layer.units)?;
-            let mut bindings = vec![
-                ("steps", buffers.steps),
-                ("state", buffers.state),
-                ("input", input.buffer),
-                ("delta", delta),
-                ("gradients", gradients),
-            ];
-            if input.gathered {
-                bindings.push(("order", buffers.order));
-            }
-            calls.push(Call {
-                kernel: Kernel::WeightGradient,
-                subject: format!("layers.{i}"),
-                variants: Variants { gathered: input.gathered, ..Variants::default() },
-                parameters: Parameters::WeightGradient(WeightGradient {
-                    members,
-                    inputs: word("inputs", layer.inputs)?,
-                    outputs: word("units", layer.units)?,
-                    input_member_stride: input.member_stride,
-                    delta_member_stride,
-                    order_stride: input.order_stride,
-                    parameter_stride: word("parameters", network.stride)?,
-                    weight_offset: word("parameters", layer.weight_offset)?,
-                    bias_offset: word("parameters", layer.bias_offset)?,
-                    ..WeightGradient::default()
-                }),
-                bindings,
-                extent: self.extent(layer.inputs + 1, layer.units)?,
-            });
-            if i > 0 {
-                calls.push(self.input_gradient(i, pass, buffers)?);
-            }
-        }
-        Ok(calls)
-    }
-
-    fn input_gradient(&self, i: usize, pass: &Pass, buffers: &PassBuffers) -> Result<Call> {
-        let network = self.request.network;
-        let (layer, below) = (&network.layers[i], &network.layers[i - 1]);
-        let mut bindings = vec![
-            ("steps", buffers.steps),
-            ("state", buffers.state),
-            ("layers", self.layers),
-            ("delta", self.deltas[i % 2]),
-            ("parameters", self.parameters),
-            ("below", self.activations[i - 1]),
-            ("delta_below", self.deltas[(i - 1) % 2]),
-        ];
-        if let Some(kept) = self.pre_activations[i - 1] {
-            bindings.push(("pre_activation", kept));
-        }
-        Ok(Call {
-            kernel: Kernel::InputGradient,
-            subject: format!("layers.{i}"),
-            variants: Variants { activation: Some(below.activation), ..Variants::default() },
-            parameters: Parameters::InputGradient(InputGradient {
-                members: word("members", self.plan.members)?,
-                inputs: word("inputs", layer.inputs)?,
-                outputs: word("units", layer.units)?,
-                delta_member_stride: word("activations", self.rows * layer.units)?,
-                below_member_stride: word("activations", self.rows * layer.inputs)?,
-                parameter_stride: word("parameters", network.stride)?,
-                weight_offset: word("parameters", layer.weight_offset)?,
-                layer: word("layers", i - 1)?,
-                layer_stride: word("layers", network.layers.len())?,
-                alpha: below.activation.values[0] as f32,
-                beta: below.activation.values[1] as f32,
-                ..InputGradient::default()
-            }),
-            bindings,
-            extent: self.extent(layer.inputs, pass.batch_rows)?,
-        })
-    }
-
-    fn optimizer(&self, buffers: &PassBuffers) -> Result<Vec<Call>> {
-        let Some((row, form)) = self.request.optimizer else { return Ok(Vec::new()) };
-        let network = self.request.network;
-        let members = word("members", self.plan.members)?;
-        let common = [
-            ("steps", buffers.steps),
-            ("state", buffers.state),
-            ("parameters", self.parameters),
-            ("gradients", self.plan.buffer("gradients")?),
-            ("block_settings", self.plan.buffer("block_settings")?),
-        ];
-        let mut calls = Vec::new();
-        if self.request.gradient_statistics {
-            let blocks = network.stride / BLOCK;
-            let mut bindings = common.to_vec();
-            bindings.push(("partials", self.partials));
-            calls.push(Call {
-                kernel: Kernel::GradientStatistics,
-                subject: "gradients".to_owned(),
-                variants: Variants::default(),
-                parameters: Parameters::GradientStatistics(GradientStatistics {
-                    members,
-                    blocks: word("blocks", blocks)?,
-                    ..GradientStatistics::default()
-                }),
-                bindings,
-                extent: self.extent(blocks, 1)?,
-            });
-        }
-        let mut bindings = common.to_vec();
-        for name in ["moment0", "moment1", "moment2"] {
-            bindings.push((name, self.plan.buffer(name)?));
-        }
-        calls.push(Call {
-            kernel: Kernel::OptimizerStep,
-            subject: row.name.to_owned(),
-            variants: Variants { optimizer: Some((row, form)), ..Variants::default() },
-            parameters: Parameters::OptimizerStep(OptimizerStep {
-                members,
-                quads: word("parameters", network.stride / 4)?,
-                ..OptimizerStep::default()
-            }),
-            bindings,
-            extent: self.extent(network.stride / 4, 1)?,
-        });
-        Ok(calls)
     }
 
     fn finish(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Call> {
@@ -423,9 +311,9 @@ impl<'a> Builder<'a> {
 }
 
 /// What a layer reads.
-struct Input {
-    buffer: BufferId,
-    member_stride: u32,
-    order_stride: u32,
-    gathered: bool,
+pub(super) struct Input {
+    pub buffer: BufferId,
+    pub member_stride: u32,
+    pub order_stride: u32,
+    pub gathered: bool,
 }

@@ -1,17 +1,24 @@
 //! A program: what one training step or one evaluation step does, as a list of kernel calls over
 //! named buffers. Pure data: every backend runs the same list, `--explain` and tests read it.
 
+mod backward;
 mod builder;
+mod forward;
+mod muon;
 mod plan;
 mod settings;
+mod update;
 
-pub use plan::{Pass, PassKind, Plan, PlanRequest};
-pub use settings::{LayerSettings, MemberState, NONE, StepSettings};
+pub use plan::{Clip, Orthogonalization, Pass, PassKind, Plan, PlanRequest, Update};
+pub use settings::{LAYER_WORDS, LayerSettings, MemberState, NONE, STEP_WORDS, StepSettings};
+pub use update::block_groups;
 
 use crate::catalog::activation::ActivationSettings;
-use crate::catalog::loss::LossRow;
+use crate::catalog::loss::LossSettings;
 use crate::catalog::metric::TermRow;
+use crate::catalog::normalization::NormalizationRow;
 use crate::catalog::optimizer::{OptimizerForm, OptimizerRow};
+use crate::catalog::row_activation::RowActivationRow;
 use crate::kernels::{Kernel, Parameters};
 
 /// Names a buffer of a [`Plan`]: its index in `Plan::buffers`.
@@ -29,9 +36,9 @@ pub enum Contents {
     Reals,
     /// Unsigned integers.
     Words,
-    /// [`StepSettings`] rows, of 16 words each.
+    /// [`StepSettings`] rows, of [`STEP_WORDS`] words each.
     Steps,
-    /// [`LayerSettings`] rows, of 4 words each.
+    /// [`LayerSettings`] rows, of [`LAYER_WORDS`] words each.
     Layers,
     /// [`MemberState`] rows, of 4 words each.
     State,
@@ -53,14 +60,20 @@ pub struct BufferSpec {
 pub struct Variants {
     /// The activation and its parameters.
     pub activation: Option<ActivationSettings>,
-    /// The loss.
-    pub loss: Option<&'static LossRow>,
+    /// An activation of whole rows.
+    pub row_activation: Option<&'static RowActivationRow>,
+    /// A normalisation.
+    pub normalization: Option<&'static NormalizationRow>,
+    /// The loss and its parameters.
+    pub loss: Option<LossSettings>,
     /// The metric terms, in the order of the row statistics.
     pub terms: Vec<&'static TermRow>,
     /// The optimizer and its form.
     pub optimizer: Option<(&'static OptimizerRow, OptimizerForm)>,
     /// Batch rows are gathered from the data set through `order`.
     pub gathered: bool,
+    /// Numbers of the call in f64, which its uniform holds in f32.
+    pub numbers: [f64; 2],
 }
 
 /// One kernel call.

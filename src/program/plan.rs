@@ -2,8 +2,9 @@
 
 use super::builder::Builder;
 use super::{BufferId, BufferSpec, Contents, Program, ProgramId};
-use crate::catalog::loss::LossRow;
+use crate::catalog::loss::LossSettings;
 use crate::catalog::metric::TermRow;
+use crate::catalog::optimizer::muon::Adjust;
 use crate::catalog::optimizer::{OptimizerForm, OptimizerRow};
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -14,17 +15,61 @@ pub struct PlanRequest<'a> {
     /// The network.
     pub network: &'a Network,
     /// Loss.
-    pub loss: &'static LossRow,
+    pub loss: LossSettings,
     /// Metric terms to sum.
     pub terms: Vec<&'static TermRow>,
-    /// Values a row of the targets: 1 for classes, else the outputs.
+    /// Values a row of the targets: 1 for classes, else one an output.
     pub target_width: usize,
-    /// Optimizer and its form; `None` plans no training.
-    pub optimizer: Option<(&'static OptimizerRow, OptimizerForm)>,
+    /// What becomes of the gradient; `None` plans no training.
+    pub update: Option<Update>,
     /// Whether the norm of the gradient and the penalty are summed at every step.
     pub gradient_statistics: bool,
     /// The passes over data sets.
     pub passes: Vec<Pass>,
+}
+
+/// What becomes of a step's gradient.
+#[derive(Debug, Clone, Copy)]
+pub struct Update {
+    /// The optimizer.
+    pub row: &'static OptimizerRow,
+    /// Its form.
+    pub form: OptimizerForm,
+    /// How gradients are clipped.
+    pub clip: Option<Clip>,
+    /// How weight matrices are orthogonalised, by an optimizer that does.
+    pub orthogonalization: Option<Orthogonalization>,
+    /// Whether a running average of the weights is kept, and evaluated in their place.
+    pub average: bool,
+}
+
+impl Update {
+    /// An optimizer in a form, and nothing else.
+    pub fn new(row: &'static OptimizerRow, form: OptimizerForm) -> Self {
+        Self { row, form, clip: None, orthogonalization: None, average: false }
+    }
+}
+
+/// What of a gradient is clipped; the threshold is in the table of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clip {
+    /// Each value.
+    Value,
+    /// The norm of each tensor.
+    Norm,
+    /// The norm of all.
+    GlobalNorm,
+}
+
+/// How Muon orthogonalises a weight matrix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Orthogonalization {
+    /// Newton-Schulz steps.
+    pub steps: usize,
+    /// Keeps a norm of 0 from being divided by.
+    pub epsilon: f64,
+    /// What the orthogonal matrix is multiplied by.
+    pub adjust: Adjust,
 }
 
 /// A pass over one data set.
@@ -40,6 +85,10 @@ pub struct Pass {
     pub batch_rows: usize,
     /// Steps of the pass that the tables hold at once.
     pub table_steps: usize,
+    /// Whether a weight stands behind the targets of each row.
+    pub weighted: bool,
+    /// Rows whose outputs are collected; 0: none are.
+    pub collected_rows: usize,
 }
 
 /// What a pass does with the rows of its set.

@@ -8,6 +8,12 @@ use crate::kernels::Real;
 /// The value that stands for "none" in [`MemberState`].
 pub const NONE: u32 = u32::MAX;
 
+/// Words of a row of [`StepSettings`].
+pub const STEP_WORDS: usize = 24;
+
+/// Words of a row of [`LayerSettings`].
+pub const LAYER_WORDS: usize = 8;
+
 /// One step of one member; the device's form is `StepSettings<f32>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[repr(C)]
@@ -16,12 +22,26 @@ pub struct StepSettings<R> {
     pub first_row: u32,
     /// Rows of the batch.
     pub rows: u32,
+    /// Rows of the pass before this batch: where its outputs are collected.
+    pub position: u32,
+    /// Batches since the start of training, from 1: what dropout masks and noise are drawn by.
+    pub batch: u32,
     /// Optimizer steps since the start of training, from 1.
     pub step: u32,
+    /// 1: the gradient is added to that of the batches before.
+    pub accumulates: u32,
+    /// 1: the optimizer takes its step after this batch.
+    pub updates: u32,
+    /// Unused.
+    pub spare0: u32,
+    /// What a row's gradient is multiplied by: 1 / the rows, or their weights, of the step.
+    pub share: R,
     /// Learning rate of this step.
     pub learning_rate: R,
     /// Decoupled weight decay.
     pub weight_decay: R,
+    /// Threshold that gradients are clipped at.
+    pub clip: R,
     /// Added to a denominator.
     pub epsilon: R,
     /// Decay of the mean of gradients.
@@ -32,21 +52,17 @@ pub struct StepSettings<R> {
     pub momentum: R,
     /// Dampening of the momentum.
     pub dampening: R,
-    /// Decay of the mean of squared gradients (RMSprop).
+    /// Decay of the mean of squared gradients (RMSprop, Adadelta).
     pub rho: R,
-    /// 1 - beta1^step.
-    pub correction1: R,
-    /// 1 - beta2^step.
-    pub correction2: R,
-    /// Unused; keeps the row at 64 bytes.
-    pub spare0: u32,
+    /// Share of the new weights in their running average.
+    pub average_rate: R,
     /// Unused.
     pub spare1: u32,
-    /// Unused.
-    pub spare2: u32,
+    /// What the optimizer works out of the step's number: see its row's `coefficients`.
+    pub coefficients: [R; 4],
 }
 
-// SAFETY: repr(C), sixteen 4-byte fields without padding, each of which any bits are valid for.
+// SAFETY: repr(C), twenty-four 4-byte words without padding, each of which any bits are valid for.
 unsafe impl Zeroable for StepSettings<f32> {}
 // SAFETY: as above.
 unsafe impl Pod for StepSettings<f32> {}
@@ -57,39 +73,60 @@ impl StepSettings<f64> {
         StepSettings {
             first_row: self.first_row,
             rows: self.rows,
+            position: self.position,
+            batch: self.batch,
             step: self.step,
+            accumulates: self.accumulates,
+            updates: self.updates,
+            spare0: 0,
+            share: R::of(self.share),
             learning_rate: R::of(self.learning_rate),
             weight_decay: R::of(self.weight_decay),
+            clip: R::of(self.clip),
             epsilon: R::of(self.epsilon),
             beta1: R::of(self.beta1),
             beta2: R::of(self.beta2),
             momentum: R::of(self.momentum),
             dampening: R::of(self.dampening),
             rho: R::of(self.rho),
-            correction1: R::of(self.correction1),
-            correction2: R::of(self.correction2),
-            spare0: 0,
+            average_rate: R::of(self.average_rate),
             spare1: 0,
-            spare2: 0,
+            coefficients: self.coefficients.map(R::of),
         }
     }
 }
 
-/// Dropout of one layer of one member.
+/// What one layer of one member does to its outputs in training.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct LayerSettings {
     /// An element is dropped when its 24 random bits are below this.
     pub drop_below: u32,
-    /// 1 / (1 - rate).
+    /// What a kept element is multiplied by: 1 / (1 - rate) for plain dropout.
     pub keep_scale: f32,
+    /// What is added to a kept element; 0 but for alpha dropout.
+    pub keep_offset: f32,
+    /// What a dropped element becomes; 0 but for alpha dropout.
+    pub dropped: f32,
     /// First word of the mask's stream.
     pub key0: u32,
-    /// Second word of the mask's stream.
+    /// Second word of the mask's stream. The noise's stream has the two words swapped.
     pub key1: u32,
+    /// Standard deviation of the Gaussian noise added to the activation.
+    pub noise: f32,
+    /// Unused.
+    pub spare: u32,
 }
 
+/// The value that SELU tends to at minus infinity, negated: its scale times its alpha.
+const SELU_FLOOR: f64 = 1.758_099_340_847_376_6;
+
 impl LayerSettings {
+    /// No dropout and no noise.
+    pub fn plain() -> Self {
+        Self::dropout(0.0, [0, 0])
+    }
+
     /// Dropout at `rate` in [0, 1), with the mask's stream.
     pub fn dropout(rate: f64, key: [u32; 2]) -> Self {
         Self {
@@ -97,6 +134,20 @@ impl LayerSettings {
             keep_scale: (1.0 / (1.0 - rate)) as f32,
             key0: key[0],
             key1: key[1],
+            ..Self::default()
+        }
+    }
+
+    /// Alpha dropout at `rate` in [0, 1): dropped elements become SELU's floor, and an affine map
+    /// puts mean and variance back (Klambauer et al., 2017), as `torch.nn.AlphaDropout`.
+    pub fn alpha_dropout(rate: f64, key: [u32; 2]) -> Self {
+        let scale = ((1.0 - rate) * (1.0 + rate * SELU_FLOOR * SELU_FLOOR)).sqrt().recip();
+        let offset = scale * SELU_FLOOR * rate;
+        Self {
+            keep_scale: scale as f32,
+            keep_offset: offset as f32,
+            dropped: (offset - scale * SELU_FLOOR) as f32,
+            ..Self::dropout(rate, key)
         }
     }
 }

@@ -1,0 +1,129 @@
+//! The arena's tensors: which a layer has, and where they lie.
+
+use super::{LayerShape, Network, Offsets};
+use crate::kernels::gradient_statistics::BLOCK;
+
+/// What a tensor is to its layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TensorKind {
+    /// `layers.{i}.weight`, `[units, inputs]`.
+    Weight,
+    /// `layers.{i}.bias`.
+    Bias,
+    /// `layers.{i}.norm.weight`: the normalisation's scales.
+    Scale,
+    /// `layers.{i}.norm.bias`: its shifts.
+    Shift,
+    /// `layers.{i}.norm.running_mean`.
+    RunningMean,
+    /// `layers.{i}.norm.running_var`.
+    RunningVariance,
+    /// `layers.{i}.activation.weight`: learned slopes.
+    Slope,
+}
+
+impl TensorKind {
+    /// Its name behind the layer's, as in `torch.nn`.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Scale => "norm.weight",
+            Self::Shift => "norm.bias",
+            Self::RunningMean => "norm.running_mean",
+            Self::RunningVariance => "norm.running_var",
+            Self::Slope => "activation.weight",
+        }
+    }
+
+    /// Whether it has a gradient.
+    pub fn is_trained(self) -> bool {
+        !matches!(self, Self::RunningMean | Self::RunningVariance)
+    }
+}
+
+/// A named range of a member's arena.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor {
+    /// `layers.{i}.weight` and so on.
+    pub name: String,
+    /// The layer.
+    pub layer: usize,
+    /// What it is to the layer.
+    pub kind: TensorKind,
+    /// `[units, inputs]`, or its length.
+    pub shape: Vec<usize>,
+    /// Where it begins.
+    pub offset: usize,
+    /// Its number of elements.
+    pub length: usize,
+}
+
+/// The tensors of a layer, with their lengths; none past the end of the address space.
+fn lengths(shape: &LayerShape, inputs: usize) -> Option<Vec<(TensorKind, usize)>> {
+    let mut all = vec![
+        (TensorKind::Weight, inputs.checked_mul(shape.units)?),
+        (TensorKind::Bias, shape.units),
+    ];
+    if let Some(normalization) = shape.normalization {
+        all.push((TensorKind::Scale, shape.units));
+        if normalization.row.has_shift {
+            all.push((TensorKind::Shift, shape.units));
+        }
+        if normalization.row.by_column {
+            all.push((TensorKind::RunningMean, shape.units));
+            all.push((TensorKind::RunningVariance, shape.units));
+        }
+    }
+    if shape.slopes > 0 {
+        all.push((TensorKind::Slope, shape.slopes));
+    }
+    Some(all)
+}
+
+/// Lays a layer's tensors behind `end`, each at a multiple of 64; the new end.
+pub(super) fn place(shape: &LayerShape, inputs: usize, end: usize) -> Option<(Offsets, usize)> {
+    let mut offsets = Offsets::default();
+    let mut end = end;
+    for (kind, length) in lengths(shape, inputs)? {
+        let start = end.checked_next_multiple_of(BLOCK)?;
+        end = start.checked_add(length)?;
+        u32::try_from(end.checked_add(BLOCK)?).ok()?;
+        *match kind {
+            TensorKind::Weight => &mut offsets.weight,
+            TensorKind::Bias => &mut offsets.bias,
+            TensorKind::Scale => &mut offsets.scale,
+            TensorKind::Shift => &mut offsets.shift,
+            TensorKind::RunningMean => &mut offsets.mean,
+            TensorKind::RunningVariance => &mut offsets.variance,
+            TensorKind::Slope => &mut offsets.slope,
+        } = start;
+    }
+    Some((offsets, end))
+}
+
+impl Network {
+    /// The arena's tensors, in order.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let mut tensors = Vec::with_capacity(self.layers.len() * 2);
+        let mut end = 0_usize;
+        for (i, layer) in self.layers.iter().enumerate() {
+            for (kind, length) in lengths(&layer.shape, layer.inputs).unwrap_or_default() {
+                let offset = end.next_multiple_of(BLOCK);
+                end = offset + length;
+                tensors.push(Tensor {
+                    name: format!("layers.{i}.{}", kind.suffix()),
+                    layer: i,
+                    kind,
+                    shape: match kind {
+                        TensorKind::Weight => vec![layer.units, layer.inputs],
+                        _ => vec![length],
+                    },
+                    offset,
+                    length,
+                });
+            }
+        }
+        tensors
+    }
+}
