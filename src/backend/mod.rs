@@ -4,6 +4,7 @@ mod choice;
 pub mod cpu;
 pub mod gpu;
 pub mod reference;
+mod twins;
 
 use std::sync::Arc;
 

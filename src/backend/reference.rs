@@ -3,61 +3,14 @@
 
 use std::sync::Arc;
 
+use super::twins::{Bound, Twin, run_twin};
 use super::{Backend, Capacity, Contained, Counters, DeviceDescription, Executor};
-use crate::catalog::activation::{ActivationRow, Functions};
-use crate::catalog::loss::{LossRow, RowLoss};
-use crate::catalog::metric::{Term, TermRow};
-use crate::catalog::optimizer::{OptStep, OptimizerRow};
 use crate::error::{Error, Result};
-use crate::kernels::dense_forward::dense_forward;
-use crate::kernels::finish_step::finish_step;
-use crate::kernels::gradient_statistics::gradient_statistics;
-use crate::kernels::input_gradient::input_gradient;
-use crate::kernels::loss::loss;
-use crate::kernels::optimizer_step::optimizer_step;
-use crate::kernels::weight_gradient::weight_gradient;
-use crate::kernels::{Parameters, Real, Step};
+use crate::kernels::{Parameters, Step};
 use crate::program::{
-    BufferId, Call, Contents, LayerSettings, MemberState, NONE, Plan, Program, ProgramId,
-    StepSettings,
+    BufferId, Call, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Plan, Program,
+    ProgramId, STEP_WORDS, StepSettings,
 };
-
-/// A float that the catalogue has twins in.
-pub trait Twin: Real {
-    /// Its name, as `wgfit devices` prints it.
-    const NAME: &'static str;
-    /// The twins of an activation.
-    fn functions(row: &'static ActivationRow) -> Functions<Self>;
-    /// The twin of a loss.
-    fn row_loss(row: &'static LossRow) -> RowLoss<Self>;
-    /// The twin of a metric's term.
-    fn term(row: &'static TermRow) -> Term<Self>;
-    /// The twin of an optimizer.
-    fn opt_step(row: &'static OptimizerRow) -> OptStep<Self>;
-}
-
-macro_rules! twin {
-    ($float:ty, $name:literal, $field:ident) => {
-        impl Twin for $float {
-            const NAME: &'static str = $name;
-            fn functions(row: &'static ActivationRow) -> Functions<Self> {
-                row.$field
-            }
-            fn row_loss(row: &'static LossRow) -> RowLoss<Self> {
-                row.$field
-            }
-            fn term(row: &'static TermRow) -> Term<Self> {
-                row.$field
-            }
-            fn opt_step(row: &'static OptimizerRow) -> OptStep<Self> {
-                row.$field
-            }
-        }
-    };
-}
-
-twin!(f32, "reference (f32)", single);
-twin!(f64, "reference (f64)", double);
 
 /// The backend of the twins.
 #[derive(Debug)]
@@ -106,9 +59,11 @@ impl<R: Twin> Backend for Reference<R> {
                     Contents::Reals => Buffer::Reals(vec![R::zero(); words]),
                     Contents::Words => Buffer::Words(vec![0; words]),
                     Contents::Steps => {
-                        Buffer::Steps(vec![StepSettings::<f64>::default().to(); words / 16])
+                        Buffer::Steps(vec![StepSettings::<f64>::default().to(); words / STEP_WORDS])
                     }
-                    Contents::Layers => Buffer::Layers(vec![LayerSettings::default(); words / 4]),
+                    Contents::Layers => {
+                        Buffer::Layers(vec![LayerSettings::default(); words / LAYER_WORDS])
+                    }
                     Contents::State => Buffer::State(vec![bytemuck::Zeroable::zeroed(); words / 4]),
                 }
             })
@@ -202,21 +157,11 @@ impl<R: Twin> ReferenceExecutor<R> {
         };
         let (steps_id, state_id) = (bound("steps")?, bound("state")?);
         // Taken out while it is written, so that the others can be read.
-        let taken = |this: &mut Self, id: BufferId| Ok(std::mem::take(this.reals_mut(id)?));
         let mut state = std::mem::take(self.state_mut(state_id)?);
-        let mut written: Vec<(BufferId, Vec<R>)> = Vec::new();
-        let outputs: &[&str] = match call.parameters {
-            Parameters::DenseForward(_) => &["output", "pre_activation"],
-            Parameters::WeightGradient(_) => &["gradients"],
-            Parameters::InputGradient(_) => &["delta_below"],
-            Parameters::Loss(_) => &["delta", "row_statistics"],
-            Parameters::GradientStatistics(_) => &["partials"],
-            Parameters::OptimizerStep(_) => &["parameters", "moment0", "moment1", "moment2"],
-            Parameters::FinishStep(_) => &["step_log"],
-        };
-        for name in outputs {
+        let mut written = Vec::new();
+        for name in call.kernel.outputs() {
             if let Some(id) = call.buffer(name) {
-                written.push((id, taken(self, id)?));
+                written.push((*name, id, std::mem::take(self.reals_mut(id)?)));
             }
         }
         let mut done = Ok(());
@@ -226,7 +171,7 @@ impl<R: Twin> ReferenceExecutor<R> {
                 break;
             }
         }
-        for (id, values) in written {
+        for (_, id, values) in written {
             *self.reals_mut(id)? = values;
         }
         *self.state_mut(state_id)? = state;
@@ -239,20 +184,12 @@ impl<R: Twin> ReferenceExecutor<R> {
         member: usize,
         steps: BufferId,
         state: &mut MemberState,
-        written: &mut [(BufferId, Vec<R>)],
+        written: &mut [(&'static str, BufferId, Vec<R>)],
     ) -> Result<()> {
         let finishes = matches!(call.parameters, Parameters::FinishStep(_));
         if state.bad_step != NONE && !finishes {
             return Ok(());
         }
-        let reals = |name: &str| -> Result<&[R]> {
-            match call.buffer(name) {
-                Some(id) => self.reals(id),
-                None => {
-                    Err(Error::internal(format!("{} has no binding {name:?}", call.kernel.name())))
-                }
-            }
-        };
         let row = state.cursor as usize * self.members + member;
         let settings = *self.steps(steps)?.get(row).ok_or_else(|| {
             Error::internal(format!("{:?} has no row {row}", self.names[steps.0]))
@@ -261,107 +198,21 @@ impl<R: Twin> ReferenceExecutor<R> {
             Some(id) if call.variants.gathered => Some(self.words(id)?),
             _ => None,
         };
-        let step = Step { member, settings, order };
-        let lacking = |what: &str| Error::internal(format!("{} has no {what}", call.kernel.name()));
-        let layers = || match call.buffer("layers") {
-            Some(id) => self.layers(id),
-            None => Err(lacking("layers")),
+        let layers = match call.buffer("layers") {
+            Some(id) => self.layers(id)?,
+            None => &[],
         };
-        let activation = || {
-            let activation = call.variants.activation.ok_or_else(|| lacking("activation"))?;
-            Ok::<_, Error>((R::functions(activation.row), activation.values.map(R::of)))
-        };
-        match (&call.parameters, written) {
-            (Parameters::DenseForward(parameters), [(_, output), rest @ ..]) => {
-                let (functions, act_parameters) = activation()?;
-                dense_forward(
-                    parameters,
-                    &step,
-                    &functions,
-                    act_parameters,
-                    layers()?,
-                    reals("input")?,
-                    reals("parameters")?,
-                    rest.first_mut().map(|(_, kept)| kept.as_mut_slice()),
-                    output,
-                );
-            }
-            (Parameters::WeightGradient(parameters), [(_, gradients)]) => {
-                weight_gradient(parameters, &step, reals("input")?, reals("delta")?, gradients);
-            }
-            (Parameters::InputGradient(parameters), [(_, delta_below)]) => {
-                let (functions, act_parameters) = activation()?;
-                let kept = call.buffer("pre_activation").map(|id| self.reals(id)).transpose()?;
-                input_gradient(
-                    parameters,
-                    &step,
-                    &functions,
-                    act_parameters,
-                    layers()?,
-                    reals("delta")?,
-                    reals("parameters")?,
-                    reals("below")?,
-                    kept,
-                    delta_below,
-                );
-            }
-            (Parameters::Loss(parameters), [(_, delta), (_, row_statistics)]) => {
-                let row = call.variants.loss.ok_or_else(|| lacking("loss"))?;
-                let terms: Vec<(Term<R>, usize)> = call
-                    .variants
-                    .terms
-                    .iter()
-                    .map(|row| (R::term(row), row.width(parameters.outputs as usize)))
-                    .collect();
-                loss(
-                    parameters,
-                    &step,
-                    R::row_loss(row),
-                    &terms,
-                    reals("logits")?,
-                    reals("targets")?,
-                    delta,
-                    row_statistics,
-                    state,
-                );
-            }
-            (Parameters::GradientStatistics(parameters), [(_, partials)]) => gradient_statistics(
-                parameters,
-                &step,
-                reals("parameters")?,
-                reals("gradients")?,
-                reals("block_settings")?,
-                partials,
-            ),
-            (Parameters::OptimizerStep(parameters), [(_, weights), (_, m0), (_, m1), (_, m2)]) => {
-                let (row, form) = call.variants.optimizer.ok_or_else(|| lacking("optimizer"))?;
-                // Buffers of moments that the form does not keep are stubs.
-                let [kept0, kept1, kept2] = (row.moments)(form);
-                let kept = |values: &[R], kept: bool| if kept { values.len() } else { 0 };
-                let lengths = [kept(m0, kept0), kept(m1, kept1), kept(m2, kept2)];
-                optimizer_step(
-                    parameters,
-                    &step,
-                    R::opt_step(row),
-                    form,
-                    reals("gradients")?,
-                    reals("block_settings")?,
-                    weights,
-                    [&mut m0[..lengths[0]], &mut m1[..lengths[1]], &mut m2[..lengths[2]]],
-                    state,
-                );
-            }
-            (Parameters::FinishStep(parameters), [(_, step_log)]) => finish_step(
-                parameters,
-                &step,
-                reals("row_statistics")?,
-                reals("partials")?,
-                step_log,
-                state,
-            ),
-            _ => return Err(lacking("outputs")),
-        }
-        Ok(())
+        let mut written: Vec<(&'static str, &mut [R])> =
+            written.iter_mut().map(|(name, _, values)| (*name, values.as_mut_slice())).collect();
+        run_twin(&mut Bound {
+            call,
+            step: Step { member, settings, order },
+            layers,
+            reals: &|id| self.reals(id),
+            words: &|id| self.words(id),
+            written: &mut written,
+            state,
+        })
     }
 }
 

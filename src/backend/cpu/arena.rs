@@ -2,17 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::compile::{OptimizerWork, StatisticsWork};
 use super::memory::Member;
-use crate::catalog::optimizer::{OPTIMIZERS, OptStep, OptimizerForm, OptimizerRow};
+use super::work::{OptimizerWork, StatisticsWork};
 use crate::kernels::gradient_statistics::BLOCK;
+use crate::kernels::optimizer_step::BLOCK_SETTINGS;
 use crate::program::StepSettings;
 
 /// Blocks that one thread takes at a time.
 const CHUNK: usize = 128;
-
-/// `(slices, settings) -> the first element that is not finite`.
-pub(super) type StepLoop = fn(Slices, &StepSettings<f32>) -> Option<usize>;
 
 /// Some blocks of the arena. A moment that the form does not keep is empty.
 #[derive(Debug)]
@@ -31,7 +28,8 @@ impl<'a> Slices<'a> {
     fn split_at(self, blocks: usize) -> (Self, Self) {
         let at = blocks * BLOCK;
         let (gradients, later_gradients) = self.gradients.split_at(at);
-        let (block_settings, later_settings) = self.block_settings.split_at(blocks * 4);
+        let (block_settings, later_settings) =
+            self.block_settings.split_at(blocks * BLOCK_SETTINGS);
         let (parameters, later_parameters) = self.parameters.split_at_mut(at);
         let [(a, later_a), (b, later_b), (c, later_c)] =
             self.moments.map(|moment| moment.split_at_mut(at.min(moment.len())));
@@ -47,60 +45,10 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// A row of the catalogue as a constant, so that its formula is inlined into the loop over the
-/// arena rather than called for each parameter.
-trait Formula {
-    const STEP: OptStep<f32>;
-}
-
-struct Row<const INDEX: usize>;
-
-impl<const INDEX: usize> Formula for Row<INDEX> {
-    const STEP: OptStep<f32> = OPTIMIZERS[INDEX].single;
-}
-
-const fn form(bits: usize) -> OptimizerForm {
-    OptimizerForm {
-        keras: bits & 1 != 0,
-        with_momentum: bits & 2 != 0,
-        nesterov: bits & 4 != 0,
-        centered: bits & 8 != 0,
-    }
-}
-
-const fn loops<const INDEX: usize>() -> [StepLoop; 16] {
-    [
-        step_blocks::<INDEX, 0>,
-        step_blocks::<INDEX, 1>,
-        step_blocks::<INDEX, 2>,
-        step_blocks::<INDEX, 3>,
-        step_blocks::<INDEX, 4>,
-        step_blocks::<INDEX, 5>,
-        step_blocks::<INDEX, 6>,
-        step_blocks::<INDEX, 7>,
-        step_blocks::<INDEX, 8>,
-        step_blocks::<INDEX, 9>,
-        step_blocks::<INDEX, 10>,
-        step_blocks::<INDEX, 11>,
-        step_blocks::<INDEX, 12>,
-        step_blocks::<INDEX, 13>,
-        step_blocks::<INDEX, 14>,
-        step_blocks::<INDEX, 15>,
-    ]
-}
-
-/// A loop for each row of the catalogue and each form.
-static LOOPS: [[StepLoop; 16]; OPTIMIZERS.len()] =
-    [loops::<0>(), loops::<1>(), loops::<2>(), loops::<3>()];
-
-/// The loop of an optimizer and its form.
-pub(super) fn step_loop(row: &'static OptimizerRow, wanted: OptimizerForm) -> Option<StepLoop> {
-    let index = OPTIMIZERS.iter().position(|known| known.name == row.name)?;
-    (0..16).find(|bits| form(*bits) == wanted).map(|bits| LOOPS[index][bits])
-}
-
-fn step_blocks<const INDEX: usize, const FORM: usize>(
+/// Steps over some blocks; the first element that is not finite.
+fn step_blocks(
     slices: Slices,
+    work: &OptimizerWork,
     settings: &StepSettings<f32>,
 ) -> Option<usize> {
     let Slices { gradients, block_settings, parameters, moments: [m0, m1, m2] } = slices;
@@ -109,7 +57,7 @@ fn step_blocks<const INDEX: usize, const FORM: usize>(
     let [u0, u1, u2] = &mut unused;
     let blocks = parameters.as_chunks_mut::<BLOCK>().0;
     let gradients = gradients.as_chunks::<BLOCK>().0;
-    let rows = block_settings.as_chunks::<4>().0;
+    let rows = block_settings.as_chunks::<BLOCK_SETTINGS>().0;
     let (m0, m1, m2) = (
         m0.as_chunks_mut::<BLOCK>().0,
         m1.as_chunks_mut::<BLOCK>().0,
@@ -118,25 +66,30 @@ fn step_blocks<const INDEX: usize, const FORM: usize>(
     for (block, ((weights, gradients), row)) in
         blocks.iter_mut().zip(gradients).zip(rows).enumerate()
     {
-        let [l1, l2, decay_factor, rate_factor] = *row;
+        let [l1, l2, decay_factor, rate_factor, direct, ..] = *row;
         let learning_rate = settings.learning_rate * rate_factor;
         let decay = learning_rate * settings.weight_decay * decay_factor;
-        let m0 = m0.get_mut(block).unwrap_or(u0);
-        let m1 = m1.get_mut(block).unwrap_or(u1);
-        let m2 = m2.get_mut(block).unwrap_or(u2);
-        let mut steps = [0.0; BLOCK];
-        let mut finite = true;
-        for i in 0..BLOCK {
-            let w = weights[i];
-            let g = gradients[i] + l1 * sign_of(w) + l2 * w;
-            let kept = [&mut m0[i], &mut m1[i], &mut m2[i]];
-            let decayed = w - decay * w;
-            let updated =
-                Row::<INDEX>::STEP(decayed, g, kept, settings, learning_rate, const { form(FORM) });
-            steps[i] = g;
-            weights[i] = updated;
-            finite &= g.is_finite() & updated.is_finite();
+        let mut steps = *gradients;
+        if work.call.penalties == 1 && (l1 != 0.0 || l2 != 0.0) {
+            for (g, w) in steps.iter_mut().zip(&*weights) {
+                *g += l1 * sign_of(*w) + l2 * w;
+            }
         }
+        if decay != 0.0 {
+            weights.iter_mut().for_each(|w| *w -= decay * *w);
+        }
+        if direct == 0.0 {
+            let moments = [
+                m0.get_mut(block).unwrap_or(u0),
+                m1.get_mut(block).unwrap_or(u1),
+                m2.get_mut(block).unwrap_or(u2),
+            ];
+            (work.step)(weights, &steps, moments, settings, learning_rate, work.form);
+        } else {
+            weights.iter_mut().zip(&steps).for_each(|(w, g)| *w -= learning_rate * g);
+        }
+        let finite = steps.iter().fold(true, |all, g| all & g.is_finite())
+            & weights.iter().fold(true, |all, w| all & w.is_finite());
         if !finite && bad.is_none() {
             let is_bad = |i: &usize| !steps[*i].is_finite() || !weights[*i].is_finite();
             bad = (0..BLOCK).find(is_bad).map(|i| block * BLOCK + i);
@@ -146,15 +99,15 @@ fn step_blocks<const INDEX: usize, const FORM: usize>(
 }
 
 /// Halves the blocks until a thread has few enough; the first bad element does not depend on how.
-fn share(slices: Slices, step_loop: StepLoop, settings: &StepSettings<f32>) -> Option<usize> {
+fn share(slices: Slices, work: &OptimizerWork, settings: &StepSettings<f32>) -> Option<usize> {
     let blocks = slices.blocks();
     if blocks <= CHUNK {
-        return step_loop(slices, settings);
+        return step_blocks(slices, work, settings);
     }
     let half = blocks / 2;
     let (left, right) = slices.split_at(half);
     let (left, right) =
-        rayon::join(|| share(left, step_loop, settings), || share(right, step_loop, settings));
+        rayon::join(|| share(left, work, settings), || share(right, work, settings));
     left.or(right.map(|element| half * BLOCK + element))
 }
 
@@ -165,6 +118,9 @@ pub(super) fn optimizer_step(
     settings: &StepSettings<f32>,
     member: &mut Member,
 ) {
+    if settings.updates == 0 {
+        return;
+    }
     let length = work.call.quads as usize * 4;
     let mut parameters = std::mem::take(&mut member.reals[work.parameters]);
     let mut moments = work
@@ -172,7 +128,7 @@ pub(super) fn optimizer_step(
         .map(|id| id.map(|id| std::mem::take(&mut member.reals[id])).unwrap_or_default());
     let slices = Slices {
         gradients: &member.reals[work.gradients][..length],
-        block_settings: &member.reals[work.block_settings][..length / BLOCK * 4],
+        block_settings: &member.reals[work.block_settings][..length / BLOCK * BLOCK_SETTINGS],
         parameters: &mut parameters[..length],
         moments: moments.each_mut().map(|moment| {
             let kept = length.min(moment.len());
@@ -180,9 +136,9 @@ pub(super) fn optimizer_step(
         }),
     };
     let bad = if work.parallel {
-        share(slices, work.step_loop, settings)
+        share(slices, work, settings)
     } else {
-        (work.step_loop)(slices, settings)
+        step_blocks(slices, work, settings)
     };
     member.reals[work.parameters] = parameters;
     for (id, moment) in work.moments.into_iter().zip(moments) {
@@ -209,7 +165,11 @@ fn sum(lanes: [f32; LANES]) -> f32 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-fn block_statistics(weights: &[f32; BLOCK], gradients: &[f32; BLOCK], row: &[f32; 4]) -> [f32; 2] {
+fn block_statistics(
+    weights: &[f32; BLOCK],
+    gradients: &[f32; BLOCK],
+    row: &[f32; BLOCK_SETTINGS],
+) -> [f32; 2] {
     let [l1, l2, ..] = *row;
     let mut squares = [0.0; LANES];
     let mut penalties = [0.0; LANES];
@@ -232,7 +192,7 @@ pub(super) fn gradient_statistics(work: &StatisticsWork, member: &mut Member) {
     let mut partials = std::mem::take(&mut member.reals[work.partials]);
     let weights = &member.reals[work.parameters].as_chunks::<BLOCK>().0[..blocks];
     let gradients = &member.reals[work.gradients].as_chunks::<BLOCK>().0[..blocks];
-    let rows = &member.reals[work.block_settings].as_chunks::<4>().0[..blocks];
+    let rows = &member.reals[work.block_settings].as_chunks::<BLOCK_SETTINGS>().0[..blocks];
     let pairs = &mut partials.as_chunks_mut::<2>().0[..blocks];
     let each = |first: usize, pairs: &mut [[f32; 2]]| {
         for (block, pair) in (first..).zip(pairs) {

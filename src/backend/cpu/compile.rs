@@ -1,20 +1,15 @@
 //! Turns a plan's calls into operations whose buffers are indices: done once, at load.
 
-use super::arena::{self, StepLoop};
 use super::memory::Place;
-use crate::catalog::activation::Functions;
-use crate::catalog::loss::RowLoss;
-use crate::catalog::metric::Term;
+use super::work::{
+    BelowWork, FinishWork, Forward, Input, InputGradientWork, LossWork, Operation, OptimizerWork,
+    ProductWork, StatisticsWork, TwinWork, WeightGradientWork, Work,
+};
 use crate::error::{Error, Result};
 use crate::kernels::Parameters;
-use crate::kernels::dense_forward::DenseForward;
-use crate::kernels::finish_step::FinishStep;
-use crate::kernels::gradient_statistics::{BLOCK, GradientStatistics};
-use crate::kernels::input_gradient::InputGradient;
-use crate::kernels::loss::Loss;
-use crate::kernels::optimizer_step::OptimizerStep;
-use crate::kernels::weight_gradient::WeightGradient;
-use crate::program::{Call, Contents, Plan};
+use crate::kernels::gradient_statistics::BLOCK;
+use crate::kernels::optimizer_step::{BLOCK_SETTINGS, OptimizerStep};
+use crate::program::{Call, Contents, LAYER_WORDS, Plan};
 
 /// Multiplications from which threads share one matrix product. Below it, waking them costs more
 /// than they save (measured at batches of 64 to 256 and widths of 64 to 512).
@@ -22,113 +17,6 @@ const PARALLEL_PRODUCT: usize = 12 << 20;
 
 /// Elements from which threads share a pass over them.
 const PARALLEL_ELEMENTS: usize = 1 << 16;
-
-/// One call, ready to run.
-#[derive(Debug)]
-pub(super) struct Operation {
-    /// The tables of steps and of states.
-    pub steps: usize,
-    pub state: usize,
-    pub work: Work,
-}
-
-#[derive(Debug)]
-pub(super) enum Work {
-    Forward(Forward),
-    WeightGradient(WeightGradientWork),
-    InputGradient(InputGradientWork),
-    Loss(LossWork),
-    Statistics(StatisticsWork),
-    Optimizer(OptimizerWork),
-    Finish(FinishWork),
-}
-
-/// The input of a layer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Input {
-    pub buffer: usize,
-    pub inputs: usize,
-    /// The order that rows are gathered by, and where a member's part of it begins.
-    pub order: Option<(usize, usize)>,
-    /// Whether all members read one data set.
-    pub shared: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Forward {
-    pub call: DenseForward,
-    pub activation: Functions<f32>,
-    pub input: Input,
-    pub layers: usize,
-    pub parameters: usize,
-    pub output: usize,
-    pub pre_activation: Option<usize>,
-    pub parallel: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct WeightGradientWork {
-    pub call: WeightGradient,
-    pub input: Input,
-    pub delta: usize,
-    pub gradients: usize,
-    pub parallel: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct InputGradientWork {
-    pub call: InputGradient,
-    pub activation: Functions<f32>,
-    pub layers: usize,
-    pub delta: usize,
-    pub parameters: usize,
-    pub below: usize,
-    pub pre_activation: Option<usize>,
-    pub delta_below: usize,
-    pub parallel: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct LossWork {
-    pub call: Loss,
-    pub row_loss: RowLoss<f32>,
-    pub terms: Vec<(Term<f32>, usize)>,
-    pub order: Option<(usize, usize)>,
-    pub logits: usize,
-    pub targets: usize,
-    pub delta: usize,
-    pub row_statistics: usize,
-    pub parallel: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct StatisticsWork {
-    pub call: GradientStatistics,
-    pub parameters: usize,
-    pub gradients: usize,
-    pub block_settings: usize,
-    pub partials: usize,
-    pub parallel: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct OptimizerWork {
-    pub call: OptimizerStep,
-    pub step_loop: StepLoop,
-    pub parameters: usize,
-    pub gradients: usize,
-    pub block_settings: usize,
-    pub moments: [Option<usize>; 3],
-    pub parallel: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct FinishWork {
-    pub call: FinishStep,
-    pub row_statistics: usize,
-    pub partials: usize,
-    pub step_log: usize,
-}
 
 /// A plan, ready to run.
 #[derive(Debug)]
@@ -323,23 +211,24 @@ impl Compiler<'_> {
                 })
             }
             Parameters::InputGradient(p) => Work::InputGradient(InputGradientWork {
-                activation: activation()?,
-                layers: self.table(call, "layers", Contents::Layers)?,
+                below: self.below(call, p.below_member_stride)?,
                 delta: self.split(call, "delta", p.delta_member_stride)?,
                 parameters: self.split(call, "parameters", p.parameter_stride)?,
-                below: self.split(call, "below", p.below_member_stride)?,
-                pre_activation: self.kept(call, p.below_member_stride)?,
                 delta_below: self.split(call, "delta_below", p.below_member_stride)?,
                 parallel: self.product_parallel([rows, p.inputs, p.outputs]),
                 call: p,
             }),
             Parameters::Loss(p) => Work::Loss(LossWork {
-                row_loss: call.variants.loss.ok_or_else(|| lacking(call, "loss"))?.single,
+                settings: call.variants.loss.ok_or_else(|| lacking(call, "loss"))?,
+                collected: call
+                    .buffer("collected")
+                    .map(|_| self.split(call, "collected", p.collected_member_stride))
+                    .transpose()?,
                 terms: call
                     .variants
                     .terms
                     .iter()
-                    .map(|row| (row.single, row.width(p.outputs as usize)))
+                    .map(|row| (row.single, row.width(p.targets as usize)))
                     .collect(),
                 order: self.order(call, p.order_stride)?,
                 logits: self.split(call, "logits", p.logits_member_stride)?,
@@ -356,12 +245,24 @@ impl Compiler<'_> {
             Parameters::GradientStatistics(p) => Work::Statistics(StatisticsWork {
                 parameters: self.split(call, "parameters", p.blocks * BLOCK as u32)?,
                 gradients: self.split(call, "gradients", p.blocks * BLOCK as u32)?,
-                block_settings: self.split(call, "block_settings", p.blocks * 4)?,
+                block_settings: self.split(
+                    call,
+                    "block_settings",
+                    p.blocks * BLOCK_SETTINGS as u32,
+                )?,
                 partials: self.split(call, "partials", p.blocks * 2)?,
                 parallel: self.pass_parallel(p.blocks as usize * BLOCK),
                 call: p,
             }),
             Parameters::OptimizerStep(p) => self.optimizer(call, p)?,
+            Parameters::MatrixProduct(p) => Work::Product(ProductWork {
+                left: self.split(call, "left", p.left_member_stride)?,
+                right: self.split(call, "right", p.right_member_stride)?,
+                addend: self.split(call, "addend", p.addend_member_stride)?,
+                product: self.split(call, "product", p.product_member_stride)?,
+                parallel: self.product_parallel([p.rows, p.columns, p.depth]),
+                call: p,
+            }),
             Parameters::FinishStep(p) => Work::Finish(FinishWork {
                 row_statistics: self.split(call, "row_statistics", p.statistics_member_stride)?,
                 partials: if p.partials > 0 {
@@ -372,7 +273,51 @@ impl Compiler<'_> {
                 step_log: self.reals(call, "step_log", Place::Interleaved(p.log_width as usize))?,
                 call: p,
             }),
+            _ => self.twin(call)?,
         })
+    }
+
+    fn below(&mut self, call: &Call, stride: u32) -> Result<BelowWork> {
+        Ok(match call.variants.activation {
+            Some(activation) => BelowWork::Activated {
+                activation: activation.row.single,
+                layers: self.table(call, "layers", Contents::Layers)?,
+                outputs: self.split(call, "below", stride)?,
+                pre_activation: self.kept(call, stride)?,
+            },
+            None => BelowWork::Plain {
+                residual_gradient: match call.buffer("residual_gradient") {
+                    Some(_) => Some(self.split(call, "residual_gradient", stride)?),
+                    None => None,
+                },
+            },
+        })
+    }
+
+    /// A kernel that runs as its twin, each member on its own part of every buffer.
+    fn twin(&mut self, call: &Call) -> Result<Work> {
+        let outputs = call.kernel.outputs();
+        let mut written = Vec::new();
+        for (name, id) in &call.bindings {
+            let spec = &self.plan.buffers[id.0];
+            if spec.contents != Contents::Reals {
+                continue;
+            }
+            let own = spec.words as usize / self.plan.members;
+            self.reals(call, name, Place::Split(own))?;
+            if outputs.contains(name) {
+                written.push((*name, id.0));
+            }
+        }
+        let layers = match call.buffer("layers") {
+            Some(_) => {
+                let table = self.table(call, "layers", Contents::Layers)?;
+                let rows = self.plan.buffers[table].words as usize / LAYER_WORDS;
+                Some((table, rows / self.plan.members))
+            }
+            None => None,
+        };
+        Ok(Work::Twin(TwinWork { call: call.clone(), layers, written }))
     }
 
     fn optimizer(&mut self, call: &Call, p: OptimizerStep) -> Result<Work> {
@@ -385,11 +330,15 @@ impl Compiler<'_> {
             }
         }
         Ok(Work::Optimizer(OptimizerWork {
-            step_loop: arena::step_loop(row, form)
-                .ok_or_else(|| lacking(call, "loop for this optimizer"))?,
+            step: row.block,
+            form,
             parameters: self.split(call, "parameters", stride)?,
             gradients: self.split(call, "gradients", stride)?,
-            block_settings: self.split(call, "block_settings", stride / BLOCK as u32 * 4)?,
+            block_settings: self.split(
+                call,
+                "block_settings",
+                stride / BLOCK as u32 * BLOCK_SETTINGS as u32,
+            )?,
             moments,
             parallel: self.pass_parallel(stride as usize),
             call: p,

@@ -2,10 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::compile::{Forward, Input, InputGradientWork, LossWork, WeightGradientWork};
 use super::memory::{Member, Tables};
-use super::product::{Matrix, product};
+use super::product::{Matrix, Output, product};
+use super::work::{BelowWork, Forward, Input, InputGradientWork, LossWork, WeightGradientWork};
+use crate::catalog::activation::Functions;
 use crate::kernels::dropout_scale;
+use crate::kernels::loss::LossFunctions;
 use crate::program::{LayerSettings, StepSettings};
 
 /// Elements of a row block: what a pass keeps in the cache, and a thread takes at a time.
@@ -100,14 +102,16 @@ pub(super) fn dense_forward(
         [member.index * call.layer_stride as usize + call.layer as usize];
     let drops = call.dropout == 1 && layer.drop_below != 0;
 
+    let sums = match &mut kept {
+        Some(kept) => &mut kept[..rows * outputs],
+        None => &mut *y,
+    };
     product(
-        match &mut kept {
-            Some(kept) => &mut kept[..rows * outputs],
-            None => y,
-        },
+        Output::row_major(sums, outputs, false),
         [rows, outputs, inputs],
         Matrix::row_major(batch, inputs),
         Matrix::transposed(weights, inputs),
+        1.0,
         work.parallel,
     );
     let length = block_rows(outputs) * outputs;
@@ -121,7 +125,7 @@ pub(super) fn dense_forward(
     let activate = |first: usize, y: &mut [f32]| {
         (work.activation.act_slice)(y, [call.alpha, call.beta]);
         if drops {
-            drop_elements(y, first as u32, layer, settings.step);
+            drop_elements(y, first as u32, layer, settings.batch);
         }
     };
     let plain = |(block, y): (usize, &mut [f32])| {
@@ -153,9 +157,9 @@ pub(super) fn dense_forward(
 }
 
 /// Multiplies elements by their mask; `first` is the place of the first in its member's batch.
-fn drop_elements(y: &mut [f32], first: u32, layer: &LayerSettings, step: u32) {
+fn drop_elements(y: &mut [f32], first: u32, layer: &LayerSettings, batch: u32) {
     for (element, y) in (first..).zip(y) {
-        *y *= dropout_scale(layer, element, step);
+        *y *= dropout_scale(layer, element, batch);
     }
 }
 
@@ -173,15 +177,20 @@ pub(super) fn weight_gradient(
     let mut gradients = std::mem::take(&mut member.reals[work.gradients]);
     let batch = batch_of(&work.input, tables, settings, member);
     let delta = &member.reals[work.delta][..rows * outputs];
+    let adds = settings.accumulates == 1;
+    let weights = &mut gradients[call.weight_offset as usize..][..outputs * inputs];
     product(
-        &mut gradients[call.weight_offset as usize..][..outputs * inputs],
+        Output::row_major(weights, inputs, adds),
         [outputs, inputs, rows],
         Matrix::transposed(delta, outputs),
         Matrix::row_major(batch, inputs),
+        1.0,
         work.parallel,
     );
     let biases = &mut gradients[call.bias_offset as usize..][..outputs];
-    biases.fill(0.0);
+    if !adds {
+        biases.fill(0.0);
+    }
     for row in delta.chunks_exact(outputs) {
         for (sum, d) in biases.iter_mut().zip(row) {
             *sum += d;
@@ -203,44 +212,57 @@ pub(super) fn input_gradient(
     let length = rows * inputs;
     let mut result = std::mem::take(&mut member.reals[work.delta_below]);
     let d = &mut result[..length];
+    let round = match work.below {
+        BelowWork::Plain { residual_gradient: Some(id) } => Some(&member.reals[id][..length]),
+        _ => None,
+    };
+    if let Some(round) = round {
+        d.copy_from_slice(round);
+    }
     product(
-        d,
+        Output::row_major(d, inputs, round.is_some()),
         [rows, inputs, outputs],
         Matrix::row_major(&member.reals[work.delta][..rows * outputs], outputs),
         Matrix::row_major(
             &member.reals[work.parameters][call.weight_offset as usize..][..outputs * inputs],
             inputs,
         ),
+        1.0,
         work.parallel,
     );
-    let layer = &tables.layers[work.layers]
-        [member.index * call.layer_stride as usize + call.layer as usize];
-    let below = &member.reals[work.below][..length];
-    let kept = work.pre_activation.map(|id| &member.reals[id][..length]);
-    let block = block_rows(inputs) * inputs;
-    let each = |(at, d): (usize, &mut [f32])| {
-        let first = at * block;
-        let y = &below[first..first + d.len()];
-        let x = kept.map_or(&[][..], |kept| &kept[first..first + d.len()]);
-        if layer.drop_below == 0 {
-            (work.activation.act_grad_slice)(d, x, y, [call.alpha, call.beta]);
+    if let BelowWork::Activated { activation, layers, outputs, pre_activation } = &work.below {
+        let layer = &tables.layers[*layers]
+            [member.index * call.layer_stride as usize + call.layer as usize];
+        let below = &member.reals[*outputs][..length];
+        let kept = pre_activation.map(|id| &member.reals[id][..length]);
+        let block = block_rows(inputs) * inputs;
+        let p = [call.alpha, call.beta];
+        let each = |(at, d): (usize, &mut [f32])| {
+            let first = at * block;
+            let y = &below[first..first + d.len()];
+            let x = kept.map_or(&[][..], |kept| &kept[first..first + d.len()]);
+            if layer.drop_below == 0 {
+                (activation.act_grad_slice)(d, x, y, p);
+            } else {
+                masked_gradient(activation, p, layer, settings.batch, first, d, x, y);
+            }
+        };
+        if work.parallel {
+            d.par_chunks_mut(block).enumerate().for_each(each);
         } else {
-            masked_gradient(work, layer, settings.step, first, d, x, y);
+            d.chunks_mut(block).enumerate().for_each(each);
         }
-    };
-    if work.parallel {
-        d.par_chunks_mut(block).enumerate().for_each(each);
-    } else {
-        d.chunks_mut(block).enumerate().for_each(each);
     }
     member.reals[work.delta_below] = result;
 }
 
 /// The part of `input_gradient` after the product, where the layer below drops elements.
+#[allow(clippy::too_many_arguments)] // the pieces of a block, all of one length
 fn masked_gradient(
-    work: &InputGradientWork,
+    activation: &Functions<f32>,
+    p: [f32; 2],
     layer: &LayerSettings,
-    step: u32,
+    batch: u32,
     first: usize,
     d: &mut [f32],
     x: &[f32],
@@ -253,14 +275,14 @@ fn masked_gradient(
         let x = if x.is_empty() { x } else { &x[from..from + d.len()] };
         let (scales, outputs) = (&mut scales[..d.len()], &mut outputs[..d.len()]);
         for (element, scale) in ((first + from) as u32..).zip(&mut *scales) {
-            *scale = dropout_scale(layer, element, step);
+            *scale = dropout_scale(layer, element, batch);
         }
         for (((d, output), y), scale) in d.iter_mut().zip(&mut *outputs).zip(y).zip(&*scales) {
             // `y` is the output after dropout; the derivative wants it before.
             *output = if *scale == 0.0 { 0.0 } else { y / scale };
             *d *= scale;
         }
-        (work.activation.act_grad_slice)(d, x, outputs, [work.call.alpha, work.call.beta]);
+        (activation.act_grad_slice)(d, x, outputs, p);
         for (d, scale) in d.iter_mut().zip(&*scales) {
             *d = if *scale == 0.0 { 0.0 } else { *d };
         }
@@ -281,27 +303,29 @@ pub(super) fn loss(
     let statistics = call.statistics as usize;
     let trains = call.training == 1;
     let order = work.order.map(|order| order_of(tables, order, settings, member.index));
-    let share = 1.0 / settings.rows as f32;
     let mut delta = if trains { std::mem::take(&mut member.reals[work.delta]) } else { Vec::new() };
     let mut rows_of_statistics = std::mem::take(&mut member.reals[work.row_statistics]);
+    if let Some(id) = work.collected {
+        let mut collected = std::mem::take(&mut member.reals[id]);
+        let logits = &member.reals[work.logits][..rows * outputs];
+        collected[settings.position as usize * outputs..][..rows * outputs].copy_from_slice(logits);
+        member.reals[id] = collected;
+    }
     let logits = &member.reals[work.logits][..rows * outputs];
     let targets = tables.reals[work.targets].values();
+    let functions = LossFunctions {
+        row_loss: work.settings.row.single,
+        parameters: [call.parameter0, call.parameter1, call.parameter2],
+        exponential: work.settings.predicts_exponentials(),
+        terms: &work.terms,
+    };
 
     let one = |row: usize, delta: &mut [f32], statistics: &mut [f32]| {
-        let place = order.map_or(row, |order| order[row] as usize);
+        let place = order.map_or(row, |order| order[row] as usize) * call.target_stride as usize;
         let z = &logits[row * outputs..(row + 1) * outputs];
-        let y = &targets[place * width..(place + 1) * width];
-        statistics[0] = (work.row_loss)(z, y, delta);
-        for d in delta {
-            *d *= share;
-        }
-        let mut at = 1;
-        for (term, width) in &work.terms {
-            for unit in 0..*width {
-                statistics[at] = term(z, y, unit);
-                at += 1;
-            }
-        }
+        let y = &targets[place..place + width];
+        let weight = if call.weighted == 1 { targets[place + width] } else { 1.0 };
+        functions.row(z, y, weight, settings.share, delta, statistics);
     };
     let taken = &mut rows_of_statistics[..rows * statistics];
     let deltas = if trains { &mut delta[..rows * outputs] } else { &mut [] };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::program::{
-    BufferId, BufferSpec, Contents, LayerSettings, MemberState, NONE, Plan, StepSettings,
+    BufferId, BufferSpec, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Plan,
+    STEP_WORDS, StepSettings,
 };
 
 /// How the elements of a buffer of reals are spread.
@@ -89,11 +90,11 @@ impl Memory {
             words: all.clone().map(|i| vec![0; of(i, Contents::Words, 1)]).collect(),
             steps: all
                 .clone()
-                .map(|i| vec![StepSettings::default(); of(i, Contents::Steps, 16)])
+                .map(|i| vec![StepSettings::default(); of(i, Contents::Steps, STEP_WORDS)])
                 .collect(),
             layers: all
                 .clone()
-                .map(|i| vec![LayerSettings::default(); of(i, Contents::Layers, 4)])
+                .map(|i| vec![LayerSettings::default(); of(i, Contents::Layers, LAYER_WORDS)])
                 .collect(),
         };
         let length = |i: usize, member: usize| match places[i] {
@@ -221,7 +222,7 @@ impl Memory {
     }
 
     pub fn write_steps(&mut self, buffer: BufferId, values: &[StepSettings<f64>]) -> Result<()> {
-        self.check(buffer, Contents::Steps, values.len(), 16)?;
+        self.check(buffer, Contents::Steps, values.len(), STEP_WORDS)?;
         for (to, from) in self.tables.steps[buffer.0].iter_mut().zip(values) {
             *to = from.to();
         }
@@ -229,7 +230,7 @@ impl Memory {
     }
 
     pub fn write_layers(&mut self, buffer: BufferId, values: &[LayerSettings]) -> Result<()> {
-        self.check(buffer, Contents::Layers, values.len(), 4)?;
+        self.check(buffer, Contents::Layers, values.len(), LAYER_WORDS)?;
         self.tables.layers[buffer.0][..values.len()].copy_from_slice(values);
         Ok(())
     }

@@ -8,21 +8,26 @@
 mod arena;
 mod compile;
 mod layers;
+mod matrices;
 mod memory;
 mod product;
+mod work;
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::twins::{Bound, run_twin};
 use super::{Backend, Capacity, Contained, Counters, DeviceDescription, Executor};
 use crate::error::{Error, Result};
+use crate::kernels::Step;
 use crate::kernels::finish_step::FinishStep;
 use crate::program::{
     BufferId, Contents, LayerSettings, MemberState, NONE, Plan, ProgramId, StepSettings,
 };
-use compile::{FinishWork, Operation, Work, compile};
+use compile::compile;
 use memory::{Member, Memory, Tables};
+use work::{FinishWork, Operation, TwinWork, Work};
 
 /// The backend of this machine's processor.
 #[derive(Debug)]
@@ -137,7 +142,8 @@ impl Operation {
             Work::Loss(work) => work.parallel,
             Work::Statistics(work) => work.parallel,
             Work::Optimizer(work) => work.parallel,
-            Work::Finish(_) => false,
+            Work::Product(work) => work.parallel,
+            Work::Finish(_) | Work::Twin(_) => false,
         }
     }
 
@@ -157,6 +163,8 @@ impl Operation {
             Work::Statistics(work) => arena::gradient_statistics(work, member),
             Work::Optimizer(work) => arena::optimizer_step(work, self.state, settings, member),
             Work::Finish(work) => finish_step(work, self.state, settings, member),
+            Work::Product(work) => matrices::matrix_product(work, settings, member),
+            Work::Twin(work) => return twin(work, self.state, tables, settings, member),
         }
         Ok(())
     }
@@ -192,6 +200,44 @@ fn finish_step(work: &FinishWork, state: usize, settings: &StepSettings<f32>, me
             state.bad_step = settings.step;
         }
     }
+}
+
+/// Runs a call as its kernel's twin. Each member has a part of its own of every buffer, so to the
+/// twin it is member 0.
+fn twin(
+    work: &TwinWork,
+    state: usize,
+    tables: &Tables,
+    settings: &StepSettings<f32>,
+    member: &mut Member,
+) -> Result<()> {
+    let mut taken: Vec<(&'static str, usize, Vec<f32>)> = work
+        .written
+        .iter()
+        .map(|(name, id)| (*name, *id, std::mem::take(&mut member.reals[*id])))
+        .collect();
+    let mut own_state = member.states[state];
+    let layers = match work.layers {
+        Some((table, count)) => &tables.layers[table][member.index * count..][..count],
+        None => &[],
+    };
+    let mut written: Vec<(&'static str, &mut [f32])> =
+        taken.iter_mut().map(|(name, _, values)| (*name, values.as_mut_slice())).collect();
+    let reals = &member.reals;
+    let done = run_twin(&mut Bound {
+        call: &work.call,
+        step: Step { member: 0, settings: *settings, order: None },
+        layers,
+        reals: &|id| Ok(reals[id.0].as_slice()),
+        words: &|id| Ok(tables.words[id.0].as_slice()),
+        written: &mut written,
+        state: &mut own_state,
+    });
+    for (_, id, values) in taken {
+        member.reals[id] = values;
+    }
+    member.states[state] = own_state;
+    done
 }
 
 #[derive(Debug)]

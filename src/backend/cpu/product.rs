@@ -31,7 +31,27 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `out` [rows, columns], row-major, = `a` [rows, depth] times `b` [depth, columns].
+/// Where a product goes.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    /// Where it lies.
+    pub values: &'a mut [f32],
+    /// Elements between rows.
+    pub row_stride: usize,
+    /// Elements between columns.
+    pub column_stride: usize,
+    /// Whether it is added to what is there.
+    pub adds: bool,
+}
+
+impl<'a> Output<'a> {
+    /// Rows one after the other, `columns` elements each.
+    pub fn row_major(values: &'a mut [f32], columns: usize, adds: bool) -> Self {
+        Self { values, row_stride: columns, column_stride: 1, adds }
+    }
+}
+
+/// `out` [rows, columns] = `scale` `a` [rows, depth] times `b` [depth, columns].
 ///
 /// The sum over the depth has one order whatever the number of threads: threads share rows and
 /// columns of `out` alone.
@@ -39,35 +59,39 @@ impl<'a> Matrix<'a> {
 /// # Panics
 /// When a matrix does not lie within its slice.
 pub(super) fn product(
-    out: &mut [f32],
+    out: Output,
     [rows, columns, depth]: [usize; 3],
     a: Matrix,
     b: Matrix,
+    scale: f32,
     parallel: bool,
 ) {
-    assert!(out.len() >= rows * columns, "the output is too short");
+    let place =
+        Matrix { values: out.values, row_stride: out.row_stride, column_stride: out.column_stride };
+    assert!(place.holds(rows, columns), "the output is too short");
     assert!(a.holds(rows, depth) && b.holds(depth, columns), "an operand is too short");
     let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
     // SAFETY: the assertions above keep every element that these sizes and strides reach within
     // the three slices; strides are below their lengths and so fit isize; `out` is borrowed
-    // mutably, so it overlaps neither operand; f32 has no invalid bits.
+    // mutably, so it overlaps neither operand; its strides put no two elements in one place, as
+    // one of them is 1 and the other at least a row or a column long; f32 has no invalid bits.
     unsafe {
         gemm::gemm(
             rows,
             columns,
             depth,
-            out.as_mut_ptr(),
-            1,
-            columns as isize,
-            false,
+            out.values.as_mut_ptr(),
+            out.column_stride as isize,
+            out.row_stride as isize,
+            out.adds,
             a.values.as_ptr(),
             a.column_stride as isize,
             a.row_stride as isize,
             b.values.as_ptr(),
             b.column_stride as isize,
             b.row_stride as isize,
-            0.0,
             1.0,
+            scale,
             false,
             false,
             false,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::catalog::loss::Shape;
 use crate::kernels::Kernel;
 use crate::program::Call;
 
@@ -38,30 +39,65 @@ macro_rules! shader {
 }
 
 /// The files that are no variant of a catalogue table, by their path in `shaders/`.
-pub static FILES: [(&str, &str); 23] = [
+pub static FILES: &[(&str, &str)] = &[
     shader!("shared/step.wgsl"),
     shader!("shared/state_read.wgsl"),
     shader!("shared/state_write.wgsl"),
     shader!("shared/finite.wgsl"),
     shader!("shared/log1p.wgsl"),
+    shader!("shared/exp.wgsl"),
+    shader!("shared/normal.wgsl"),
+    shader!("shared/log1p_ratio.wgsl"),
     shader!("shared/threefry.wgsl"),
     shader!("shared/dropout.wgsl"),
+    shader!("shared/noise.wgsl"),
+    shader!("shared/slopes.wgsl"),
+    shader!("shared/sum_lanes.wgsl"),
     shader!("shared/rows_gathered.wgsl"),
     shader!("shared/rows_direct.wgsl"),
     shader!("shared/pre_activation_kept.wgsl"),
     shader!("shared/pre_activation_dropped.wgsl"),
     shader!("shared/pre_activation_read.wgsl"),
     shader!("shared/pre_activation_absent.wgsl"),
+    shader!("shared/delta_activated.wgsl"),
+    shader!("shared/delta_plain.wgsl"),
+    shader!("shared/residual_read.wgsl"),
+    shader!("shared/residual_absent.wgsl"),
+    shader!("shared/residual_gradient_kept.wgsl"),
+    shader!("shared/residual_gradient_dropped.wgsl"),
+    shader!("shared/residual_gradient_read.wgsl"),
+    shader!("shared/residual_gradient_absent.wgsl"),
+    shader!("shared/elementwise_loss.wgsl"),
+    shader!("shared/softmax_loss.wgsl"),
+    shader!("shared/outputs_collected.wgsl"),
+    shader!("shared/outputs_dropped.wgsl"),
+    shader!("shared/prediction_plain.wgsl"),
+    shader!("shared/prediction_exponential.wgsl"),
     shader!("shared/store_rows.wgsl"),
-    shader!("dense_forward.wgsl"),
-    shader!("weight_gradient.wgsl"),
-    shader!("input_gradient.wgsl"),
-    shader!("loss.wgsl"),
-    shader!("gradient_statistics.wgsl"),
-    shader!("optimizer_step.wgsl"),
-    shader!("finish_step.wgsl"),
     shader!("matmul_direct.wgsl"),
     shader!("matmul_tiled.wgsl"),
+    shader!("dense_forward.wgsl"),
+    shader!("normalize.wgsl"),
+    shader!("layer_output.wgsl"),
+    shader!("row_activation.wgsl"),
+    shader!("loss.wgsl"),
+    shader!("row_activation_gradient.wgsl"),
+    shader!("slope_gradient.wgsl"),
+    shader!("layer_gradient.wgsl"),
+    shader!("scale_gradient.wgsl"),
+    shader!("normalize_gradient.wgsl"),
+    shader!("weight_gradient.wgsl"),
+    shader!("input_gradient.wgsl"),
+    shader!("gradient_statistics.wgsl"),
+    shader!("norm_factors.wgsl"),
+    shader!("clip_gradients.wgsl"),
+    shader!("muon_momentum.wgsl"),
+    shader!("muon_scale.wgsl"),
+    shader!("matrix_product.wgsl"),
+    shader!("optimizer_step.wgsl"),
+    shader!("max_norm.wgsl"),
+    shader!("average_parameters.wgsl"),
+    shader!("finish_step.wgsl"),
 ];
 
 /// A source on its way.
@@ -89,40 +125,8 @@ pub fn compose(call: &Call, tile: Tile) -> String {
         Kernel::Loss | Kernel::OptimizerStep | Kernel::FinishStep => "shared/state_write.wgsl",
         _ => "shared/state_read.wgsl",
     });
-    if matches!(call.kernel, Kernel::DenseForward | Kernel::InputGradient) {
-        source.file("shared/threefry.wgsl");
-        source.file("shared/dropout.wgsl");
-    }
-    if matches!(call.kernel, Kernel::DenseForward | Kernel::WeightGradient | Kernel::Loss) {
-        let gathered = call.variants.gathered;
-        source.file(if gathered { "shared/rows_gathered.wgsl" } else { "shared/rows_direct.wgsl" });
-    }
-    let kept = call.buffer("pre_activation").is_some();
-    match (call.kernel, kept) {
-        (Kernel::DenseForward, true) => source.file("shared/pre_activation_kept.wgsl"),
-        (Kernel::DenseForward, false) => source.file("shared/pre_activation_dropped.wgsl"),
-        (Kernel::InputGradient, true) => source.file("shared/pre_activation_read.wgsl"),
-        (Kernel::InputGradient, false) => source.file("shared/pre_activation_absent.wgsl"),
-        _ => {}
-    }
-    if let Some(activation) = call.variants.activation {
-        source.text(activation.row.wgsl);
-    }
-    if matches!(call.kernel, Kernel::Loss | Kernel::OptimizerStep) {
-        source.file("shared/finite.wgsl");
-    }
-    if let Some(loss) = call.variants.loss {
-        source.file("shared/log1p.wgsl");
-        source.text(loss.wgsl);
-        for term in &call.variants.terms {
-            source.text(term.wgsl);
-        }
-        source.text(&write_metrics(call));
-    }
-    if let Some((optimizer, form)) = call.variants.optimizer {
-        source.text(&form.wgsl());
-        source.text(optimizer.wgsl);
-    }
+    fragments(call, &mut source);
+    variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
     if call.kernel.is_matmul() {
         source.file("shared/store_rows.wgsl");
@@ -139,12 +143,105 @@ pub fn compose(call: &Call, tile: Tile) -> String {
     source.0
 }
 
+/// The shared fragments that a kernel is made of, by what the call binds.
+fn fragments(call: &Call, source: &mut Source) {
+    let binds = |name: &str| call.buffer(name).is_some();
+    let mut either = |condition: bool, yes: &str, no: &str| {
+        source.file(&format!("shared/{}.wgsl", if condition { yes } else { no }));
+    };
+    let plain_delta = call.kernel == Kernel::InputGradient && call.variants.activation.is_none();
+    let masks = matches!(
+        call.kernel,
+        Kernel::DenseForward
+            | Kernel::InputGradient
+            | Kernel::LayerOutput
+            | Kernel::LayerGradient
+            | Kernel::SlopeGradient
+    );
+    if masks && !plain_delta {
+        either(true, "threefry", "");
+        either(true, "dropout", "");
+    }
+    match call.kernel {
+        Kernel::DenseForward => {
+            either(call.variants.gathered, "rows_gathered", "rows_direct");
+            either(binds("pre_activation"), "pre_activation_kept", "pre_activation_dropped");
+        }
+        Kernel::WeightGradient => either(call.variants.gathered, "rows_gathered", "rows_direct"),
+        Kernel::InputGradient if plain_delta => {
+            either(true, "delta_plain", "");
+            let round = binds("residual_gradient");
+            either(round, "residual_gradient_read", "residual_gradient_absent");
+        }
+        Kernel::InputGradient => {
+            either(true, "delta_activated", "");
+            either(binds("pre_activation"), "pre_activation_read", "pre_activation_absent");
+        }
+        Kernel::LayerOutput => {
+            either(true, "noise", "");
+            either(true, "slopes", "");
+            either(binds("residual"), "residual_read", "residual_absent");
+        }
+        Kernel::LayerGradient => {
+            either(true, "slopes", "");
+            let round = binds("residual_gradient");
+            either(round, "residual_gradient_kept", "residual_gradient_dropped");
+        }
+        Kernel::Loss => {
+            either(call.variants.gathered, "rows_gathered", "rows_direct");
+            either(true, "finite", "");
+            either(true, "log1p", "");
+            either(binds("collected"), "outputs_collected", "outputs_dropped");
+        }
+        Kernel::OptimizerStep | Kernel::ClipGradients => either(true, "finite", ""),
+        Kernel::SlopeGradient | Kernel::NormFactors | Kernel::MaxNorm => {
+            either(true, "sum_lanes", "");
+        }
+        _ => {}
+    }
+}
+
+/// The files of the call's variants.
+fn variants(call: &Call, source: &mut Source) {
+    if let Some(activation) = call.variants.activation {
+        activation.row.shared.iter().for_each(|name| source.file(name));
+        source.text(activation.row.wgsl);
+    }
+    if let Some(row) = call.variants.row_activation {
+        source.text(row.wgsl);
+    }
+    if let Some(row) = call.variants.normalization {
+        source.text(row.wgsl);
+    }
+    if let Some(loss) = call.variants.loss {
+        match loss.row.shape {
+            Shape::Elementwise => source.file("shared/elementwise_loss.wgsl"),
+            Shape::Softmax => source.file("shared/softmax_loss.wgsl"),
+            Shape::Row => {}
+        }
+        source.text(loss.row.wgsl);
+        source.file(if loss.predicts_exponentials() {
+            "shared/prediction_exponential.wgsl"
+        } else {
+            "shared/prediction_plain.wgsl"
+        });
+        for term in &call.variants.terms {
+            source.text(term.wgsl);
+        }
+        source.text(&write_metrics(call));
+    }
+    if let Some((optimizer, form)) = call.variants.optimizer {
+        source.text(&form.wgsl());
+        source.text(optimizer.wgsl);
+    }
+}
+
 /// The function that writes a row's metric terms behind its loss.
 fn write_metrics(call: &Call) -> String {
     let mut text =
         "fn write_metrics(statistics_at: u32, logits_at: u32, targets_at: u32) {\n    var at = statistics_at + 1u;\n".to_owned();
     for term in &call.variants.terms {
-        let count = if term.per_output { "call.outputs" } else { "1u" };
+        let count = if term.per_output { "call.targets" } else { "1u" };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -160,17 +257,26 @@ fn write_metrics(call: &Call) -> String {
 pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
     let [columns, rows, members] = call.extent;
     match call.kernel {
-        Kernel::DenseForward | Kernel::WeightGradient | Kernel::InputGradient => {
+        kernel if kernel.is_matmul() => {
             let (tile_columns, tile_rows) = tile.results();
             [columns.div_ceil(tile_columns), rows.div_ceil(tile_rows), members]
         }
         Kernel::Loss => [rows.div_ceil(64), 1, members],
-        Kernel::GradientStatistics | Kernel::OptimizerStep => {
+        // An item a workgroup; the kernel strides over what is past the limit, or has few.
+        Kernel::NormFactors => [columns, 1, members],
+        Kernel::MaxNorm | Kernel::SlopeGradient => [columns.min(limit), 1, members],
+        Kernel::FinishStep => [1, 1, members],
+        // An item an invocation.
+        Kernel::Normalize
+        | Kernel::NormalizeGradient
+        | Kernel::ScaleGradient
+        | Kernel::RowActivation
+        | Kernel::RowActivationGradient => [columns.div_ceil(64), 1, members],
+        _ => {
             // Folded over x and y; the kernel puts the index together again.
             let groups = columns.div_ceil(64);
             let high = groups.div_ceil(limit);
             [groups.div_ceil(high), high, members]
         }
-        Kernel::FinishStep => [1, 1, members],
     }
 }
