@@ -2,9 +2,12 @@
 //! schema, the shaders' sources and the common tests all come out of them.
 
 pub mod activation;
+pub mod describe;
 pub mod initializer;
 pub mod loss;
 pub mod metric;
+pub mod normalization;
 pub mod optimizer;
 pub mod parameter;
+pub mod row_activation;
 pub mod schedule;

@@ -26,6 +26,8 @@ pub enum Range {
     AboveOne,
     /// A whole number from 1 on.
     Count,
+    /// true or false, held as 1 or 0.
+    Flag,
 }
 
 impl Range {
@@ -42,6 +44,7 @@ impl Range {
             Self::FromOne => x >= 1.0,
             Self::AboveOne => x > 1.0,
             Self::Count => x >= 1.0 && x.fract() == 0.0 && x <= f64::from(u32::MAX),
+            Self::Flag => x == 0.0 || x == 1.0,
         };
         // The device works in f32, where 1 - 1e-9 is 1: the range must hold there too.
         let single = f64::from(value as f32);
@@ -61,6 +64,7 @@ impl Range {
             Self::FromOne => "a number, 1 or more",
             Self::AboveOne => "a number above 1",
             Self::Count => "a whole number from 1 to 4294967295",
+            Self::Flag => "true or false",
         }
     }
 }
@@ -78,6 +82,8 @@ pub struct Parameter {
     pub range: Range,
     /// What it is.
     pub description: &'static str,
+    /// Whether it must be above the parameter before it.
+    pub above_previous: bool,
 }
 
 impl Parameter {
@@ -88,12 +94,17 @@ impl Parameter {
         range: Range,
         description: &'static str,
     ) -> Self {
-        Self { name, torch: default, keras: default, range, description }
+        Self { name, torch: default, keras: default, range, description, above_previous: false }
     }
 
     /// The parameter with another default in Keras' convention.
     pub const fn keras(self, default: f64) -> Self {
         Self { keras: default, ..self }
+    }
+
+    /// The parameter, which must be above the one before it.
+    pub const fn above_previous(self) -> Self {
+        Self { above_previous: true, ..self }
     }
 
     /// The default in a convention.

@@ -1,10 +1,25 @@
 //! The catalog's tables as a config sees them: names, and the keys that each takes.
 
 use super::named::{Catalog, Key, KeyKind, Variant};
-use crate::catalog::{activation, initializer, loss, optimizer, schedule};
+use super::schedule::WARMUP;
+use crate::catalog::parameter::{Parameter, Range};
+use crate::catalog::schedule::ScheduleKey;
+use crate::catalog::{
+    activation, initializer, loss, normalization, optimizer, row_activation, schedule,
+};
 
 const fn number(name: &'static str, description: &'static str) -> Key {
     Key { name, kind: KeyKind::Number, description }
+}
+
+/// The key of a parameter.
+fn key(parameter: &Parameter) -> Key {
+    let kind = match parameter.range {
+        Range::Flag => KeyKind::Flag,
+        Range::Count => KeyKind::Whole,
+        _ => KeyKind::Number,
+    };
+    Key { name: parameter.name, kind, description: parameter.description }
 }
 
 /// Activations of hidden layers.
@@ -21,7 +36,51 @@ impl Catalog for Activations {
             .map(|row| Variant {
                 name: row.name,
                 description: row.formula,
-                keys: row.parameters.iter().map(|p| number(p.name, p.description)).collect(),
+                keys: row.parameters.iter().map(key).collect(),
+            })
+            .collect()
+    }
+}
+
+/// Activations of the output layer: those of hidden layers that learn nothing, and those of rows.
+#[derive(Debug)]
+pub enum OutputActivations {}
+
+impl Catalog for OutputActivations {
+    const KIND: &'static str = "output activation";
+    const DEFAULT: Option<&'static str> = None;
+
+    fn variants() -> Vec<Variant> {
+        let of_elements = activation::ACTIVATIONS.iter().filter(|row| !row.is_learned());
+        let of_elements = of_elements.map(|row| Variant {
+            name: row.name,
+            description: row.formula,
+            keys: row.parameters.iter().map(key).collect(),
+        });
+        let of_rows = row_activation::ROW_ACTIVATIONS.iter().map(|row| Variant {
+            name: row.name,
+            description: row.formula,
+            keys: Vec::new(),
+        });
+        of_elements.chain(of_rows).collect()
+    }
+}
+
+/// Normalisations.
+#[derive(Debug)]
+pub enum Normalizations {}
+
+impl Catalog for Normalizations {
+    const KIND: &'static str = "normalization";
+    const DEFAULT: Option<&'static str> = None;
+
+    fn variants() -> Vec<Variant> {
+        normalization::NORMALIZATIONS
+            .iter()
+            .map(|row| Variant {
+                name: row.name,
+                description: row.formula,
+                keys: row.parameters.iter().map(key).collect(),
             })
             .collect()
     }
@@ -36,12 +95,29 @@ impl Catalog for Initializers {
     const DEFAULT: Option<&'static str> = None;
 
     fn variants() -> Vec<Variant> {
+        let of_file = [
+            Key {
+                name: "file",
+                kind: KeyKind::File,
+                description: "a safetensors file, relative to the config file",
+            },
+            Key {
+                name: "tensor",
+                kind: KeyKind::Text,
+                description: "a tensor of it; left out, the one named as in a model file",
+            },
+        ];
         initializer::INITIALIZERS
             .iter()
             .map(|row| Variant {
                 name: row.name,
                 description: row.formula,
-                keys: row.parameters.iter().map(|p| number(p.name, p.description)).collect(),
+                keys: row
+                    .parameters
+                    .iter()
+                    .map(|p| number(p.name, p.description))
+                    .chain(of_file.into_iter().filter(|_| row.from_file))
+                    .collect(),
             })
             .collect()
     }
@@ -63,7 +139,7 @@ impl Catalog for Losses {
         let rows = loss::LOSSES.iter().map(|row| Variant {
             name: row.name,
             description: row.formula,
-            keys: Vec::new(),
+            keys: row.parameters.iter().map(key).collect(),
         });
         std::iter::once(auto).chain(rows).collect()
     }
@@ -78,28 +154,54 @@ impl Catalog for Schedules {
     const DEFAULT: Option<&'static str> = Some("constant");
 
     fn variants() -> Vec<Variant> {
-        let warmup = [
-            Key {
-                name: "warmup_steps",
-                kind: KeyKind::Whole,
-                description: "steps in which the rate rises from 0; 0 when left out",
-            },
-            number("warmup_epochs", "the same in epochs, in place of warmup_steps"),
-        ];
         schedule::SCHEDULES
             .iter()
             .map(|row| Variant {
                 name: row.name,
                 description: row.formula,
                 keys: row
-                    .parameter
+                    .keys
                     .iter()
-                    .map(|p| number(p.name, p.description))
-                    .chain(warmup)
+                    .flat_map(schedule_keys)
+                    .chain(length_keys(WARMUP, "how long the rate rises; left out, 0 (noam: 4000)"))
                     .collect(),
             })
             .collect()
     }
+}
+
+fn schedule_keys(key: &ScheduleKey) -> Vec<Key> {
+    let one = |name, kind, description| vec![Key { name, kind, description }];
+    match *key {
+        ScheduleKey::Number(p) => one(p.name, KeyKind::Number, p.description),
+        ScheduleKey::Whole { name, description, .. } => one(name, KeyKind::Whole, description),
+        ScheduleKey::Flag { name, description, .. } => one(name, KeyKind::Flag, description),
+        ScheduleKey::Choice { name, names, description, .. } => {
+            one(name, KeyKind::OneOf(names), description)
+        }
+        ScheduleKey::Length { steps, epochs, description, .. } => {
+            length_keys((steps, epochs), description).into()
+        }
+        ScheduleKey::Points { steps, epochs, description, .. } => vec![
+            Key { name: steps, kind: KeyKind::Wholes, description },
+            Key { name: epochs, kind: KeyKind::Numbers, ..in_epochs(epochs) },
+        ],
+        ScheduleKey::Rates { name, description, .. } => one(name, KeyKind::Numbers, description),
+        ScheduleKey::Monitor => one(
+            "monitor",
+            KeyKind::Text,
+            "what is watched: `loss` or a metric, of the validation set with `val_` before it",
+        ),
+    }
+}
+
+/// A length's keys, in steps and in epochs.
+fn length_keys(names: (&'static str, &'static str), description: &'static str) -> [Key; 2] {
+    [Key { name: names.0, kind: KeyKind::Whole, description }, in_epochs(names.1)]
+}
+
+fn in_epochs(name: &'static str) -> Key {
+    number(name, "the same in epochs, in place of the key in steps")
 }
 
 /// Optimizers.
@@ -109,19 +211,29 @@ pub enum Optimizers {}
 /// Names of the conventions.
 pub(super) const CONVENTIONS: &[&str] = &["torch", "keras"];
 
-/// Keys of all optimizers.
-const OPTIMIZER_KEYS: [Key; 7] = [
-    number("learning_rate", "base learning rate, above 0"),
+/// Keys of all optimizers, beside the learning rate and the weight decay.
+const OPTIMIZER_KEYS: [Key; 5] = [
     Key {
         name: "convention",
         kind: KeyKind::OneOf(CONVENTIONS),
-        description: "whose formulas and defaults: of the optimizer, initialisers and l2",
+        description: "whose formulas and defaults: of the optimizer, layers, initialisers and l2",
     },
-    number("weight_decay", "decoupled weight decay, 0 or more"),
     Key { name: "decay_biases", kind: KeyKind::Flag, description: "whether biases decay too" },
-    Key { name: "clip_norm", kind: KeyKind::ReservedNull, description: "reserved" },
-    Key { name: "clip_value", kind: KeyKind::ReservedNull, description: "reserved" },
-    Key { name: "clip_global_norm", kind: KeyKind::ReservedNull, description: "reserved" },
+    Key {
+        name: "clip_value",
+        kind: KeyKind::NumberOrNull,
+        description: "clips each value of the gradient to this size",
+    },
+    Key {
+        name: "clip_norm",
+        kind: KeyKind::NumberOrNull,
+        description: "scales each tensor's gradient down to this norm",
+    },
+    Key {
+        name: "clip_global_norm",
+        kind: KeyKind::NumberOrNull,
+        description: "scales the whole gradient down to this norm",
+    },
 ];
 
 impl Catalog for Optimizers {
@@ -129,38 +241,29 @@ impl Catalog for Optimizers {
     const DEFAULT: Option<&'static str> = Some("adam");
 
     fn variants() -> Vec<Variant> {
-        let amsgrad =
-            Key { name: "amsgrad", kind: KeyKind::ReservedFalse, description: "reserved" };
+        let adjust = Key {
+            name: "adjust",
+            kind: KeyKind::OneOf(optimizer::muon::Adjust::NAMES),
+            description: "what an orthogonal matrix is multiplied by",
+        };
         optimizer::OPTIMIZERS
             .iter()
             .map(|row| Variant {
                 name: row.name,
                 description: row.formula,
-                keys: OPTIMIZER_KEYS
-                    .into_iter()
-                    .chain(row.keys.iter().map(|name| optimizer_key(name)))
-                    .chain(row.name.starts_with("adam").then_some(amsgrad))
+                keys: row
+                    .parameters
+                    .iter()
+                    .map(key)
+                    .chain(OPTIMIZER_KEYS)
+                    .chain(row.flags.iter().map(|name| flag(name)))
+                    .chain(row.orthogonalises().then_some(adjust))
                     .collect(),
             })
             .collect()
     }
 }
 
-fn optimizer_key(name: &'static str) -> Key {
-    let description = match name {
-        "beta1" => "decay of the mean of gradients, in [0, 1)",
-        "beta2" => "decay of the mean of squared gradients, in [0, 1)",
-        "rho" => "decay of the mean of squared gradients, in [0, 1)",
-        "epsilon" => "added to a denominator, 0 or more",
-        "momentum" => "share of the last step kept, in [0, 1)",
-        "dampening" => "share of the gradient left out of the momentum, in [0, 1]",
-        "nesterov" => "Nesterov's form of momentum",
-        "centered" => "divides by the standard deviation of the gradients",
-        _ => "",
-    };
-    let kind = match name {
-        "nesterov" | "centered" => KeyKind::Flag,
-        _ => KeyKind::Number,
-    };
-    Key { name, kind, description }
+fn flag(name: &'static str) -> Key {
+    Key { name, kind: KeyKind::Flag, description: optimizer::describe_flag(name) }
 }

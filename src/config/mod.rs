@@ -11,27 +11,30 @@ mod parse;
 mod problem;
 mod reserved;
 mod resolved;
+mod schedule;
 mod settings;
 mod sources;
 mod validate;
+mod validate_model;
 mod validate_training;
 mod written;
 
-pub use catalogs::{Activations, Initializers, Losses, Optimizers, Schedules};
+pub use catalogs::{
+    Activations, Initializers, Losses, Normalizations, Optimizers, OutputActivations, Schedules,
+};
 pub use fit::{Monitor, Quantity, TaskSettings};
 pub use named::{Catalog, Key, KeyKind, Named, Variant};
-pub use reserved::{
-    ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedNull, ReservedOne,
-    ReservedPrecision,
-};
+pub use reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedPrecision};
 pub use settings::{
-    EarlyStoppingSettings, LayerSpec, ModelSettings, OptimizerSettings, OutputSpec, Settings,
-    TrainingSettings, l2_gradient_coefficient,
+    AverageSettings, EarlyStoppingSettings, LayerSpec, ModelSettings, OptimizerSettings,
+    OutputActivation, OutputSpec, Settings, TrainingSettings, WeightSettings,
+    l2_gradient_coefficient,
 };
-pub use sources::{PortionConfig, TargetConfig};
+pub use sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
+pub(crate) use validate::refuse_class_weights;
 pub use written::{
-    Config, DataConfig, EarlyStoppingConfig, LayerConfig, LogConfig, Mode, ModelConfig,
-    OutputConfig, TaskConfig, TrainingConfig,
+    AverageConfig, AverageEvery, Config, DataConfig, EarlyStoppingConfig, LayerConfig, LogConfig,
+    Mode, ModelConfig, OutputConfig, TrainingConfig,
 };
 
 #[cfg(test)]

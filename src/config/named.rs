@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 
 use super::locations::join;
 use super::problem::{describe, short, unknown_key};
-use super::reserved::NOT_AVAILABLE;
 use crate::error::{Error, Result, unknown};
 
 /// A table of variants that a config can name.
@@ -36,6 +35,13 @@ pub struct Variant {
     pub keys: Vec<Key>,
 }
 
+impl Variant {
+    /// The keys that must be given.
+    fn required(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().filter(|key| key.kind == KeyKind::File).map(|key| key.name)
+    }
+}
+
 /// A key of a variant.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -56,12 +62,18 @@ pub enum KeyKind {
     Whole,
     /// `true` or `false`.
     Flag,
+    /// A text.
+    Text,
+    /// The name of a file; the key is required.
+    File,
     /// One of these names.
     OneOf(&'static [&'static str]),
-    /// Only `null`, in this version.
-    ReservedNull,
-    /// Only `false`, in this version.
-    ReservedFalse,
+    /// A number, or `null` for none.
+    NumberOrNull,
+    /// A list of numbers.
+    Numbers,
+    /// A list of whole numbers, 0 or more.
+    Wholes,
 }
 
 impl KeyKind {
@@ -70,9 +82,11 @@ impl KeyKind {
             Self::Number => json!({ "type": "number" }),
             Self::Whole => json!({ "type": "integer", "minimum": 0 }),
             Self::Flag => json!({ "type": "boolean" }),
+            Self::Text | Self::File => json!({ "type": "string" }),
             Self::OneOf(names) => json!({ "enum": names }),
-            Self::ReservedNull => json!({ "type": "null" }),
-            Self::ReservedFalse => json!({ "const": false }),
+            Self::NumberOrNull => json!({ "type": ["number", "null"] }),
+            Self::Numbers => json!({ "type": "array", "items": Self::Number.schema() }),
+            Self::Wholes => json!({ "type": "array", "items": Self::Whole.schema() }),
         }
     }
 }
@@ -112,34 +126,44 @@ impl<C: Catalog> Named<C> {
             };
             check_kind(path, key.kind, value)?;
         }
+        for key in variant.required() {
+            if !self.parameters.contains_key(key) {
+                let problem = "the key is required and not given";
+                return Err(Error::config(join(path, key), problem)
+                    .with_help(format!("write {{\"name\": \"{}\", \"{key}\": ...}}", self.name)));
+            }
+        }
         Ok(Arguments { path, parameters: &self.parameters })
     }
 }
 
 fn check_kind(path: String, kind: KeyKind, value: &Value) -> Result<()> {
-    let not_available = |fits: bool, path: String, neutral: &str| {
-        if fits {
-            return Ok(());
-        }
-        Err(Error::config(path, NOT_AVAILABLE)
-            .with_help(format!("leave it out, or give {neutral}")))
-    };
     let (fits, expected) = match kind {
         KeyKind::Number => (value.is_number(), "a number"),
         KeyKind::Whole => (value.is_u64(), "a whole number, 0 or more"),
         KeyKind::Flag => (value.is_boolean(), "true or false"),
+        KeyKind::Text | KeyKind::File => (value.is_string(), "a text"),
         KeyKind::OneOf(names) => match value.as_str() {
             Some(name) if names.contains(&name) => return Ok(()),
             Some(name) => return Err(unknown(path, "value", &short(name), names.iter().copied())),
             None => (false, "a name"),
         },
-        KeyKind::ReservedNull => return not_available(value.is_null(), path, "null"),
-        KeyKind::ReservedFalse => return not_available(*value == false, path, "false"),
+        KeyKind::NumberOrNull => (value.is_number() || value.is_null(), "a number or null"),
+        KeyKind::Numbers => return check_list(&path, KeyKind::Number, value, "numbers"),
+        KeyKind::Wholes => return check_list(&path, KeyKind::Whole, value, "whole numbers"),
     };
     if fits {
         return Ok(());
     }
     Err(Error::config(path, format!("expected {expected}, found {}", describe(value))))
+}
+
+fn check_list(path: &str, of: KeyKind, value: &Value, what: &str) -> Result<()> {
+    let Some(values) = value.as_array() else {
+        let problem = format!("expected a list of {what}, found {}", describe(value));
+        return Err(Error::config(path, problem));
+    };
+    values.iter().enumerate().try_for_each(|(i, x)| check_kind(format!("{path}[{i}]"), of, x))
 }
 
 /// The keys of a variant, checked to be of the right kinds.
@@ -166,8 +190,25 @@ impl Arguments<'_> {
         self.parameters.get(key).and_then(Value::as_u64).unwrap_or(default)
     }
 
-    pub(super) fn flag(&self, key: &str) -> bool {
-        self.parameters.get(key).and_then(Value::as_bool).unwrap_or(false)
+    pub(super) fn flag(&self, key: &str, default: bool) -> bool {
+        self.parameters.get(key).and_then(Value::as_bool).unwrap_or(default)
+    }
+
+    /// A number that may be left out or `null`.
+    pub(super) fn optional(&self, key: &str) -> Option<f64> {
+        self.parameters.get(key).and_then(Value::as_f64)
+    }
+
+    pub(super) fn numbers(&self, key: &str) -> Option<Vec<f64>> {
+        self.list(key, Value::as_f64)
+    }
+
+    pub(super) fn whole_numbers(&self, key: &str) -> Option<Vec<u64>> {
+        self.list(key, Value::as_u64)
+    }
+
+    fn list<T>(&self, key: &str, read: fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+        self.parameters.get(key)?.as_array()?.iter().map(read).collect()
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {
@@ -253,7 +294,8 @@ impl<C: Catalog> JsonSchema for Named<C> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let variants = C::variants();
-        let names: Vec<_> = variants.iter().map(|variant| variant.name).collect();
+        let alone = variants.iter().filter(|variant| variant.required().next().is_none());
+        let names: Vec<_> = alone.map(|variant| variant.name).collect();
         let mut forms = vec![json!({
             "description": "The name alone: its defaults.",
             "enum": names,
@@ -266,7 +308,8 @@ impl<C: Catalog> JsonSchema for Named<C> {
                 schema["description"] = Value::from(key.description);
                 properties.insert(key.name.to_owned(), schema);
             }
-            let required: &[&str] = if C::DEFAULT == Some(variant.name) { &[] } else { &["name"] };
+            let name = (C::DEFAULT != Some(variant.name)).then_some("name");
+            let required: Vec<_> = name.into_iter().chain(variant.required()).collect();
             forms.push(json!({
                 "type": "object",
                 "description": variant.description,

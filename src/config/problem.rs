@@ -8,8 +8,7 @@ use super::reserved::NOT_AVAILABLE;
 use crate::error::{Error, did_you_mean};
 
 /// Values that a later version will take, by key.
-const LATER_VALUES: [(&str, &str); 4] =
-    [("task", "multilabel"), ("type", "weight"), ("scaling", "robust"), ("scaling", "quantile")];
+const LATER_VALUES: [(&str, &str); 1] = [("scaling", "quantile")];
 /// Keys of a column that a later version will take.
 const LATER_COLUMN_KEYS: [&str; 2] = ["encoding", "missing"];
 

@@ -55,19 +55,9 @@ macro_rules! reserved {
 }
 
 reserved!(
-    /// `null`.
-    ReservedNull,
-    [Value::Null]
-);
-reserved!(
     /// `false`.
     ReservedFalse,
     [Value::Bool(false)]
-);
-reserved!(
-    /// `1`.
-    ReservedOne,
-    [json!(1)]
 );
 reserved!(
     /// `0`, `1` or `null`.

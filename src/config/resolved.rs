@@ -4,12 +4,13 @@ use std::path::{Path, absolute};
 
 use serde_json::{Map, Value};
 
-use super::catalogs::{AUTO, Activations, Initializers, Optimizers, Schedules};
+use super::catalogs::{AUTO, Initializers, Losses, Normalizations, Optimizers, OutputActivations};
 use super::data::{Portion, TargetScaling, Task};
 use super::fit::TaskSettings;
-use super::named::Named;
-use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedNull};
-use super::settings::{LayerSpec, OptimizerSettings, Settings};
+use super::named::{Catalog, Named};
+use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms};
+use super::schedule;
+use super::settings::{AverageSettings, LayerSpec, OptimizerSettings, OutputActivation, Settings};
 use super::sources::{PortionConfig, TargetConfig};
 use super::written::{
     Config, DataConfig, EarlyStoppingConfig, LayerConfig, LogConfig, ModelConfig, OutputConfig,
@@ -17,8 +18,11 @@ use super::written::{
 };
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
-use crate::catalog::optimizer::{Convention, Hyperparameters};
-use crate::catalog::schedule::{ScheduleSettings, Warmup};
+use crate::catalog::loss::LossSettings;
+use crate::catalog::normalization::NormalizationSettings;
+use crate::catalog::optimizer::Convention;
+use crate::catalog::parameter::{Parameter, Range};
+use crate::program::Clip;
 
 impl Settings {
     /// The config that means these settings wherever it is put: every default written out, every
@@ -39,7 +43,7 @@ impl Settings {
                 task: data.task.into(),
                 columns: data.columns.clone(),
                 scaling: data.scaling,
-                class_weights: ReservedNull,
+                class_weights: data.class_weights.clone(),
                 target_scaling: data.target_scaling,
                 shuffle: data.shuffle,
                 stratify: data.stratify,
@@ -49,18 +53,30 @@ impl Settings {
                 output: OutputConfig {
                     init: Some(initializer(&self.model.output.init)),
                     bias_init: initializer(&self.model.output.bias_init),
-                    l1: self.model.output.l1,
-                    l2: self.model.output.l2,
+                    activation: output_activation(&self.model.output.activation),
+                    l1: self.model.output.weights.l1,
+                    l2: self.model.output.weights.l2,
+                    max_norm: self.model.output.weights.max_norm,
+                    learning_rate_factor: self.model.output.weights.learning_rate_factor,
                 },
                 init_from: self.model.init_from.as_deref().map(text),
             },
-            loss: Named::new(self.loss.map_or(AUTO, |row| row.name)),
+            loss: self.loss.as_ref().map_or_else(|| Named::new(AUTO), loss),
             optimizer: optimizer(&self.optimizer),
-            schedule: schedule(&self.schedule),
+            schedule: schedule::resolved(&self.schedule),
             training: TrainingConfig {
                 epochs: self.training.epochs,
                 batch_size: self.training.batch_size,
                 drop_last: self.training.drop_last,
+                accumulate: self.training.accumulate,
+                ema: match self.training.average {
+                    Some(AverageSettings::Exponential(momentum)) => Some(momentum),
+                    _ => None,
+                },
+                average: match self.training.average {
+                    Some(AverageSettings::Equal(average)) => Some(average),
+                    _ => None,
+                },
                 ..TrainingConfig::default()
             },
             early_stopping: Some(self.early_stopping.as_ref().map(|stopping| {
@@ -92,12 +108,12 @@ impl Settings {
     pub fn resolved_for(&self, fitted: &TaskSettings) -> Config {
         let mut config = self.resolved();
         config.data.task = Some(fitted.task).into();
-        config.loss = Named::new(fitted.loss.name);
+        config.loss = loss(&fitted.loss);
         config.metrics = Some(fitted.metrics.iter().map(|row| row.name.to_owned()).collect());
         if config.data.target_scaling == TargetScaling::Auto {
             config.data.target_scaling = match fitted.task {
-                Task::Regression => TargetScaling::Standard,
-                Task::Classification | Task::Binary => TargetScaling::None,
+                Task::Regression if self.scales_targets(&fitted.loss) => TargetScaling::Standard,
+                _ => TargetScaling::None,
             };
         }
         config
@@ -121,69 +137,99 @@ fn layer(spec: &LayerSpec) -> LayerConfig {
         activation: activation(&spec.activation),
         init: Some(initializer(&spec.init)),
         bias_init: initializer(&spec.bias_init),
-        dropout: spec.dropout,
-        l1: spec.l1,
-        l2: spec.l2,
-        norm: ReservedNull,
+        norm: spec.normalization.as_ref().map(normalization),
+        dropout: if spec.alpha_dropout { 0.0 } else { spec.dropout },
+        alpha_dropout: if spec.alpha_dropout { spec.dropout } else { 0.0 },
+        gaussian_noise: spec.noise,
+        residual: spec.residual,
+        l1: spec.weights.l1,
+        l2: spec.weights.l2,
+        max_norm: spec.weights.max_norm,
+        learning_rate_factor: spec.weights.learning_rate_factor,
     }
 }
 
-fn activation(settings: &ActivationSettings) -> Named<Activations> {
-    let parameters = settings.row.parameters.iter().zip(settings.values);
-    let given = parameters.map(|(parameter, value)| (parameter.name.to_owned(), value.into()));
-    Named::with(settings.row.name, given.collect())
+/// A variant with the values of its parameters.
+fn with_values<C: Catalog>(name: &str, parameters: &[Parameter], values: &[f64]) -> Named<C> {
+    let value = |parameter: &Parameter, value: f64| match parameter.range {
+        Range::Flag => Value::from(value == 1.0),
+        Range::Count => Value::from(value as u64),
+        _ => Value::from(value),
+    };
+    let given = parameters.iter().zip(values);
+    let given = given.map(|(parameter, x)| (parameter.name.to_owned(), value(parameter, *x)));
+    Named::with(name, given.collect())
+}
+
+fn activation<C: Catalog>(settings: &ActivationSettings) -> Named<C> {
+    with_values(settings.row.name, settings.row.parameters, &settings.values)
+}
+
+fn output_activation(activation: &OutputActivation) -> Named<OutputActivations> {
+    match activation {
+        OutputActivation::Elements(settings) => self::activation(settings),
+        OutputActivation::Rows(row) => Named::new(row.name),
+    }
+}
+
+fn normalization(settings: &NormalizationSettings) -> Named<Normalizations> {
+    with_values(settings.row.name, settings.row.parameters, &settings.values)
+}
+
+fn loss(settings: &LossSettings) -> Named<Losses> {
+    with_values(settings.row.name, settings.row.parameters, &settings.values)
 }
 
 fn initializer(settings: &InitializerSettings) -> Named<Initializers> {
     let parameters = settings.row.parameters.iter().zip(settings.values);
-    let given = parameters.map(|(parameter, value)| (parameter.name.to_owned(), value.into()));
-    Named::with(settings.row.name, given.collect())
-}
-
-fn schedule(settings: &ScheduleSettings) -> Named<Schedules> {
-    let mut given = Map::new();
-    if let Some(parameter) = settings.row.parameter {
-        given.insert(parameter.name.to_owned(), settings.value.into());
+    let numbers = parameters.map(|(parameter, value)| (parameter.name.to_owned(), value.into()));
+    let mut given: Map<String, Value> = numbers.collect();
+    if let Some(source) = &settings.source {
+        given.insert("file".to_owned(), text(&source.file).into());
+        if let Some(tensor) = &source.tensor {
+            given.insert("tensor".to_owned(), tensor.as_str().into());
+        }
     }
-    match settings.warmup {
-        Warmup::Steps(steps) => given.insert("warmup_steps".to_owned(), steps.into()),
-        Warmup::Epochs(epochs) => given.insert("warmup_epochs".to_owned(), epochs.into()),
-    };
     Named::with(settings.row.name, given)
 }
 
 fn optimizer(settings: &OptimizerSettings) -> Named<Optimizers> {
-    let Hyperparameters {
-        learning_rate,
-        weight_decay,
-        beta1,
-        beta2,
-        epsilon,
-        momentum,
-        dampening,
-        rho,
-    } = settings.hyperparameters;
-    let convention = match settings.convention {
-        Convention::Torch => "torch",
-        Convention::Keras => "keras",
+    let row = settings.row;
+    let values: Vec<f64> = row
+        .parameters
+        .iter()
+        .map(|parameter| settings.hyperparameters.get(parameter.name).unwrap_or(0.0))
+        .collect();
+    let mut named: Named<Optimizers> = with_values(row.name, row.parameters, &values);
+    let mut give = |key: &str, value: Value| {
+        named.parameters.insert(key.to_owned(), value);
     };
-    let of_all = [
-        ("learning_rate", Value::from(learning_rate)),
-        ("convention", convention.into()),
-        ("weight_decay", weight_decay.into()),
-        ("decay_biases", settings.decay_biases.into()),
-    ];
-    let of_some = [
-        ("beta1", Value::from(beta1)),
-        ("beta2", beta2.into()),
-        ("epsilon", epsilon.into()),
-        ("rho", rho.into()),
-        ("momentum", momentum.into()),
-        ("dampening", dampening.into()),
-        ("nesterov", settings.form.nesterov.into()),
-        ("centered", settings.form.centered.into()),
-    ];
-    let taken = of_some.into_iter().filter(|(key, _)| settings.row.keys.contains(key));
-    let given = of_all.into_iter().chain(taken).map(|(key, value)| (key.to_owned(), value));
-    Named::with(settings.row.name, given.collect())
+    give(
+        "convention",
+        match settings.convention {
+            Convention::Torch => "torch".into(),
+            Convention::Keras => "keras".into(),
+        },
+    );
+    give("decay_biases", settings.decay_biases.into());
+    for (key, kind) in [
+        ("clip_value", Clip::Value),
+        ("clip_norm", Clip::Norm),
+        ("clip_global_norm", Clip::GlobalNorm),
+    ] {
+        let value = settings.clip.filter(|(own, _)| *own == kind).map(|(_, value)| value);
+        give(key, value.into());
+    }
+    for flag in row.flags {
+        let on = match *flag {
+            "nesterov" => settings.form.nesterov,
+            "centered" => settings.form.centered,
+            _ => settings.form.amsgrad,
+        };
+        give(flag, on.into());
+    }
+    if row.orthogonalises() {
+        give("adjust", settings.adjust.name().into());
+    }
+    named
 }

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use super::data::DataSettings;
 use super::locations::Locations;
-use super::written::Mode;
+use super::written::{AverageConfig, Mode};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
-use crate::catalog::loss::LossRow;
+use crate::catalog::loss::LossSettings;
 use crate::catalog::metric::MetricRow;
+use crate::catalog::normalization::NormalizationSettings;
+use crate::catalog::optimizer::muon::Adjust;
 use crate::catalog::optimizer::{Convention, Hyperparameters, OptimizerForm, OptimizerRow};
+use crate::catalog::row_activation::RowActivationRow;
 use crate::catalog::schedule::ScheduleSettings;
+use crate::error::Error;
+use crate::program::{Clip, Orthogonalization, Update};
 
 /// What a run does, all of it valid in itself; what depends on the task is checked by
 /// [`Settings::fit_task`].
@@ -25,7 +30,7 @@ pub struct Settings {
     /// The network.
     pub model: ModelSettings,
     /// The loss; `None` is the task's.
-    pub loss: Option<&'static LossRow>,
+    pub loss: Option<LossSettings>,
     /// The optimizer.
     pub optimizer: OptimizerSettings,
     /// The learning rate's course.
@@ -47,6 +52,28 @@ impl Settings {
     /// [`l2_gradient_coefficient`] in the run's convention.
     pub fn l2_gradient_coefficient(&self, l2: f64) -> f64 {
         l2_gradient_coefficient(l2, self.optimizer.convention)
+    }
+
+    /// Fills in the config's line in an error about one of its keys, such as those of
+    /// [`crate::data::load`].
+    pub fn locate(&self, error: Error) -> Error {
+        self.locations.locate(error)
+    }
+
+    /// What becomes of a step's gradient.
+    pub fn update(&self) -> Update {
+        let optimizer = &self.optimizer;
+        let orthogonalization = optimizer.row.orthogonalises().then_some(Orthogonalization {
+            steps: optimizer.hyperparameters.ns_steps as usize,
+            epsilon: optimizer.hyperparameters.epsilon,
+            adjust: optimizer.adjust,
+        });
+        Update {
+            clip: optimizer.clip.map(|(clip, _)| clip),
+            orthogonalization,
+            average: self.training.average.is_some(),
+            ..Update::new(optimizer.row, optimizer.form)
+        }
     }
 
     /// Whether the config names validation rows: a file, or a share above 0.
@@ -76,7 +103,7 @@ pub struct ModelSettings {
 }
 
 /// A hidden layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LayerSpec {
     /// Units.
     pub units: usize,
@@ -86,25 +113,63 @@ pub struct LayerSpec {
     pub init: InitializerSettings,
     /// Starting biases.
     pub bias_init: InitializerSettings,
+    /// Normalisation before the activation.
+    pub normalization: Option<NormalizationSettings>,
     /// Share of its outputs dropped in training, in [0, 1).
     pub dropout: f64,
+    /// Whether dropout is alpha dropout.
+    pub alpha_dropout: bool,
+    /// Standard deviation of the noise added to the activation in training.
+    pub noise: f64,
+    /// Whether its input is added to its output.
+    pub residual: bool,
+    /// What its weights and its learning rate are held to.
+    pub weights: WeightSettings,
+}
+
+/// What holds for the weights of one layer.
+#[derive(Debug, Clone, Copy)]
+pub struct WeightSettings {
     /// Penalty on the absolute weights.
     pub l1: f64,
     /// Penalty on the squared weights; see [`l2_gradient_coefficient`].
     pub l2: f64,
+    /// The largest norm of a unit's weights.
+    pub max_norm: Option<f64>,
+    /// Factor of the layer's learning rate.
+    pub learning_rate_factor: f64,
+}
+
+/// The activation of the output layer.
+#[derive(Debug, Clone, Copy)]
+pub enum OutputActivation {
+    /// Of each output.
+    Elements(ActivationSettings),
+    /// Of each row.
+    Rows(&'static RowActivationRow),
+}
+
+impl OutputActivation {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Elements(settings) => settings.row.name,
+            Self::Rows(row) => row.name,
+        }
+    }
 }
 
 /// The output layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OutputSpec {
+    /// Activation.
+    pub activation: OutputActivation,
     /// Starting weights.
     pub init: InitializerSettings,
     /// Starting biases.
     pub bias_init: InitializerSettings,
-    /// Penalty on the absolute weights.
-    pub l1: f64,
-    /// Penalty on the squared weights; see [`l2_gradient_coefficient`].
-    pub l2: f64,
+    /// What its weights and its learning rate are held to.
+    pub weights: WeightSettings,
 }
 
 /// The optimizer.
@@ -120,10 +185,30 @@ pub struct OptimizerSettings {
     pub convention: Convention,
     /// Whether weight decay takes biases too.
     pub decay_biases: bool,
+    /// What of a gradient is clipped, and where.
+    pub clip: Option<(Clip, f64)>,
+    /// What Muon's orthogonal matrices are multiplied by.
+    pub adjust: Adjust,
+}
+
+impl OptimizerSettings {
+    /// Whether the optimizer has a number of that name.
+    pub fn takes(&self, name: &str) -> bool {
+        self.row.parameters.iter().any(|parameter| parameter.name == name)
+    }
+}
+
+/// A running average of the weights, evaluated and kept in their place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AverageSettings {
+    /// Exponential, with this momentum; the first step copies.
+    Exponential(f64),
+    /// Equal, of the weights from an epoch on.
+    Equal(AverageConfig),
 }
 
 /// Length and batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingSettings {
     /// Epochs at most.
     pub epochs: usize,
@@ -131,6 +216,10 @@ pub struct TrainingSettings {
     pub batch_size: usize,
     /// Whether a last batch that is not full is left out.
     pub drop_last: bool,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// A running average of the weights.
+    pub average: Option<AverageSettings>,
 }
 
 /// Early stopping; what it watches is looked up by [`Settings::fit_task`].

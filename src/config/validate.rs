@@ -3,17 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::catalogs::{Activations, Initializers};
-use super::data::{DataSettings, Portion};
-use super::named::{Arguments, Named};
-use super::settings::{LayerSpec, ModelSettings, OutputSpec, Settings};
-use super::sources::PortionConfig;
-use super::validate_training as training;
-use super::written::{Config, DataConfig, LayerConfig, OutputConfig};
-use crate::catalog::activation::{self, ActivationRow, ActivationSettings};
-use crate::catalog::initializer::{self, InitializerSettings};
-use crate::catalog::optimizer::Convention;
-use crate::catalog::parameter::Parameter;
+use super::data::{DataSettings, Portion, TargetScaling, Task};
+use super::locations::join;
+use super::schedule;
+use super::settings::{LayerSpec, ModelSettings, Settings};
+use super::sources::{ClassWeights, PortionConfig, TaskConfig};
+use super::written::{Config, DataConfig};
+use super::{validate_model, validate_training as training};
 use crate::error::{Error, Result};
 
 /// The error of a number outside its range.
@@ -70,25 +66,58 @@ impl Config {
         let optimizer = training::optimizer(&self.optimizer)?;
         let data = data(&self.data, self.seed, folder)?;
         let metrics = self.metrics.as_deref().map(training::metrics).transpose()?;
+        let loss = training::loss(&self.loss, optimizer.convention)?;
+        let output = validate_model::output(&self.model.output, optimizer.convention, folder)?;
+        let mut data = data;
+        let scales = loss.is_none_or(|loss| loss.row.takes_scaled_targets());
+        if data.target_scaling == TargetScaling::Auto
+            && !(scales && output.activation.name() == "linear")
+        {
+            data.target_scaling = TargetScaling::None;
+        }
         let early_stopping = training::early_stopping(
             self.early_stopping.as_ref(),
             data.has_validation(),
             metrics.as_deref(),
         )?;
+        let schedule = schedule::validate(
+            &self.schedule,
+            &schedule::Around {
+                learning_rate: optimizer.hyperparameters.learning_rate,
+                convention: optimizer.convention,
+                has_validation: data.has_validation(),
+                metrics: metrics.as_deref(),
+            },
+        )?;
+        let mut optimizer = optimizer;
+        if schedule.row.momentum.is_some() && optimizer.takes("momentum") {
+            // The schedule moves the momentum, from 0 too.
+            optimizer.form.with_momentum = true;
+        }
+        let layers = self
+            .model
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| {
+                let path = format!("model.layers[{i}]");
+                validate_model::layer(layer, &path, optimizer.convention, folder)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let by_batch = |layer: &LayerSpec| layer.normalization.is_some_and(|n| n.row.by_column);
+        if self.training.batch_size == 1 && layers.iter().any(by_batch) {
+            return Err(Error::config(
+                "training.batch_size",
+                "expected 2 or more, as batch_norm takes the variance of a batch, found 1",
+            )
+            .with_help("use larger batches, or layer_norm"));
+        }
         Ok(Settings {
             seed: self.seed,
             members: count("members", self.members)?,
             model: ModelSettings {
-                layers: self
-                    .model
-                    .layers
-                    .iter()
-                    .enumerate()
-                    .map(|(i, layer)| {
-                        self::layer(layer, &format!("model.layers[{i}]"), optimizer.convention)
-                    })
-                    .collect::<Result<_>>()?,
-                output: output(&self.model.output, optimizer.convention)?,
+                layers,
+                output,
                 init_from: self
                     .model
                     .init_from
@@ -96,8 +125,8 @@ impl Config {
                     .map(|file| resolve("model.init_from", file, folder))
                     .transpose()?,
             },
-            loss: training::loss(&self.loss)?,
-            schedule: training::schedule(&self.schedule, optimizer.hyperparameters.learning_rate)?,
+            loss,
+            schedule,
             optimizer,
             training: training::training(&self.training)?,
             early_stopping,
@@ -110,7 +139,7 @@ impl Config {
     }
 }
 
-fn resolve(path: &str, file: &str, folder: &Path) -> Result<PathBuf> {
+pub(super) fn resolve(path: &str, file: &str, folder: &Path) -> Result<PathBuf> {
     if file.is_empty() {
         return Err(Error::config(path, "expected a file, found an empty name"));
     }
@@ -161,6 +190,12 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
             return Err(Error::config(path, format!("the column {column} is given twice")));
         }
     }
+    if config.task == TaskConfig::Multilabel && target.len() < 2 {
+        let problem = "a multilabel task takes a list of two target columns or more";
+        return Err(Error::config("data.target", problem)
+            .with_help("a column for each label; one label alone is a binary task"));
+    }
+    class_weights(config)?;
     Ok(DataSettings {
         train: resolve("data.train", &config.train, folder)?,
         labels,
@@ -172,11 +207,38 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
         task: config.task.task(),
         columns: config.columns.clone(),
         scaling: config.scaling,
+        class_weights: config.class_weights.clone(),
         target_scaling: config.target_scaling,
         shuffle: config.shuffle,
         stratify: config.stratify,
         seed,
     })
+}
+
+/// Checks the class weights as far as it goes without the data.
+fn class_weights(config: &DataConfig) -> Result<()> {
+    let Some(weights) = &config.class_weights else { return Ok(()) };
+    if let Some(task) = config.task.task() {
+        refuse_class_weights(task)?;
+    }
+    if let ClassWeights::Map(weights) = weights {
+        for (class, weight) in weights {
+            let path = join("data.class_weights", class);
+            in_range(&path, *weight, |x| x > 0.0, "a number above 0")?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses class weights for a task that has no classes to weigh.
+pub(crate) fn refuse_class_weights(task: Task) -> Result<()> {
+    let help = match task {
+        Task::Classification | Task::Binary => return Ok(()),
+        Task::Regression => "leave it out, or weigh the rows by a column of type \"weight\"",
+        Task::Multilabel => "the labels of a multilabel task are weighed by loss.pos_weight",
+    };
+    let problem = format!("a {task} task takes no class weights");
+    Err(Error::config("data.class_weights", problem).with_help(help))
 }
 
 fn portion(path: &str, config: &PortionConfig, folder: &Path) -> Result<Portion> {
@@ -187,110 +249,4 @@ fn portion(path: &str, config: &PortionConfig, folder: &Path) -> Result<Portion>
         }
         PortionConfig::File(file) => Portion::File(resolve(path, file, folder)?),
     })
-}
-
-fn layer(config: &LayerConfig, path: &str, convention: Convention) -> Result<LayerSpec> {
-    let at = |key: &str| format!("{path}.{key}");
-    let activation = activation(&config.activation, &at("activation"), convention)?;
-    Ok(LayerSpec {
-        units: count(&at("units"), config.units)?,
-        activation,
-        init: weights(config.init.as_ref(), &at("init"), activation.row, convention)?,
-        bias_init: initializer(&config.bias_init, &at("bias_init"), convention)?,
-        dropout: below_one(&at("dropout"), config.dropout)?,
-        l1: not_negative(&at("l1"), config.l1)?,
-        l2: not_negative(&at("l2"), config.l2)?,
-    })
-}
-
-fn output(config: &OutputConfig, convention: Convention) -> Result<OutputSpec> {
-    // The output layer gives logits: it is linear.
-    let linear = activation::find("linear").ok_or_else(|| missing("linear"))?;
-    Ok(OutputSpec {
-        init: weights(config.init.as_ref(), "model.output.init", linear, convention)?,
-        bias_init: initializer(&config.bias_init, "model.output.bias_init", convention)?,
-        l1: not_negative("model.output.l1", config.l1)?,
-        l2: not_negative("model.output.l2", config.l2)?,
-    })
-}
-
-/// A name that passed the look-up, or that a table gives, and is in no table.
-pub(super) fn missing(name: &str) -> Error {
-    Error::internal(format!("no table has a row {name:?}"))
-}
-
-fn activation(
-    named: &Named<Activations>,
-    path: &str,
-    convention: Convention,
-) -> Result<ActivationSettings> {
-    let arguments = named.look_up(path)?;
-    let row = activation::find(&named.name).ok_or_else(|| missing(&named.name))?;
-    let mut settings = ActivationSettings::new(row, convention);
-    for (value, parameter) in settings.values.iter_mut().zip(row.parameters) {
-        *value = parameter_value(&arguments, parameter, convention)?;
-    }
-    Ok(settings)
-}
-
-/// The value given to a parameter, or its default; held to its range.
-pub(super) fn parameter_value(
-    arguments: &Arguments<'_>,
-    parameter: &Parameter,
-    convention: Convention,
-) -> Result<f64> {
-    let value = arguments.number(parameter.name, parameter.default(convention));
-    if parameter.range.fits(value) {
-        Ok(value)
-    } else {
-        Err(out_of_range(&arguments.path(parameter.name), parameter.range.expected(), value))
-    }
-}
-
-/// The initialiser of weights: the one given, or the activation's.
-fn weights(
-    named: Option<&Named<Initializers>>,
-    path: &str,
-    activation: &ActivationRow,
-    convention: Convention,
-) -> Result<InitializerSettings> {
-    match named {
-        Some(named) => initializer(named, path, convention),
-        None => {
-            let name = activation.default_initializer;
-            let row = initializer::find(name).ok_or_else(|| missing(name))?;
-            Ok(InitializerSettings::new(row, convention))
-        }
-    }
-}
-
-fn initializer(
-    named: &Named<Initializers>,
-    path: &str,
-    convention: Convention,
-) -> Result<InitializerSettings> {
-    let arguments = named.look_up(path)?;
-    let row = initializer::find(&named.name).ok_or_else(|| missing(&named.name))?;
-    let mut settings = InitializerSettings::new(row, convention);
-    for (value, parameter) in settings.values.iter_mut().zip(row.parameters) {
-        let at = arguments.path(parameter.name);
-        *value = arguments.number(parameter.name, *value);
-        let (fits, expected): (fn(f64) -> bool, _) = match parameter.name {
-            "stddev" => (|x| x > 0.0, "a number above 0"),
-            _ => (|_| true, "a number that 32 bits can hold"),
-        };
-        in_range(&at, *value, fits, expected)?;
-    }
-    let [first, second] = settings.values;
-    if row.name == "random_uniform" && first >= second {
-        let expected = format!("a number above the minimum, {first}");
-        return Err(out_of_range(&arguments.path("maximum"), &expected, second));
-    }
-    // Further away the interval holds so little of the distribution that nothing can be drawn.
-    let reach = 2.0 + 2.0 * second;
-    if row.name == "truncated_normal" && convention == Convention::Torch && first.abs() > reach {
-        let expected = "a number within two stddev of the cuts at -2 and 2";
-        return Err(out_of_range(&arguments.path("mean"), expected, first));
-    }
-    Ok(settings)
 }

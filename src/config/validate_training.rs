@@ -1,22 +1,31 @@
 //! The half of validation that is about training: loss, optimizer, schedule, early stopping.
 
-use super::catalogs::{AUTO, Losses, Optimizers, Schedules};
-use super::named::Named;
-use super::settings::{EarlyStoppingSettings, OptimizerSettings, TrainingSettings};
-use super::validate::{below_one, count, in_range, missing, not_negative};
+use super::catalogs::{AUTO, Losses, Optimizers};
+use super::named::{Arguments, Named};
+use super::settings::{
+    AverageSettings, EarlyStoppingSettings, OptimizerSettings, TrainingSettings,
+};
+use super::validate::{count, in_range, not_negative};
+use super::validate_model::{missing, parameter_value};
 use super::written::{EarlyStoppingConfig, TrainingConfig};
-use crate::catalog::loss::{self, LossRow};
+use crate::catalog::loss::{self, LossSettings};
 use crate::catalog::metric::{self, MetricRow};
+use crate::catalog::optimizer::muon::Adjust;
 use crate::catalog::optimizer::{self, Convention, OptimizerForm};
-use crate::catalog::schedule::{self, ScheduleSettings, Warmup};
 use crate::error::{Error, Result, unknown};
+use crate::program::Clip;
 
-pub(super) fn loss(named: &Named<Losses>) -> Result<Option<&'static LossRow>> {
-    named.look_up("loss")?;
+pub(super) fn loss(named: &Named<Losses>, convention: Convention) -> Result<Option<LossSettings>> {
+    let given = named.look_up("loss")?;
     if named.name == AUTO {
         return Ok(None);
     }
-    loss::find(&named.name).map(Some).ok_or_else(|| missing(&named.name))
+    let row = loss::find(&named.name).ok_or_else(|| missing(&named.name))?;
+    let mut settings = LossSettings::new(row, convention);
+    for (value, parameter) in settings.values.iter_mut().zip(row.parameters) {
+        *value = parameter_value(&given, parameter, convention)?;
+    }
+    Ok(Some(settings))
 }
 
 pub(super) fn optimizer(named: &Named<Optimizers>) -> Result<OptimizerSettings> {
@@ -26,36 +35,26 @@ pub(super) fn optimizer(named: &Named<Optimizers>) -> Result<OptimizerSettings> 
         Some("keras") => Convention::Keras,
         _ => Convention::Torch,
     };
-    let mut numbers = (row.defaults)(convention);
-    let rate = given.number("learning_rate", numbers.learning_rate);
-    let above_zero = |x| x > 0.0;
-    numbers.learning_rate =
-        in_range("optimizer.learning_rate", rate, above_zero, "a number above 0")?;
-    for (key, value) in
-        [("weight_decay", &mut numbers.weight_decay), ("epsilon", &mut numbers.epsilon)]
-    {
-        *value = not_negative(&given.path(key), given.number(key, *value))?;
+    let mut numbers = row.defaults(convention);
+    for parameter in row.parameters {
+        let value = parameter_value(&given, parameter, convention)?;
+        if let Some(number) = numbers.get_mut(parameter.name) {
+            *number = value;
+        }
     }
-    for (key, value) in [
-        ("beta1", &mut numbers.beta1),
-        ("beta2", &mut numbers.beta2),
-        ("momentum", &mut numbers.momentum),
-        ("rho", &mut numbers.rho),
-    ] {
-        *value = below_one(&given.path(key), given.number(key, *value))?;
-    }
-    let dampening = given.number("dampening", numbers.dampening);
-    let share = |x| (0.0..=1.0).contains(&x);
-    numbers.dampening = in_range("optimizer.dampening", dampening, share, "a number in [0, 1]")?;
-    if convention == Convention::Keras && numbers.dampening > 0.0 {
-        return Err(Error::config("optimizer.dampening", "the keras convention has no dampening")
-            .with_help("leave it out, or take \"convention\": \"torch\""));
+    for (key, value) in [("dampening", numbers.dampening), ("lr_decay", numbers.lr_decay)] {
+        if convention == Convention::Keras && value > 0.0 {
+            let path = given.path(key);
+            return Err(Error::config(path, format!("the keras convention has no {key}"))
+                .with_help("leave it out, or take \"convention\": \"torch\""));
+        }
     }
     let form = OptimizerForm {
         keras: convention == Convention::Keras,
         with_momentum: numbers.momentum > 0.0,
-        nesterov: given.flag("nesterov"),
-        centered: given.flag("centered"),
+        nesterov: given.flag("nesterov", row.orthogonalises()),
+        centered: given.flag("centered", false),
+        amsgrad: given.flag("amsgrad", false),
     };
     if form.nesterov && (!form.with_momentum || numbers.dampening > 0.0) {
         return Err(Error::config(
@@ -64,36 +63,41 @@ pub(super) fn optimizer(named: &Named<Optimizers>) -> Result<OptimizerSettings> 
         )
         .with_help("for example \"momentum\": 0.9"));
     }
+    let named = given.text("adjust");
+    let adjust = match Adjust::ALL.into_iter().find(|adjust| Some(adjust.name()) == named) {
+        Some(adjust) => adjust,
+        None if convention == Convention::Keras => Adjust::MatchRmsAdamw,
+        None => Adjust::Original,
+    };
     Ok(OptimizerSettings {
         row,
         form,
         hyperparameters: numbers,
         convention,
-        decay_biases: given.flag("decay_biases"),
+        decay_biases: given.flag("decay_biases", false),
+        clip: clip(&given)?,
+        adjust,
     })
 }
 
-pub(super) fn schedule(named: &Named<Schedules>, learning_rate: f64) -> Result<ScheduleSettings> {
-    let given = named.look_up("schedule")?;
-    let row = schedule::find(&named.name).ok_or_else(|| missing(&named.name))?;
-    let warmup = if given.has("warmup_epochs") {
-        if given.has("warmup_steps") {
-            return Err(Error::config("schedule.warmup_epochs", "warmup_steps is given too")
+fn clip(given: &Arguments<'_>) -> Result<Option<(Clip, f64)>> {
+    let kinds = [
+        ("clip_value", Clip::Value),
+        ("clip_norm", Clip::Norm),
+        ("clip_global_norm", Clip::GlobalNorm),
+    ];
+    let mut found = None;
+    for (key, kind) in kinds {
+        let Some(value) = given.optional(key) else { continue };
+        let path = given.path(key);
+        if let Some((other, _, _)) = found {
+            return Err(Error::config(path, format!("{other} is given too"))
                 .with_help("keep one of the two"));
         }
-        let epochs = given.number("warmup_epochs", 0.0);
-        Warmup::Epochs(not_negative("schedule.warmup_epochs", epochs)?)
-    } else {
-        Warmup::Steps(given.whole("warmup_steps", 0))
-    };
-    let mut value = 0.0;
-    if let Some(parameter) = row.parameter {
-        let fits = |x: f64| x >= 0.0 && x <= f64::from(learning_rate as f32).max(learning_rate);
-        let expected = format!("a number from 0 to the learning rate, {learning_rate}");
-        let given_value = given.number(parameter.name, parameter.default);
-        value = in_range(&given.path(parameter.name), given_value, fits, &expected)?;
+        let value = in_range(&path, value, |x| x > 0.0, "a number above 0, or null")?;
+        found = Some((key, kind, value));
     }
-    Ok(ScheduleSettings { row, warmup, value })
+    Ok(found.map(|(_, kind, value)| (kind, value)))
 }
 
 pub(super) fn training(config: &TrainingConfig) -> Result<TrainingSettings> {
@@ -101,7 +105,34 @@ pub(super) fn training(config: &TrainingConfig) -> Result<TrainingSettings> {
         epochs: count("training.epochs", config.epochs)?,
         batch_size: count("training.batch_size", config.batch_size)?,
         drop_last: config.drop_last,
+        accumulate: count("training.accumulate", config.accumulate)?,
+        average: average(config)?,
     })
+}
+
+fn average(config: &TrainingConfig) -> Result<Option<AverageSettings>> {
+    match (config.ema, config.average) {
+        (Some(_), Some(_)) => Err(Error::config("training.average", "ema is given too")
+            .with_help("keep one of the two averages")),
+        (Some(momentum), None) => {
+            let fits = |x: f64| x > 0.0 && x < 1.0;
+            let momentum = in_range("training.ema", momentum, fits, "a number in (0, 1), or null")?;
+            Ok(Some(AverageSettings::Exponential(momentum)))
+        }
+        (None, Some(average)) => {
+            if average.from_epoch > config.epochs || average.from_epoch == 0 {
+                return Err(Error::config(
+                    "training.average.from_epoch",
+                    format!(
+                        "expected an epoch from 1 to the last, {}, found {}",
+                        config.epochs, average.from_epoch
+                    ),
+                ));
+            }
+            Ok(Some(AverageSettings::Equal(average)))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 pub(super) fn metrics(names: &[String]) -> Result<Vec<&'static MetricRow>> {
@@ -144,7 +175,7 @@ pub(super) fn early_stopping(
         Some(rows) => rows.iter().map(|row| row.name).collect(),
         None => metric::METRICS.iter().map(|row| row.name).collect(),
     };
-    check_monitor(&config.monitor, &names)?;
+    check_monitor("early_stopping.monitor", &config.monitor, &names)?;
     if let Some(baseline) = config.baseline {
         in_range("early_stopping.baseline", baseline, |_| true, "a finite number")?;
     }
@@ -160,7 +191,7 @@ pub(super) fn early_stopping(
 }
 
 /// A monitor is `loss` or one of `metrics`, with or without `val_` before it.
-pub(super) fn check_monitor(monitor: &str, metrics: &[&str]) -> Result<()> {
+pub(super) fn check_monitor(path: &str, monitor: &str, metrics: &[&str]) -> Result<()> {
     let quantity = monitor.strip_prefix("val_").unwrap_or(monitor);
     if quantity == "loss" || metrics.contains(&quantity) {
         return Ok(());
@@ -169,8 +200,7 @@ pub(super) fn check_monitor(monitor: &str, metrics: &[&str]) -> Result<()> {
         .iter()
         .flat_map(|set| std::iter::once(&"loss").chain(metrics).map(move |q| format!("{set}{q}")))
         .collect();
-    let error =
-        unknown("early_stopping.monitor", "monitor", monitor, known.iter().map(String::as_str));
+    let error = unknown(path, "monitor", monitor, known.iter().map(String::as_str));
     Err(match error {
         Error::Config { location, path, problem, help } if metric::find(quantity).is_some() => {
             let help = format!("add {quantity:?} to the metrics, if it fits the task; {help}");

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use super::catalogs::{AUTO, Activations, Initializers, Losses, Optimizers, Schedules};
-use super::data::{ColumnConfig, Scaling, TargetScaling, Task};
+use super::catalogs::{
+    AUTO, Activations, Initializers, Losses, Normalizations, Optimizers, OutputActivations,
+    Schedules,
+};
+use super::data::{ColumnConfig, Scaling, TargetScaling};
 use super::locations::Locations;
 use super::named::Named;
-use super::reserved::{
-    ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedNull, ReservedOne,
-    ReservedPrecision,
-};
-use super::sources::{PortionConfig, TargetConfig};
+use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedPrecision};
+use super::sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 use crate::catalog::metric;
 
 /// A config: what to train on which data, and how. Only `data.train` and `data.target` have no
@@ -85,10 +86,12 @@ pub struct DataConfig {
     /// Labels of the test file.
     #[serde(default)]
     pub test_labels: Option<String>,
-    /// The target: a column's name, its index from 0, or a list of them.
+    /// The target: a column's name, its index from 0, or a list of them. A list is of numbers
+    /// (regression), of a probability for each class, or 1 for one of them and 0 else
+    /// (`"task": "classification"`), or of two values for each label (`"task": "multilabel"`).
     #[serde(default)]
     pub target: Option<TargetConfig>,
-    /// What is learned; `auto` follows the target.
+    /// What is learned; `auto` follows the target, and takes a list of targets for regression.
     #[serde(default)]
     pub task: TaskConfig,
     /// What is known of single columns, by name.
@@ -97,9 +100,11 @@ pub struct DataConfig {
     /// Scaling of numeric columns, fitted on the training rows.
     #[serde(default = "standard")]
     pub scaling: Scaling,
-    /// Reserved.
-    #[serde(default, skip_serializing)]
-    pub class_weights: ReservedNull,
+    /// What the rows of each class count in training, for classification and binary tasks:
+    /// `"balanced"` (training rows / (classes * training rows of the class), as scikit-learn), or
+    /// a map from classes to numbers above 0, where a class left out counts 1.
+    #[serde(default)]
+    pub class_weights: Option<ClassWeights>,
     /// Scaling of a regression target; predictions and metrics stay in the user's units.
     #[serde(default = "target_scaling")]
     pub target_scaling: TargetScaling,
@@ -109,44 +114,6 @@ pub struct DataConfig {
     /// Whether a split keeps the shares of the classes.
     #[serde(default = "yes")]
     pub stratify: bool,
-}
-
-/// A task, or `auto`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskConfig {
-    /// Found from the target.
-    #[default]
-    Auto,
-    /// One of K classes.
-    Classification,
-    /// One of two classes.
-    Binary,
-    /// Numbers.
-    Regression,
-}
-
-impl TaskConfig {
-    /// The task, unless it is found from the target.
-    pub fn task(self) -> Option<Task> {
-        match self {
-            Self::Auto => None,
-            Self::Classification => Some(Task::Classification),
-            Self::Binary => Some(Task::Binary),
-            Self::Regression => Some(Task::Regression),
-        }
-    }
-}
-
-impl From<Option<Task>> for TaskConfig {
-    fn from(task: Option<Task>) -> Self {
-        match task {
-            None => Self::Auto,
-            Some(Task::Classification) => Self::Classification,
-            Some(Task::Binary) => Self::Binary,
-            Some(Task::Regression) => Self::Regression,
-        }
-    }
 }
 
 /// The network. The output layer is added to fit the task.
@@ -185,18 +152,31 @@ pub struct LayerConfig {
     pub init: Option<Named<Initializers>>,
     /// Starting biases.
     pub bias_init: Named<Initializers>,
+    /// Normalisation between the sums and the activation: its name, or an object with it.
+    pub norm: Option<Named<Normalizations>>,
     /// Share of the outputs dropped in training, in [0, 1).
     #[schemars(range(min = 0))]
     pub dropout: f64,
+    /// The same by alpha dropout, which keeps the mean and variance that SELU gives.
+    #[schemars(range(min = 0))]
+    pub alpha_dropout: f64,
+    /// Standard deviation of the Gaussian noise added to the activation in training.
+    #[schemars(range(min = 0))]
+    pub gaussian_noise: f64,
+    /// Whether the layer's input, of as many units, is added to its output.
+    pub residual: bool,
     /// Penalty on the absolute weights.
     #[schemars(range(min = 0))]
     pub l1: f64,
     /// Penalty on the squared weights, halved in the torch convention.
     #[schemars(range(min = 0))]
     pub l2: f64,
-    /// Reserved.
-    #[serde(skip_serializing)]
-    pub norm: ReservedNull,
+    /// The largest norm of a unit's weights; `null` is none.
+    #[schemars(range(min = 0))]
+    pub max_norm: Option<f64>,
+    /// Factor of the learning rate; 0 keeps the layer as it is.
+    #[schemars(range(min = 0))]
+    pub learning_rate_factor: f64,
 }
 
 impl Default for LayerConfig {
@@ -206,18 +186,25 @@ impl Default for LayerConfig {
             activation: Named::new("relu"),
             init: None,
             bias_init: Named::new("zeros"),
+            norm: None,
             dropout: 0.0,
+            alpha_dropout: 0.0,
+            gaussian_noise: 0.0,
+            residual: false,
             l1: 0.0,
             l2: 0.0,
-            norm: ReservedNull,
+            max_norm: None,
+            learning_rate_factor: 1.0,
         }
     }
 }
 
-/// The output layer, whose units and activation follow the task.
+/// The output layer, whose units follow the task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputConfig {
+    /// Activation, for regression; the losses of classes take the plain outputs.
+    pub activation: Named<OutputActivations>,
     /// Starting weights.
     pub init: Option<Named<Initializers>>,
     /// Starting biases.
@@ -228,11 +215,25 @@ pub struct OutputConfig {
     /// Penalty on the squared weights, halved in the torch convention.
     #[schemars(range(min = 0))]
     pub l2: f64,
+    /// The largest norm of a unit's weights; `null` is none.
+    #[schemars(range(min = 0))]
+    pub max_norm: Option<f64>,
+    /// Factor of the learning rate; 0 keeps the layer as it is.
+    #[schemars(range(min = 0))]
+    pub learning_rate_factor: f64,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { init: None, bias_init: Named::new("zeros"), l1: 0.0, l2: 0.0 }
+        Self {
+            activation: Named::new("linear"),
+            init: None,
+            bias_init: Named::new("zeros"),
+            l1: 0.0,
+            l2: 0.0,
+            max_norm: None,
+            learning_rate_factor: 1.0,
+        }
     }
 }
 
@@ -251,12 +252,14 @@ pub struct TrainingConfig {
     /// Reserved.
     #[serde(skip_serializing)]
     pub precision: ReservedPrecision,
-    /// Reserved.
-    #[serde(skip_serializing)]
-    pub ema: ReservedNull,
-    /// Reserved.
-    #[serde(skip_serializing)]
-    pub accumulate: ReservedOne,
+    /// Momentum in (0, 1) of an exponential moving average of the weights, which is evaluated and
+    /// kept in their place; `null` is none.
+    pub ema: Option<f64>,
+    /// An equal average of the weights over the last epochs, in place of `ema`; `null` is none.
+    pub average: Option<AverageConfig>,
+    /// Batches whose gradients make one step.
+    #[schemars(range(min = 1))]
+    pub accumulate: usize,
 }
 
 impl Default for TrainingConfig {
@@ -266,10 +269,34 @@ impl Default for TrainingConfig {
             batch_size: 64,
             drop_last: false,
             precision: ReservedPrecision,
-            ema: ReservedNull,
-            accumulate: ReservedOne,
+            ema: None,
+            average: None,
+            accumulate: 1,
         }
     }
+}
+
+/// An equal average of the weights: of Polyak and Ruppert a step, SWA an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AverageConfig {
+    /// The first epoch, from 1, that is averaged; until then the weights are as they are.
+    #[schemars(range(min = 1))]
+    pub from_epoch: usize,
+    /// After what the weights are taken in.
+    #[serde(default)]
+    pub every: AverageEvery,
+}
+
+/// After what the weights are taken into their average.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AverageEvery {
+    /// After every step.
+    Step,
+    /// At the end of every epoch.
+    #[default]
+    Epoch,
 }
 
 /// Early stopping, as in Keras.
@@ -348,6 +375,15 @@ impl Config {
         let model_file = [&mut config.model.init_from];
         for file in files.into_iter().chain(model_file).flatten() {
             *file = file_name(file);
+        }
+        let hidden = config.model.layers.iter_mut();
+        let hidden = hidden.flat_map(|layer| [Some(&mut layer.bias_init), layer.init.as_mut()]);
+        let output = &mut config.model.output;
+        let output = [Some(&mut output.bias_init), output.init.as_mut()];
+        for initializer in hidden.chain(output).flatten() {
+            if let Some(Value::String(file)) = initializer.parameters.get_mut("file") {
+                *file = file_name(file);
+            }
         }
         data.train = file_name(&data.train);
         for portion in [&mut data.validation, &mut data.test] {

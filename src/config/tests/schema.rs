@@ -21,6 +21,7 @@ fn matches(schema: &Value, value: &Value, root: &Value) -> bool {
             rule => is_of(rule, value),
         },
         "minimum" => value.as_f64().is_none_or(|x| x >= rule.as_f64().expect("a bound")),
+        "exclusiveMinimum" => value.as_f64().is_none_or(|x| x > rule.as_f64().expect("a bound")),
         "required" => rule.as_array().expect("keys").iter().all(|key| {
             value.as_object().is_none_or(|entries| entries.contains_key(key.as_str().expect("key")))
         }),
@@ -71,11 +72,15 @@ fn the_schema_takes_what_is_right_and_refuses_what_is_wrong() {
         json!({ "data": { "target": "y" } }),
         json!({ "data": data, "sed": 1 }),
         json!({ "data": data, "seed": -1 }),
+        json!({ "data": { "train": "a", "target": "y", "class_weights": "even" } }),
+        json!({ "data": { "train": "a", "target": "y", "class_weights": { "a": 0 } } }),
         json!({ "data": data, "model": { "layers": [{ "units": 0 }] } }),
         json!({ "data": data, "model": { "layers": [{ "norm": "batch" }] } }),
-        json!({ "data": data, "loss": "hinge" }),
+        json!({ "data": data, "loss": "hing" }),
+        json!({ "data": data, "model": { "output": { "init": "from_file" } } }),
+        json!({ "data": data, "model": { "output": { "init": { "name": "from_file" } } } }),
         json!({ "data": data, "optimizer": { "name": "sgd", "beta1": 0.5 } }),
-        json!({ "data": data, "metrics": ["f1"] }),
+        json!({ "data": data, "metrics": ["f9"] }),
         json!({ "data": data, "training": { "precision": "f16" } }),
     ] {
         assert!(!matches(&schema, &wrong, &schema), "{wrong:#}");
