@@ -6,6 +6,7 @@ use crate::backend;
 use crate::config::Config;
 use crate::data;
 use crate::error::{Error, Result};
+use crate::model::Evaluation;
 use crate::report::{score, scores_json};
 use crate::train::Scores;
 
@@ -38,18 +39,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     };
     let chosen = backend::choose(&arguments.device)?;
     let count = rows.rows;
-    let scores = model.evaluate(rows, chosen.backend.as_ref())?;
+    let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;
     if arguments.json {
-        return super::print_json(&scores_json(&scores));
+        let mut document = scores_json(&scores);
+        match confusion.as_slice() {
+            [] => {}
+            [one] => document["confusion_matrix"] = one.clone().into(),
+            all => document["confusion_matrix"] = all.into(),
+        }
+        return super::print_json(&document);
     }
     eprintln!("{source}: {count} rows, on {}", chosen.backend.device().name);
-    super::print(&table(&scores))
+    super::print(&table(&scores))?;
+    match confusion.as_slice() {
+        [one] if one.len() <= SHOWN_CLASSES => {
+            super::print(&confusion_table(one, model.preprocessing.classes()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Classes up to which the confusion matrix is shown.
+const SHOWN_CLASSES: usize = 12;
+
+/// The confusion matrix: a true class a line, a predicted one a column.
+fn confusion_table(matrix: &[Vec<u64>], classes: &[String]) -> String {
+    let shown: Vec<String> = classes.iter().map(|class| class.chars().take(12).collect()).collect();
+    let counts = matrix.iter().flatten().map(|count| count.to_string().len());
+    let names = shown.iter().map(|class| class.chars().count());
+    let width = counts.chain(names).max().unwrap_or(1) + 2;
+    let line = |head: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>width$}")).collect();
+        format!("{head:<12}{cells}\n")
+    };
+    let mut text = String::from("\ntrue \\ predicted\n");
+    text.push_str(&line("", &shown));
+    for (class, counts) in shown.iter().zip(matrix) {
+        let cells: Vec<String> = counts.iter().map(u64::to_string).collect();
+        text.push_str(&line(class, &cells));
+    }
+    text
 }
 
 /// A value a line; with several members a column each.
 fn table(scores: &[Scores]) -> String {
     let Some(first) = scores.first() else { return String::new() };
     let names = std::iter::once("loss").chain(first.metrics.iter().map(|(name, _)| *name));
+    let width = names.clone().map(str::len).max().unwrap_or(0).max(10) + 2;
     names
         .map(|name| {
             let values: String = scores
@@ -57,7 +93,7 @@ fn table(scores: &[Scores]) -> String {
                 .filter_map(|member| member.get(name))
                 .map(|value| format!("{:>12}", score(value)))
                 .collect();
-            format!("{name:<12}{values}\n")
+            format!("{name:<width$}{values}\n")
         })
         .collect()
 }

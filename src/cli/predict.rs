@@ -40,25 +40,39 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// `probability_{class}` columns and last `prediction`; for regression the predictions alone.
+/// `probability_{class}` columns and last `prediction`; for regression the predictions alone. A
+/// multilabel prediction is the row's labels, parted by spaces.
 fn to_csv(model: &Model, predictions: &Predictions) -> std::result::Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let classes = model.preprocessing.classes();
-    if model.preprocessing.task() == Task::Regression {
-        writer.write_record(prediction_columns(model))?;
-        for row in predictions.values.chunks_exact(predictions.width) {
-            writer.write_record(row.iter().map(|value| (*value as f32).to_string()))?;
+    let said: Vec<String> = match model.preprocessing.task() {
+        Task::Regression => {
+            writer.write_record(prediction_columns(model))?;
+            for row in predictions.values.chunks_exact(predictions.width) {
+                writer.write_record(row.iter().map(shown))?;
+            }
+            return writer.into_inner().map_err(|error| error.into_error().into());
         }
-    } else {
-        let names = classes.iter().map(|class| format!("probability_{class}"));
-        writer.write_record(names.chain(["prediction".to_owned()]))?;
-        let rows = predictions.values.chunks_exact(predictions.width);
-        for (row, class) in rows.zip(predictions.classes()) {
-            let shares = row.iter().map(|value| (*value as f32).to_string());
-            writer.write_record(shares.chain([classes[class].clone()]))?;
+        Task::Classification | Task::Binary => {
+            predictions.classes().into_iter().map(|class| classes[class].clone()).collect()
         }
+        Task::Multilabel => {
+            let join = |row: Vec<usize>| {
+                row.into_iter().map(|label| classes[label].as_str()).collect::<Vec<_>>().join(" ")
+            };
+            predictions.labels().into_iter().map(join).collect()
+        }
+    };
+    let names = classes.iter().map(|class| format!("probability_{class}"));
+    writer.write_record(names.chain(["prediction".to_owned()]))?;
+    for (row, said) in predictions.values.chunks_exact(predictions.width).zip(said) {
+        writer.write_record(row.iter().map(shown).chain([said]))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+fn shown(value: &f64) -> String {
+    (*value as f32).to_string()
 }
 
 /// `prediction`, or `prediction_{target}` when there are several.

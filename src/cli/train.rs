@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         RunFolder::refuse_old_run(out, arguments.overwrite)?;
     }
 
-    let dataset = data::load(&settings.data)?;
+    let dataset = data::load(&settings.data).map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
     let network = train::network_of(&settings, &dataset.preprocessing)?;
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
     let config = settings.resolved_for(&task);
     let interrupt = Arc::new(AtomicBool::new(false));
-    watch_for_interrupts(&interrupt)?;
+    super::watch_for_interrupts(&interrupt)?;
     let preprocessing = dataset.preprocessing.clone();
     let data_hash = dataset.hash.clone();
     let mut recorder = Recorder {
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         device: chosen.backend.device(),
         data_hash: &data_hash,
         task: model.preprocessing.task().to_string(),
-        loss: task.loss.name,
+        loss: task.loss.row.name,
     };
     let summary = run_folder.finish(&model, &outcome, &facts)?;
     show_outcome(&progress, &outcome);
@@ -98,17 +98,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         (None, StopReason::Interrupted) => Ok(ExitCode::from(super::INTERRUPTED)),
         (None, _) => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// Ctrl-C asks for an orderly end; a second one ends the process.
-fn watch_for_interrupts(interrupt: &Arc<AtomicBool>) -> Result<()> {
-    let flag = Arc::clone(interrupt);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(super::INTERRUPTED));
-        }
-    })
-    .map_err(|error| Error::internal(format!("cannot watch for Ctrl-C: {error}")))
 }
 
 fn show_data(progress: &Progress, file: &Path, dataset: &Dataset) {
@@ -152,9 +141,10 @@ fn show_outcome(progress: &Progress, outcome: &Outcome) {
     }) else {
         return;
     };
+    let column = |name: &str| name.len().max(10) + 2;
     let mut header = format!("{:<12}", "");
     for name in &names {
-        header.push_str(&format!("{name:>12}"));
+        header.push_str(&format!("{name:>width$}", width = column(name)));
     }
     progress.line(&header);
     for (set, members) in &outcome.scores {
@@ -162,7 +152,7 @@ fn show_outcome(progress: &Progress, outcome: &Outcome) {
         for name in &names {
             let values: Vec<f64> = members.iter().filter_map(|scores| scores.get(name)).collect();
             let mean = values.iter().sum::<f64>() / values.len() as f64;
-            line.push_str(&format!("{:>12}", score(mean)));
+            line.push_str(&format!("{:>width$}", score(mean), width = column(name)));
         }
         if members.len() > 1 {
             line.push_str("  (mean of the members)");

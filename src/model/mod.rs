@@ -5,9 +5,9 @@ mod predict;
 
 use serde::{Deserialize, Serialize};
 
-pub use file::read_weights;
 pub(crate) use file::write_atomically;
-pub use predict::Predictions;
+pub use file::{read_tensor, read_weights};
+pub use predict::{Evaluation, Predictions};
 
 use crate::config::Config;
 use crate::data::Preprocessing;

@@ -4,20 +4,38 @@ use std::sync::Arc;
 
 use super::Model;
 use crate::backend::{Backend, Executor};
+use crate::catalog::metric::Outputs;
+use crate::catalog::metric::classes::confusion_matrix;
+use crate::config::TaskSettings;
 use crate::config::data::Task;
 use crate::data::Rows;
 use crate::error::Result;
 use crate::program::{LayerSettings, MemberState, PassKind, Plan, PlanRequest};
-use crate::train::{DeviceSet, Feed, Scorer, Scores, evaluation_batch, terms_of};
+use crate::train::{
+    DeviceSet, Feed, Interpreter, PassLog, Scorer, Scores, SetOutputs, evaluation_batch, terms_of,
+};
+
+/// Outputs in all up to which a confusion matrix is made unasked.
+const CONFUSION_VALUES: usize = 1 << 24;
+
+/// How well a model does on some rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Each member's loss and metrics.
+    pub scores: Vec<Scores>,
+    /// Each member's confusion matrix: rows that are of class i (first index) and are taken for
+    /// class j. Empty where there are no classes, or too many rows and classes.
+    pub confusion: Vec<Vec<Vec<u64>>>,
+}
 
 /// What a model says of some rows, averaged over its members.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
     /// Rows.
     pub rows: usize,
-    /// Columns of `values`: classes, or targets.
+    /// Columns of `values`: classes, labels, or targets.
     pub width: usize,
-    /// `[rows, width]`: probabilities of each class, or predictions in the user's units.
+    /// `[rows, width]`: probabilities of each class or label, or predictions in the user's units.
     pub values: Vec<f64>,
 }
 
@@ -27,6 +45,14 @@ impl Predictions {
         self.values
             .chunks_exact(self.width)
             .map(|row| (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best }))
+            .collect()
+    }
+
+    /// The indices of each row's labels: those whose probability is above a half.
+    pub fn labels(&self) -> Vec<Vec<usize>> {
+        self.values
+            .chunks_exact(self.width)
+            .map(|row| (0..row.len()).filter(|label| row[*label] > 0.5).collect())
             .collect()
     }
 }
@@ -40,7 +66,8 @@ impl Model {
         let count = rows.rows;
         let outputs = self.network.outputs();
         let members = self.network.members;
-        let width = self.preprocessing.classes().len().max(outputs);
+        let interpreter = self.interpreter()?;
+        let width = interpreter.width(outputs);
         let mut values = Vec::with_capacity(count * width);
         if count > 0 {
             let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Predict, backend)?;
@@ -55,7 +82,7 @@ impl Model {
                     let mut mean = vec![0.0; width];
                     for member in 0..members {
                         let at = member * stride + row * outputs;
-                        let said = self.interpret(&read[at..at + outputs]);
+                        let said = interpreter.interpret(&read[at..at + outputs]);
                         for (sum, value) in mean.iter_mut().zip(said) {
                             *sum += value / members as f64;
                         }
@@ -68,23 +95,65 @@ impl Model {
         Ok(Predictions { rows: count, width, values })
     }
 
-    /// Scores encoded rows with targets: each member's loss and metrics.
+    /// Scores encoded rows with targets.
     ///
     /// # Errors
     /// Those of the backend.
-    pub fn evaluate(&self, rows: Rows, backend: &dyn Backend) -> Result<Vec<Scores>> {
+    pub fn evaluate(&self, rows: Rows, backend: &dyn Backend) -> Result<Evaluation> {
         let settings = self.config.validate(std::path::Path::new("."))?;
         let task = settings.fit_task(self.preprocessing.task())?;
         let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Evaluate, backend)?;
         feed.run(executor.as_mut(), &[], &|| false)?;
-        let members = self.network.members;
-        let length = feed.batches.steps() * members * plan.statistics;
-        let read = executor.read(&[(feed.log()?, length)])?;
-        let log = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
+        let (members, outputs) = (self.network.members, self.network.outputs());
+        let mut wanted = vec![(feed.log()?, feed.batches.steps() * members * plan.statistics)];
+        if let Some(collected) = feed.collected()? {
+            wanted.push((collected, feed.batches.covered() * members * outputs));
+        }
+        let mut read = executor.read(&wanted)?.into_iter().map(|read| read.into_reals());
+        let log = read.next().unwrap_or_default();
+        let collected = read.next().unwrap_or_default();
+        let interpreter = self.interpreter()?;
+        let width = interpreter.width(outputs);
+        let rows_of =
+            |member: usize| interpreter.of_member(&feed, member, &collected, None, outputs);
+        let mut confusion = Vec::new();
+        if feed.collects && matches!(task.task, Task::Classification | Task::Binary) {
+            for member in 0..members {
+                let (targets, predictions) = rows_of(member);
+                confusion.push(confusion_matrix(&Outputs {
+                    task: task.task,
+                    rows: targets.len(),
+                    width,
+                    predictions: &predictions,
+                    targets: &targets,
+                }));
+            }
+        }
+        let mut of_member = |member: usize| Ok(rows_of(member));
+        let given = feed.collects.then_some(SetOutputs { width, of_member: &mut of_member });
+        let divisors = vec![feed.batches.covered() as f64; members];
+        let (batches, set) = (&feed.batches, &feed.set);
+        let scorer = self.scorer(&task);
+        let pass = PassLog { log: &log, width: plan.statistics, batches, set, divisors: &divisors };
+        let scores = scorer.scores(&pass, given)?;
+        Ok(Evaluation { scores, confusion })
+    }
+
+    fn scorer(&self, task: &TaskSettings) -> Scorer {
         let scale =
             self.preprocessing.target_scale().iter().map(|(_, deviation)| *deviation).collect();
-        let scorer = Scorer::new(&task.metrics, self.network.outputs(), scale);
-        Ok(scorer.scores(&log, plan.statistics, members, &feed.batches, &feed.set))
+        Scorer::new(task.task, &task.metrics, self.preprocessing.target_width(), scale)
+    }
+
+    /// What the network's outputs mean.
+    fn interpreter(&self) -> Result<Interpreter> {
+        let settings = self.config.validate(std::path::Path::new("."))?;
+        let task = settings.fit_task(self.preprocessing.task())?;
+        Ok(Interpreter {
+            task: task.task,
+            loss: task.loss,
+            target_scale: self.preprocessing.target_scale(),
+        })
     }
 
     /// Loads the model and one pass over the rows.
@@ -101,51 +170,33 @@ impl Model {
         let width = self.preprocessing.target_width();
         let set = Arc::new(DeviceSet::new(
             "data",
-            rows,
+            rows.into(),
             self.network.inputs,
             width,
             backend.capacity(),
             batch,
         ));
-        let mut feed = Feed::new(&set, kind, batch, false, members);
+        let classes = matches!(task.task, Task::Classification | Task::Binary);
+        let values = set.rows.saturating_mul(self.network.outputs()).saturating_mul(members);
+        let wants = self.scorer(&task).needs_outputs() || classes && values <= CONFUSION_VALUES;
+        let collects = kind == PassKind::Evaluate && wants;
+        let mut feed = Feed::new(&set, kind, batch, false, members).collecting(collects);
         let plan = Plan::new(&PlanRequest {
             network: &self.network,
             loss: task.loss,
-            terms: terms_of(&task.metrics),
+            terms: terms_of(&task.metrics, task.task),
             target_width: width,
-            optimizer: None,
+            update: None,
             gradient_statistics: false,
             passes: vec![feed.pass()],
         })?;
         let mut executor = backend.load(&plan)?;
         let wide: Vec<f64> = self.parameters.iter().map(|w| f64::from(*w)).collect();
         executor.write_reals(plan.buffer("parameters")?, &wide)?;
-        let layers = vec![LayerSettings::dropout(0.0, [0, 0]); members * self.network.layers.len()];
+        let layers = vec![LayerSettings::plain(); members * self.network.layers.len()];
         executor.write_layers(plan.buffer("layers")?, &layers)?;
         feed.prepare(&plan, executor.as_mut())?;
         executor.write_state(feed.state()?, &vec![MemberState::START; members])?;
         Ok((executor, plan, feed))
-    }
-
-    /// Probabilities, or values in the user's units, from one row's outputs.
-    fn interpret(&self, outputs: &[f64]) -> Vec<f64> {
-        match self.preprocessing.task() {
-            Task::Binary => {
-                let e = (-outputs[0].abs()).exp();
-                let (small, large) = (e / (1.0 + e), 1.0 / (1.0 + e));
-                if outputs[0] >= 0.0 { vec![small, large] } else { vec![large, small] }
-            }
-            Task::Classification => {
-                let largest = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let shares: Vec<f64> = outputs.iter().map(|z| (z - largest).exp()).collect();
-                let sum: f64 = shares.iter().sum();
-                shares.into_iter().map(|share| share / sum).collect()
-            }
-            Task::Regression => outputs
-                .iter()
-                .zip(self.preprocessing.target_scale())
-                .map(|(output, (mean, deviation))| output * deviation + mean)
-                .collect(),
-        }
     }
 }

@@ -106,7 +106,7 @@ impl RunFolder {
             "step": record.step,
             "epoch": record.epoch,
             "loss": values(&record.loss),
-            "learning_rate": record.learning_rate,
+            "learning_rate": values(&record.learning_rate),
             "grad_norm": values(&record.grad_norm),
             "penalty": values(&record.penalty),
         }))
@@ -123,7 +123,7 @@ impl RunFolder {
             "step": record.step,
             "seconds": record.seconds,
             "samples_per_second": record.samples_per_second,
-            "learning_rate": record.learning_rate,
+            "learning_rate": each_member(record.learning_rate.iter().map(|rate| number(*rate))),
             "train": scores_json(&record.train),
         });
         if let Some(validation) = &record.validation {

@@ -84,7 +84,7 @@ impl Run<'_> {
             if mine.iter().any(|value| !value.is_finite()) {
                 return Ok(format!(
                     "the output of layers.{i} ({} units, {}) is not finite",
-                    layer.units, layer.activation.row.name
+                    layer.units, layer.shape.activation.row.name
                 ));
             }
         }

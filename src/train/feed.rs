@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::steps::Batches;
 use crate::backend::{Capacity, Executor};
+use crate::catalog::optimizer::Convention;
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::program::{BufferId, Pass, PassKind, Plan, ProgramId, StepSettings};
@@ -21,25 +22,29 @@ pub struct DeviceSet {
     pub name: String,
     /// Encoded rows, shared with a backend that reads host memory.
     pub features: Arc<[f32]>,
-    /// Targets.
+    /// Targets, and behind those of each row its weight where rows have weights.
     pub targets: Arc<[f32]>,
+    /// What each row adds to the divisor of a mean loss; empty where each adds 1.
+    pub divisors: Vec<f32>,
     /// Rows.
     pub rows: usize,
     /// Columns of `features`.
     pub inputs: usize,
-    /// Columns of `targets`.
+    /// Targets of a row.
     pub target_width: usize,
+    /// Elements between rows of `targets`.
+    pub target_stride: usize,
     /// Rows held at once; all of them when it is `rows`.
     pub resident_rows: usize,
     /// Variance (of the population) of each target column.
     pub target_variance: Vec<f64>,
 }
 
-/// The variance of each of `width` columns.
-fn variances(values: &[f32], width: usize) -> Vec<f64> {
+/// The variance of each of the first `width` of `stride` columns.
+fn variances(values: &[f32], width: usize, stride: usize) -> Vec<f64> {
     (0..width)
         .map(|column| {
-            let column = || values.iter().skip(column).step_by(width).map(|y| f64::from(*y));
+            let column = || values.iter().skip(column).step_by(stride).map(|y| f64::from(*y));
             let rows = column().count() as f64;
             let mean = column().sum::<f64>() / rows;
             column().map(|y| (y - mean) * (y - mean)).sum::<f64>() / rows
@@ -52,28 +57,43 @@ impl DeviceSet {
     /// all, or a window of whole batches (`largest_batch` rows of each of M members).
     pub fn new(
         name: &str,
-        rows: Rows,
+        rows: WeightedRows,
         inputs: usize,
         target_width: usize,
         capacity: Capacity,
         largest_batch: usize,
     ) -> Self {
         let row_bytes = (inputs * 4) as u64;
-        let fits = rows.rows as u64 * row_bytes <= capacity.buffer_bytes;
+        let count = rows.rows.rows;
+        let fits = count as u64 * row_bytes <= capacity.buffer_bytes;
         let resident_rows = if fits {
-            rows.rows
+            count
         } else {
             let window = (WINDOW_BYTES.min(capacity.buffer_bytes) / row_bytes) as usize;
             (window / largest_batch).max(1) * largest_batch
         };
-        let target_variance = variances(&rows.targets, target_width);
+        let WeightedRows { rows, weights, divisors } = rows;
+        let mut targets = rows.targets;
+        let weighted = !weights.is_empty();
+        if weighted {
+            let mut with_weights = Vec::with_capacity(targets.len() + weights.len());
+            for (row, weight) in targets.chunks_exact(target_width).zip(&weights) {
+                with_weights.extend_from_slice(row);
+                with_weights.push(*weight);
+            }
+            targets = with_weights;
+        }
+        let target_stride = target_width + usize::from(weighted);
+        let target_variance = variances(&targets, target_width, target_stride);
         Self {
             name: name.to_owned(),
             features: rows.features.into(),
-            targets: rows.targets.into(),
-            rows: rows.rows,
+            targets: targets.into(),
+            divisors,
+            rows: count,
             inputs,
             target_width,
+            target_stride,
             resident_rows,
             target_variance,
         }
@@ -82,6 +102,45 @@ impl DeviceSet {
     /// Whether the device holds every row.
     pub fn is_resident(&self) -> bool {
         self.resident_rows == self.rows
+    }
+}
+
+/// Rows with what they count.
+#[derive(Debug, Clone, Default)]
+pub struct WeightedRows {
+    /// The rows.
+    pub rows: Rows,
+    /// What each row's loss is multiplied by; empty where all count 1.
+    pub weights: Vec<f32>,
+    /// What each row adds to the divisor of the mean; empty where each adds 1.
+    pub divisors: Vec<f32>,
+}
+
+impl WeightedRows {
+    /// Rows that count by their own weights alone.
+    pub fn evaluated(rows: Rows) -> Self {
+        Self { weights: rows.sample_weights.clone(), divisors: Vec::new(), rows }
+    }
+
+    /// Rows that count by their own weights and those of their classes. PyTorch divides by the
+    /// sum of the classes' weights, Keras by the number of rows.
+    pub fn trained(rows: Rows, class_weights: &[f64], convention: Convention) -> Self {
+        let weights = rows.training_weights(class_weights);
+        let by_classes = convention == Convention::Torch && !class_weights.is_empty();
+        if !by_classes {
+            return Self { rows, weights, divisors: Vec::new() };
+        }
+        let mut rows = rows;
+        let own = std::mem::take(&mut rows.sample_weights);
+        let divisors = rows.training_weights(class_weights);
+        rows.sample_weights = own;
+        Self { rows, weights, divisors }
+    }
+}
+
+impl From<Rows> for WeightedRows {
+    fn from(rows: Rows) -> Self {
+        Self::evaluated(rows)
     }
 }
 
@@ -94,6 +153,8 @@ pub struct Feed {
     pub batches: Batches,
     /// What it does.
     pub kind: PassKind,
+    /// Whether the outputs of every row are collected.
+    pub collects: bool,
     members: usize,
     ids: Option<Ids>,
 }
@@ -107,6 +168,7 @@ struct Ids {
     steps: BufferId,
     state: BufferId,
     log: BufferId,
+    collected: Option<BufferId>,
 }
 
 impl Feed {
@@ -128,7 +190,13 @@ impl Feed {
         } else {
             (set.resident_rows / rows_a_step).max(1)
         };
-        Self { set: Arc::clone(set), batches, kind, members, ids: None }
+        Self { set: Arc::clone(set), batches, kind, collects: false, members, ids: None }
+    }
+
+    /// The pass, with the outputs of every row collected or not.
+    #[must_use]
+    pub fn collecting(self, collects: bool) -> Self {
+        Self { collects, ..self }
     }
 
     /// What the plan needs to know.
@@ -139,6 +207,8 @@ impl Feed {
             resident_rows: self.set.resident_rows,
             batch_rows: self.batches.batch,
             table_steps: self.batches.steps(),
+            weighted: self.set.target_stride > self.set.target_width,
+            collected_rows: if self.collects { self.batches.covered() } else { 0 },
         }
     }
 
@@ -158,6 +228,7 @@ impl Feed {
             steps: own("steps")?,
             state: own("state")?,
             log: own("log")?,
+            collected: if self.collects { Some(own("collected")?) } else { None },
         };
         self.ids = Some(ids);
         if self.set.is_resident() {
@@ -188,6 +259,11 @@ impl Feed {
         Ok(self.ids()?.log)
     }
 
+    /// The buffer of the outputs of every row, where they are collected.
+    pub fn collected(&self) -> Result<Option<BufferId>> {
+        Ok(self.ids()?.collected)
+    }
+
     /// The program.
     pub fn program(&self) -> Result<ProgramId> {
         Ok(self.ids()?.program)
@@ -210,8 +286,18 @@ impl Feed {
         orders: &[Vec<u32>],
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
+        self.run_first(self.batches.steps(), executor, orders, interrupted)
+    }
+
+    /// The first so many steps of [`Feed::run`].
+    pub fn run_first(
+        &self,
+        steps: usize,
+        executor: &mut dyn Executor,
+        orders: &[Vec<u32>],
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let ids = self.ids()?;
-        let steps = self.batches.steps();
         if self.set.is_resident() && !orders.is_empty() {
             executor.write_words(ids.order, &orders.concat())?;
         }
@@ -267,7 +353,7 @@ impl Feed {
         let from = first * self.batches.batch;
         let count = (steps * self.batches.batch).min(self.set.rows - from);
         let inputs = self.set.inputs;
-        let width = self.set.target_width;
+        let width = self.set.target_stride;
         if orders.is_empty() {
             let part = |values: &Arc<[f32]>, width: usize| -> Arc<[f32]> {
                 if values.is_empty() {

@@ -3,24 +3,32 @@
 //! An epoch is a training pass and a validation pass, queued one after the other, and one
 //! readback of their logs; the host decides between epochs alone.
 
+mod decision;
 mod divergence;
 mod early_stopping;
+mod epoch;
 mod feed;
 mod order;
+mod outputs;
+pub mod range_test;
 mod run;
 mod scores;
 mod starting_weights;
 mod steps;
+mod tables;
 
 pub use early_stopping::{EarlyStopping, Verdict};
-pub use feed::{DeviceSet, Feed};
+pub use feed::{DeviceSet, Feed, WeightedRows};
 pub use order::epoch_order;
-pub use scores::{Scorer, Scores, terms_of};
+pub use outputs::Interpreter;
+pub use scores::{PassLog, Scorer, Scores, SetOutputs, terms_of};
 pub use starting_weights::{LayerInitializers, draw};
-pub use steps::{Batches, Pace};
+pub use steps::{Batches, EpochTable, Pace};
 
 use crate::backend::{Backend, Counters};
-use crate::config::{Settings, TaskSettings};
+use crate::catalog::activation::ActivationSettings;
+use crate::catalog::optimizer::Convention;
+use crate::config::{OutputActivation, Settings, TaskSettings};
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::network::{LayerShape, Network};
@@ -48,7 +56,7 @@ pub struct StepRecord {
     /// Epoch, from 1.
     pub epoch: usize,
     /// Learning rate of the step.
-    pub learning_rate: f64,
+    pub learning_rate: Vec<f64>,
     /// The batch's mean loss before the step's update, without regularisation.
     pub loss: Vec<f64>,
     /// Norm of the gradient, L1 and L2 terms included.
@@ -69,7 +77,7 @@ pub struct EpochRecord {
     /// Rows trained on in a second of this epoch, all members counted.
     pub samples_per_second: f64,
     /// Learning rate of the epoch's last step.
-    pub learning_rate: f64,
+    pub learning_rate: Vec<f64>,
     /// Scores on the training rows, of the weights as they were at each step.
     pub train: Vec<Scores>,
     /// Scores on the validation rows at the epoch's end.
@@ -145,12 +153,31 @@ pub fn network_of(settings: &Settings, preprocessing: &Preprocessing) -> Result<
         .layers
         .iter()
         .map(|layer| LayerShape {
-            units: layer.units,
-            activation: layer.activation,
+            slopes: match (layer.activation.row.is_learned(), settings.optimizer.convention) {
+                (false, _) => 0,
+                (true, Convention::Torch) => 1,
+                (true, Convention::Keras) => layer.units,
+            },
+            normalization: layer.normalization,
             dropout: layer.dropout,
+            alpha_dropout: layer.alpha_dropout,
+            noise: layer.noise,
+            residual: layer.residual,
+            max_norm: layer.weights.max_norm,
+            ..LayerShape::new(layer.units, layer.activation)
         })
         .collect();
-    Network::new(settings.members, preprocessing.inputs(), &hidden, preprocessing.outputs())
+    let per_target = settings.loss.map_or(1, |loss| loss.row.outputs_per_target());
+    let outputs = preprocessing.outputs() * per_target;
+    let linear = LayerShape {
+        max_norm: settings.model.output.weights.max_norm,
+        ..LayerShape::new(outputs, ActivationSettings::linear())
+    };
+    let output = match settings.model.output.activation {
+        OutputActivation::Elements(activation) => LayerShape { activation, ..linear },
+        OutputActivation::Rows(row) => LayerShape { row_activation: Some(row), ..linear },
+    };
+    Network::with_output(settings.members, preprocessing.inputs(), &hidden, output)
 }
 
 /// Rows of an evaluation batch: large enough to keep a device busy, small enough to stay small.
@@ -175,7 +202,24 @@ pub fn fit(
             .with_help("at most 2^32 - 1 rows can be addressed"));
     }
     let mut run = Run::new(settings, task, dataset, backend)?;
-    observer.begin(&run.network, settings.training.epochs, run.train.batches.steps())?;
+    let batches = run.train.batches;
+    let steps = batches.steps().div_ceil(settings.training.accumulate);
+    observer.begin(&run.network, settings.training.epochs, steps)?;
+    let (steps_per_epoch, epochs) = (steps as u64, settings.training.epochs as u64);
+    for warning in settings.schedule.warnings(steps_per_epoch, epochs) {
+        observer.warn(&warning)?;
+    }
+    let by_batch = run
+        .network
+        .layers
+        .iter()
+        .any(|layer| layer.shape.normalization.is_some_and(|settings| settings.row.by_column));
+    if by_batch && batches.covered() % batches.batch == 1 {
+        observer.warn(
+            "batch_norm: the last batch of an epoch has one row, whose variance is 0; \
+             training.drop_last leaves it out",
+        )?;
+    }
     run.train(observer)?;
     run.finish()
 }

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::epoch::PassRead;
+use super::outputs::Interpreter;
 use super::{
-    DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Pace,
-    Scorer, Scores, StepRecord, StopReason, draw, epoch_order, evaluation_batch, network_of,
-    terms_of,
+    DeviceSet, EarlyStopping, EpochRecord, EpochTable, Feed, LayerInitializers, Observer, Outcome,
+    Scorer, StopReason, WeightedRows, draw, epoch_order, evaluation_batch, network_of, terms_of,
 };
 use crate::backend::{Backend, Counters, Executor};
-use crate::config::{Quantity, Settings, TaskSettings};
+use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
+use crate::config::{Settings, TaskSettings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::kernels::gradient_statistics::BLOCK;
 use crate::network::Network;
-use crate::program::{BufferId, LayerSettings, MemberState, NONE, PassKind, Plan, PlanRequest};
-use crate::random::{Purpose, stream_key};
+use crate::program::{BufferId, MemberState, NONE, PassKind, Plan, PlanRequest};
 
 /// `bad_step` of a member that the host has stopped; steps count from 1.
 pub(super) const STOPPED_BY_HOST: u32 = 0;
@@ -34,9 +34,20 @@ pub(super) struct Run<'a> {
     pub(super) evaluations: Vec<Feed>,
     pub(super) has_validation: bool,
     pub(super) scorer: Scorer,
+    pub(super) interpreter: Interpreter,
     pub(super) parameters: BufferId,
+    /// The weights that are evaluated and kept: the parameters, or their running average.
+    pub(super) evaluated: BufferId,
     pub(super) best_parameters: BufferId,
     pub(super) early_stopping: Vec<EarlyStopping>,
+    /// Each member's learning-rate factor by `reduce_on_plateau`; empty with another schedule.
+    pub(super) plateaus: Vec<ReduceOnPlateau>,
+    /// The optimizer's coefficients of the last step.
+    pub(super) coefficients: [f64; 4],
+    /// The epoch's table.
+    pub(super) table: EpochTable,
+    /// Each member's order of the rows in this epoch; empty stands for file order.
+    pub(super) orders: Vec<Vec<u32>>,
     /// Each member's state at the end of the epoch before.
     pub(super) states: Vec<MemberState>,
     pub(super) best_epoch: Vec<usize>,
@@ -63,40 +74,59 @@ impl<'a> Run<'a> {
         let evaluated = evaluation_batch(members, batch);
         let capacity = backend.capacity();
         let largest = evaluated.max(batch.saturating_mul(members));
-        let set = |name: &str, rows| {
+        let set = |name: &str, rows: WeightedRows| {
             Arc::new(DeviceSet::new(name, rows, inputs, width, capacity, largest))
         };
-        let scale = preprocessing.target_scale().iter().map(|(_, deviation)| *deviation).collect();
-        let scorer = Scorer::new(&task.metrics, network.outputs(), scale);
+        let target_scale = preprocessing.target_scale();
+        let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
+        let scorer = Scorer::new(task.task, &task.metrics, width, deviations);
+        let interpreter = Interpreter { task: task.task, loss: task.loss, target_scale };
 
-        let train_set = set("train", dataset.train);
+        let convention = settings.optimizer.convention;
+        let trained = WeightedRows::trained(dataset.train, &dataset.class_weights, convention);
+        let train_set = set("train", trained);
         let drop_last = settings.training.drop_last;
-        let train = Feed::new(&train_set, PassKind::Train, batch, drop_last, members);
-        let evaluate =
-            |set: &Arc<DeviceSet>| Feed::new(set, PassKind::Evaluate, evaluated, false, members);
+        let collects = scorer.needs_outputs();
+        let feed = |set: &Arc<DeviceSet>, kind, batch, drop_last| {
+            Feed::new(set, kind, batch, drop_last, members).collecting(collects)
+        };
+        let train = feed(&train_set, PassKind::Train, batch, drop_last);
+        let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, evaluated, false);
         let has_validation = dataset.validation.is_some();
         let mut evaluations = Vec::new();
         if let Some(rows) = dataset.validation {
-            evaluations.push(evaluate(&set("validation", rows)));
+            evaluations.push(evaluate(&set("validation", rows.into())));
         }
         evaluations.push(evaluate(&train_set));
         if let Some(rows) = dataset.test {
-            evaluations.push(evaluate(&set("test", rows)));
+            evaluations.push(evaluate(&set("test", rows.into())));
         }
 
         let plan = Plan::new(&PlanRequest {
             network: &network,
             loss: task.loss,
-            terms: terms_of(&task.metrics),
+            terms: terms_of(&task.metrics, task.task),
             target_width: width,
-            optimizer: Some((settings.optimizer.row, settings.optimizer.form)),
+            update: Some(settings.update()),
             gradient_statistics: settings.log_every_steps > 0,
             passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
         })?;
+        let evaluated_name = match settings.training.average {
+            Some(_) => "average_parameters",
+            None => "parameters",
+        };
+        let plateaus = match (settings.schedule.plateau(), &task.plateau_monitor) {
+            (Some(plateau), Some(monitor)) => {
+                let base = settings.optimizer.hyperparameters.learning_rate;
+                vec![ReduceOnPlateau::new(plateau, monitor.better, base); members]
+            }
+            _ => Vec::new(),
+        };
         let mut run = Self {
             settings,
             task,
             parameters: plan.buffer("parameters")?,
+            evaluated: plan.buffer(evaluated_name)?,
             best_parameters: plan.buffer("best_parameters")?,
             executor: backend.load(&plan)?,
             network,
@@ -105,7 +135,12 @@ impl<'a> Run<'a> {
             evaluations,
             has_validation,
             scorer,
+            interpreter,
             early_stopping: Vec::new(),
+            plateaus,
+            coefficients: [1.0; 4],
+            table: EpochTable::default(),
+            orders: Vec::new(),
             states: vec![MemberState::START; members],
             best_epoch: vec![0; members],
             epochs: 0,
@@ -141,61 +176,26 @@ impl<'a> Run<'a> {
         let arena = starting_arena(self.settings, &self.network)?;
         let wide: Vec<f64> = arena.iter().map(|w| f64::from(*w)).collect();
         executor.write_reals(self.parameters, &wide)?;
+        if self.evaluated != self.parameters {
+            executor.write_reals(self.evaluated, &wide)?;
+        }
         let layers = self.layer_table();
         self.executor.write_layers(self.plan.buffer("layers")?, &layers)?;
         let blocks = self.block_settings();
-        self.executor.write_reals(self.plan.buffer("block_settings")?, &blocks)
-    }
-
-    /// Dropout of each layer of each member: `[members][layers]`.
-    fn layer_table(&self) -> Vec<LayerSettings> {
-        (0..self.network.members)
-            .flat_map(|member| {
-                self.network.layers.iter().enumerate().map(move |(i, layer)| {
-                    let key =
-                        stream_key(self.settings.seed, Purpose::Dropout, i as u32, member as u32);
-                    LayerSettings::dropout(layer.dropout, key)
-                })
-            })
-            .collect()
-    }
-
-    /// L1, L2, decay factor and learning-rate factor of each block of 64 parameters.
-    fn block_settings(&self) -> Vec<f64> {
-        let mut one = vec![0.0; self.network.stride / BLOCK * 4];
-        let optimizer = &self.settings.optimizer;
-        for tensor in self.network.tensors() {
-            let layer = self.settings.model.layers.get(tensor.layer);
-            let (l1, l2) = match layer {
-                Some(layer) => (layer.l1, layer.l2),
-                None => (self.settings.model.output.l1, self.settings.model.output.l2),
-            };
-            let regularised = f64::from(u8::from(!tensor.is_bias));
-            let decayed = !tensor.is_bias || optimizer.decay_biases;
-            let first = tensor.offset / BLOCK;
-            let last = (tensor.offset + tensor.length).div_ceil(BLOCK);
-            for block in first..last {
-                one[block * 4..block * 4 + 4].copy_from_slice(&[
-                    l1 * regularised,
-                    self.settings.l2_gradient_coefficient(l2) * regularised,
-                    f64::from(u8::from(decayed)),
-                    1.0,
-                ]);
-            }
-        }
-        one.repeat(self.network.members)
+        self.executor.write_reals(self.plan.buffer("block_settings")?, &blocks)?;
+        self.upload_optimizer()
     }
 
     pub(super) fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
         self.counters_at_start = self.executor.counters();
         let begun = Instant::now();
-        let epoch_steps = self.train.batches.steps();
+        let epoch_steps = self.pace().epoch_steps();
         for epoch in 1..=self.settings.training.epochs {
             let at = Instant::now();
             self.epochs = epoch;
             let interrupted = self.queue_epoch(epoch, observer)?;
             let read = self.read_epoch()?;
-            let previous = std::mem::replace(&mut self.states, read.states);
+            let previous = std::mem::replace(&mut self.states, read.states.clone());
             self.seconds = begun.elapsed().as_secs_f64();
 
             // A member that stopped before this epoch has nothing new to say.
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
                 })
                 .sum();
             self.samples += rows;
-            self.report_steps(epoch, &read.train, observer)?;
+            self.report_steps(epoch, &read.train.log, observer)?;
             self.check_finite(epoch, &trained, observer)?;
             if self.failure.is_some() {
                 self.stop_reason = StopReason::Diverged;
@@ -230,15 +230,9 @@ impl<'a> Run<'a> {
                 step: (epoch * epoch_steps) as u64,
                 seconds: self.seconds,
                 samples_per_second: rows / at.elapsed().as_secs_f64(),
-                learning_rate: self.pace().learning_rate((epoch * epoch_steps - 1) as u64),
-                train: self.scorer.scores(
-                    &read.train,
-                    self.plan.log_width,
-                    self.network.members,
-                    &self.train.batches,
-                    &self.train.set,
-                ),
-                validation: read.validation,
+                learning_rate: self.last_rates(),
+                train: self.train_scores(&read)?,
+                validation: read.validation.clone(),
                 best: vec![false; self.network.members],
             };
             for (member, scores) in record.train.iter_mut().enumerate() {
@@ -248,144 +242,13 @@ impl<'a> Run<'a> {
                 }
             }
             self.decide(epoch, &trained, &mut record)?;
+            self.watch_plateaus(&trained, &record);
             observer.epoch(&record)?;
             if self.states.iter().all(|state| state.bad_step != NONE) {
                 let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
                 self.stop_reason =
                     if stopped { StopReason::EarlyStopping } else { StopReason::Diverged };
                 break;
-            }
-        }
-        Ok(())
-    }
-
-    fn pace(&self) -> Pace<'_> {
-        Pace {
-            hyperparameters: self.settings.optimizer.hyperparameters,
-            schedule: &self.settings.schedule,
-            epoch_steps: self.train.batches.steps(),
-            epochs: self.settings.training.epochs,
-        }
-    }
-
-    /// Queues an epoch's training and validation; returns whether it was interrupted.
-    fn queue_epoch(&mut self, epoch: usize, observer: &dyn Observer) -> Result<bool> {
-        let members = self.network.members;
-        let table = self.pace().training_table(&self.train.batches, epoch, members);
-        let rows = self.train.set.rows as u32;
-        let shuffle = self.settings.data.shuffle;
-        let orders: Vec<Vec<u32>> = if shuffle || !self.train.set.is_resident() {
-            (0..members)
-                .map(|member| epoch_order(self.settings.seed, epoch, member, rows, shuffle))
-                .collect()
-        } else {
-            Vec::new()
-        };
-        let executor = self.executor.as_mut();
-        self.train.write_steps(executor, &table)?;
-        let start: Vec<MemberState> =
-            self.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
-        executor.write_state(self.train.state()?, &start)?;
-        if self.train.run(executor, &orders, &|| observer.interrupted())? {
-            return Ok(true);
-        }
-        if self.has_validation {
-            let pass = &self.evaluations[0];
-            executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
-            pass.run(executor, &[], &|| false)?;
-        }
-        Ok(false)
-    }
-
-    /// The epoch's one readback.
-    fn read_epoch(&mut self) -> Result<EpochRead> {
-        let members = self.network.members;
-        let train_log = self.train.batches.steps() * members * self.plan.log_width;
-        let mut wanted = vec![(self.train.log()?, train_log), (self.train.state()?, members)];
-        if self.has_validation {
-            let steps = self.evaluations[0].batches.steps();
-            wanted.push((self.evaluations[0].log()?, steps * members * self.plan.statistics));
-        }
-        let mut read = self.executor.read(&wanted)?.into_iter();
-        let train = read.next().map(|read| read.into_reals()).unwrap_or_default();
-        let states = read.next().map(|read| read.into_state()).unwrap_or_default();
-        let validation = read.next().map(|log| self.score(&self.evaluations[0], &log.into_reals()));
-        Ok(EpochRead { train, states, validation })
-    }
-
-    fn score(&self, pass: &Feed, log: &[f64]) -> Vec<Scores> {
-        let width = self.plan.statistics;
-        self.scorer.scores(log, width, self.network.members, &pass.batches, &pass.set)
-    }
-
-    fn report_steps(&self, epoch: usize, log: &[f64], observer: &mut dyn Observer) -> Result<()> {
-        let every = self.settings.log_every_steps;
-        if every == 0 {
-            return Ok(());
-        }
-        let members = self.network.members;
-        let batches = &self.train.batches;
-        let reached = self.states.iter().map(|state| state.cursor as usize).max().unwrap_or(0);
-        let before = (epoch - 1) * batches.steps();
-        for within in 0..reached.min(batches.steps()) {
-            let step = before + within + 1;
-            if !step.is_multiple_of(every) {
-                continue;
-            }
-            let rows = batches.batch.min(batches.rows - within * batches.batch) as f64;
-            let column = |at: usize| -> Vec<f64> {
-                (0..members)
-                    .map(|member| log[(within * members + member) * self.plan.log_width + at])
-                    .collect()
-            };
-            observer.step(&StepRecord {
-                step: step as u64,
-                epoch,
-                learning_rate: self.pace().learning_rate(step as u64 - 1),
-                loss: column(0).into_iter().map(|sum| sum / rows).collect(),
-                grad_norm: column(self.plan.statistics).into_iter().map(f64::sqrt).collect(),
-                penalty: column(self.plan.statistics + 1),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Early stopping: which members keep this epoch's weights, and which stop.
-    fn decide(&mut self, epoch: usize, trained: &[bool], record: &mut EpochRecord) -> Result<()> {
-        let stride = self.network.stride;
-        for member in 0..self.network.members {
-            if !trained[member] {
-                continue;
-            }
-            let Some(monitor) = &self.task.monitor else {
-                self.best_epoch[member] = epoch;
-                continue;
-            };
-            let scores = if monitor.of_validation {
-                record.validation.as_ref().map(|all| &all[member])
-            } else {
-                Some(&record.train[member])
-            };
-            // A member that met a number that is not finite has no score of its own.
-            let finite = self.states[member].bad_step == NONE;
-            let value =
-                scores.filter(|_| finite).map_or(f64::NAN, |scores| match monitor.quantity {
-                    Quantity::Loss => scores.loss,
-                    Quantity::Metric(index) => scores.metrics[index].1,
-                });
-            let restores = self.keeps_best();
-            let verdict = self.early_stopping[member].end_epoch(epoch, value);
-            record.best[member] = verdict.keep;
-            if verdict.keep && restores {
-                let (from, to) = (self.parameters, self.best_parameters);
-                self.executor.copy(from, to, member * stride, stride)?;
-            }
-            self.best_epoch[member] = match self.early_stopping[member].best_epoch() {
-                Some(best) if restores => best,
-                _ => epoch,
-            };
-            if verdict.stop && finite {
-                self.states[member].bad_step = STOPPED_BY_HOST;
             }
         }
         Ok(())
@@ -398,7 +261,7 @@ impl<'a> Run<'a> {
         let restores = self.keeps_best();
         for member in 0..members {
             if restores && self.early_stopping[member].best_epoch().is_some() {
-                let (from, to) = (self.best_parameters, self.parameters);
+                let (from, to) = (self.best_parameters, self.evaluated);
                 self.executor.copy(from, to, member * stride, stride)?;
             }
         }
@@ -407,17 +270,19 @@ impl<'a> Run<'a> {
             let executor = self.executor.as_mut();
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
             pass.run(executor, &[], &|| false)?;
-            wanted.push((pass.log()?, pass.batches.steps() * members * self.plan.statistics));
+            wanted.extend(self.wanted(pass, self.plan.statistics)?);
         }
-        wanted.push((self.parameters, members * stride));
+        wanted.push((self.evaluated, members * stride));
         let mut read = self.executor.read(&wanted)?;
         let parameters = read.pop().map(|read| read.into_reals()).unwrap_or_default();
-        let mut scores: Vec<(String, Vec<Scores>)> = self
-            .evaluations
-            .iter()
-            .zip(read)
-            .map(|(pass, log)| (pass.set.name.clone(), self.score(pass, &log.into_reals())))
-            .collect();
+        let mut read = read.into_iter().map(|read| read.into_reals());
+        let mut scores = Vec::with_capacity(self.evaluations.len());
+        for pass in &self.evaluations {
+            let log = read.next().unwrap_or_default();
+            let collected = pass.collects.then(|| read.next()).flatten();
+            let scored = self.score(pass, &PassRead { log, collected })?;
+            scores.push((pass.set.name.clone(), scored));
+        }
         if self.has_validation {
             scores.swap(0, 1);
         }
@@ -437,24 +302,21 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What an epoch's readback brought.
-struct EpochRead {
-    train: Vec<f64>,
-    states: Vec<MemberState>,
-    validation: Option<Vec<Scores>>,
-}
-
 /// The starting weights: drawn, then overlaid by `model.init_from`.
 fn starting_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
     let mut initializers: Vec<LayerInitializers> = settings
         .model
         .layers
         .iter()
-        .map(|layer| LayerInitializers { weight: layer.init, bias: layer.bias_init })
+        .map(|layer| LayerInitializers {
+            weight: layer.init.clone(),
+            bias: layer.bias_init.clone(),
+        })
         .collect();
     let output = &settings.model.output;
-    initializers.push(LayerInitializers { weight: output.init, bias: output.bias_init });
-    let mut arena = draw(network, &initializers, settings.seed);
+    initializers
+        .push(LayerInitializers { weight: output.init.clone(), bias: output.bias_init.clone() });
+    let mut arena = draw(network, &initializers, settings.seed)?;
     if let Some(file) = &settings.model.init_from {
         crate::model::read_weights(file, network, &mut arena)?;
     }

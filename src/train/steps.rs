@@ -2,6 +2,7 @@
 
 use crate::catalog::optimizer::Hyperparameters;
 use crate::catalog::schedule::ScheduleSettings;
+use crate::config::{AverageConfig, AverageEvery, AverageSettings, OptimizerSettings};
 use crate::program::StepSettings;
 
 /// How a set is cut into batches.
@@ -43,7 +44,15 @@ impl Batches {
         (0..self.steps())
             .flat_map(|step| {
                 let (first_row, rows) = self.place(step);
-                let row = StepSettings { first_row, rows, step: 1, ..StepSettings::default() };
+                let position = (step * self.batch) as u32;
+                let row = StepSettings {
+                    first_row,
+                    rows,
+                    position,
+                    step: 1,
+                    batch: 1,
+                    ..StepSettings::default()
+                };
                 std::iter::repeat_n(row, members)
             })
             .collect()
@@ -53,62 +62,162 @@ impl Batches {
 /// The optimizer's numbers over the whole training.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace<'a> {
-    /// Hyper-parameters, the same for all members.
-    pub hyperparameters: Hyperparameters,
+    /// The optimizer.
+    pub optimizer: &'a OptimizerSettings,
     /// The learning-rate schedule.
     pub schedule: &'a ScheduleSettings,
-    /// Steps of an epoch.
-    pub epoch_steps: usize,
+    /// Running average of the weights.
+    pub average: Option<AverageSettings>,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// Batches of an epoch.
+    pub epoch_batches: usize,
     /// Epochs.
     pub epochs: usize,
 }
 
+/// The table of an epoch, and what each batch's loss is divided by: `[batches][members]` both.
+#[derive(Debug, Clone, Default)]
+pub struct EpochTable {
+    /// What the device reads.
+    pub steps: Vec<StepSettings<f64>>,
+    /// The divisor of each batch's mean loss.
+    pub divisors: Vec<f64>,
+}
+
 impl Pace<'_> {
+    /// Optimizer steps of an epoch.
+    pub fn epoch_steps(&self) -> usize {
+        self.epoch_batches.div_ceil(self.accumulate)
+    }
+
     /// The learning rate of a step, counted from 0 over the whole training.
     pub fn learning_rate(&self, step: u64) -> f64 {
         self.schedule.rate(
-            self.hyperparameters.learning_rate,
+            self.optimizer.hyperparameters.learning_rate,
             step,
-            self.epoch_steps as u64,
+            self.epoch_steps() as u64,
             self.epochs as u64,
         )
     }
 
-    /// The table of an epoch (from 1): `[steps][members]`.
+    /// The numbers of a step: the schedule may move the momentum, or beta1.
+    fn hyperparameters(&self, step: u64) -> Hyperparameters {
+        let mut numbers = self.optimizer.hyperparameters;
+        let (epoch_steps, epochs) = (self.epoch_steps() as u64, self.epochs as u64);
+        if let Some(momentum) = self.schedule.momentum(step, epoch_steps, epochs) {
+            // Where an optimizer has neither, nothing reads it.
+            if self.optimizer.takes("momentum") {
+                numbers.momentum = momentum;
+            } else {
+                numbers.beta1 = momentum;
+            }
+        }
+        if self.optimizer.row.orthogonalises() {
+            // The table's numbers are of the tensors left to AdamW; decays are in the blocks.
+            numbers.epsilon = numbers.adam_epsilon;
+            numbers.weight_decay = 1.0;
+        }
+        numbers
+    }
+
+    /// What the optimizer works out of the number of a step (from 1), after that of the step
+    /// before. Before step 1 all are 1.
+    fn coefficients(&self, step: u64, before: [f64; 4]) -> [f64; 4] {
+        (self.optimizer.row.coefficients)(&self.hyperparameters(step - 1), step, before)
+    }
+
+    /// Share of the new weights in the average, for a step (from 1) of an epoch (from 1).
+    fn average_rate(&self, step: u64, epoch: usize, ends_epoch: bool) -> f64 {
+        match self.average {
+            None => 0.0,
+            Some(AverageSettings::Exponential(_)) if step == 1 => 1.0,
+            Some(AverageSettings::Exponential(momentum)) => 1.0 - momentum,
+            Some(AverageSettings::Equal(AverageConfig { from_epoch, every })) => {
+                if epoch < from_epoch {
+                    return 1.0;
+                }
+                match every {
+                    AverageEvery::Step => {
+                        let before = (from_epoch - 1) * self.epoch_steps();
+                        1.0 / (step - before as u64) as f64
+                    }
+                    AverageEvery::Epoch if epoch == from_epoch => 1.0,
+                    AverageEvery::Epoch if ends_epoch => 1.0 / (epoch - from_epoch + 1) as f64,
+                    AverageEvery::Epoch => 0.0,
+                }
+            }
+        }
+    }
+
+    /// The table of an epoch (from 1). `before` are the coefficients of the step before it,
+    /// `factors` what each member's learning rate is multiplied by, and `divisor(member, first,
+    /// rows)` what the rows at those places of its order add to the divisor of a mean.
     pub fn training_table(
         &self,
         batches: &Batches,
         epoch: usize,
-        members: usize,
-    ) -> Vec<StepSettings<f64>> {
-        let h = &self.hyperparameters;
-        let before = ((epoch - 1) * self.epoch_steps) as u64;
-        (0..batches.steps())
-            .flat_map(|within| {
-                let (first_row, rows) = batches.place(within);
-                let done = before + within as u64;
-                let count = (done + 1) as f64;
-                let row = StepSettings {
+        before: [f64; 4],
+        factors: &[f64],
+        divisor: &dyn Fn(usize, usize, usize) -> f64,
+    ) -> (EpochTable, [f64; 4]) {
+        let count = batches.steps();
+        let done_batches = ((epoch - 1) * self.epoch_batches) as u64;
+        let done_steps = ((epoch - 1) * self.epoch_steps()) as u64;
+        let mut table = EpochTable::default();
+        let mut coefficients = before;
+        for within in 0..count {
+            let (first_row, rows) = batches.place(within);
+            let group = within / self.accumulate;
+            let opens = within % self.accumulate == 0;
+            let closes = within + 1 == count || (within + 1) % self.accumulate == 0;
+            let step = done_steps + group as u64;
+            if opens {
+                coefficients = self.coefficients(step + 1, coefficients);
+            }
+            let numbers = self.hyperparameters(step);
+            let rate = self.learning_rate(step);
+            let average_rate = self.average_rate(step + 1, epoch, within + 1 == count);
+            let group_first = group * self.accumulate * batches.batch;
+            let group_rows = (self.accumulate * batches.batch).min(batches.covered() - group_first);
+            for (member, factor) in factors.iter().enumerate() {
+                let own = divisor(member, within * batches.batch, rows as usize);
+                let of_group =
+                    if opens && closes { own } else { divisor(member, group_first, group_rows) };
+                table.divisors.push(own);
+                table.steps.push(StepSettings {
                     first_row,
                     rows,
-                    // Only the dropout counter and "is this the first" read it: wrapping is harmless.
-                    step: (done + 1).min(u64::from(u32::MAX - 1)) as u32,
-                    learning_rate: self.learning_rate(done),
-                    weight_decay: h.weight_decay,
-                    epsilon: h.epsilon,
-                    beta1: h.beta1,
-                    beta2: h.beta2,
-                    momentum: h.momentum,
-                    dampening: h.dampening,
-                    rho: h.rho,
-                    correction1: 1.0 - h.beta1.powf(count),
-                    correction2: 1.0 - h.beta2.powf(count),
+                    position: (within * batches.batch) as u32,
+                    // Only masks, noise and "is this the first" read them: the last value may be
+                    // that of many.
+                    batch: counted(done_batches + within as u64 + 1),
+                    step: counted(step + 1),
+                    accumulates: u32::from(!opens),
+                    updates: u32::from(closes),
+                    share: 1.0 / of_group,
+                    learning_rate: rate * factor,
+                    weight_decay: numbers.weight_decay,
+                    clip: self.optimizer.clip.map_or(f64::from(f32::MAX), |(_, value)| value),
+                    epsilon: numbers.epsilon,
+                    beta1: numbers.beta1,
+                    beta2: numbers.beta2,
+                    momentum: numbers.momentum,
+                    dampening: numbers.dampening,
+                    rho: numbers.rho,
+                    average_rate,
+                    coefficients,
                     ..StepSettings::default()
-                };
-                std::iter::repeat_n(row, members)
-            })
-            .collect()
+                });
+            }
+        }
+        (table, coefficients)
     }
+}
+
+/// A count that fits the table, apart from the value that stands for none.
+fn counted(count: u64) -> u32 {
+    count.min(u64::from(u32::MAX - 1)) as u32
 }
 
 #[cfg(test)]

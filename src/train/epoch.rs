@@ -1,0 +1,240 @@
+//! One epoch of a training: its table of steps, what it queues, what it reads back, and the scores
+//! and step records made of that.
+
+use super::run::Run;
+use super::{Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord, epoch_order};
+use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
+use crate::error::Result;
+use crate::program::{BufferId, MemberState};
+
+impl Run<'_> {
+    pub(super) fn pace(&self) -> Pace<'_> {
+        Pace {
+            optimizer: &self.settings.optimizer,
+            schedule: &self.settings.schedule,
+            average: self.settings.training.average,
+            accumulate: self.settings.training.accumulate,
+            epoch_batches: self.train.batches.steps(),
+            epochs: self.settings.training.epochs,
+        }
+    }
+
+    /// Each member's learning rate at the epoch's end.
+    pub(super) fn last_rates(&self) -> Vec<f64> {
+        let members = self.network.members;
+        let first = self.table.steps.len() - members;
+        self.table.steps[first..].iter().map(|step| step.learning_rate).collect()
+    }
+
+    /// Makes the epoch's order of the rows and its table of steps.
+    pub(super) fn prepare_epoch(&mut self, epoch: usize) {
+        let members = self.network.members;
+        let rows = self.train.set.rows as u32;
+        let shuffle = self.settings.data.shuffle;
+        self.orders = if shuffle || !self.train.set.is_resident() {
+            (0..members)
+                .map(|member| epoch_order(self.settings.seed, epoch, member, rows, shuffle))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let factors = match self.plateaus.as_slice() {
+            [] => vec![1.0; members],
+            plateaus => plateaus.iter().map(ReduceOnPlateau::factor).collect(),
+        };
+        let divisors = &self.train.set.divisors;
+        let orders = &self.orders;
+        let divisor = |member: usize, first: usize, rows: usize| {
+            if divisors.is_empty() {
+                return rows as f64;
+            }
+            let places = first..first + rows;
+            let row =
+                |place: usize| orders.get(member).map_or(place, |order| order[place] as usize);
+            places.map(|place| f64::from(divisors[row(place)])).sum()
+        };
+        let (table, coefficients) = self.pace().training_table(
+            &self.train.batches,
+            epoch,
+            self.coefficients,
+            &factors,
+            &divisor,
+        );
+        self.table = table;
+        self.coefficients = coefficients;
+    }
+
+    /// Uploads the epoch's table and queues the first so many of its batches; returns whether it
+    /// was interrupted.
+    pub(super) fn queue_batches(
+        &mut self,
+        batches: usize,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let executor = self.executor.as_mut();
+        self.train.write_steps(executor, &self.table.steps)?;
+        let start: Vec<MemberState> =
+            self.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
+        executor.write_state(self.train.state()?, &start)?;
+        self.train.run_first(batches, executor, &self.orders, interrupted)
+    }
+
+    /// Queues an epoch's training and validation; returns whether it was interrupted.
+    pub(super) fn queue_epoch(&mut self, epoch: usize, observer: &dyn Observer) -> Result<bool> {
+        self.prepare_epoch(epoch);
+        let members = self.network.members;
+        let batches = self.train.batches.steps();
+        if self.queue_batches(batches, &|| observer.interrupted())? {
+            return Ok(true);
+        }
+        let executor = self.executor.as_mut();
+        if self.has_validation {
+            let pass = &self.evaluations[0];
+            executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
+            pass.run(executor, &[], &|| false)?;
+        }
+        Ok(false)
+    }
+
+    /// What is read of a pass: its log, and the outputs where they are collected.
+    pub(super) fn wanted(&self, pass: &Feed, width: usize) -> Result<Vec<(BufferId, usize)>> {
+        let members = self.network.members;
+        let mut wanted = vec![(pass.log()?, pass.batches.steps() * members * width)];
+        if let Some(collected) = pass.collected()? {
+            let outputs = self.network.outputs();
+            wanted.push((collected, pass.batches.covered() * members * outputs));
+        }
+        Ok(wanted)
+    }
+
+    /// The epoch's one readback.
+    pub(super) fn read_epoch(&mut self) -> Result<EpochRead> {
+        let members = self.network.members;
+        let mut wanted = vec![(self.train.state()?, members)];
+        wanted.extend(self.wanted(&self.train, self.plan.log_width)?);
+        if self.has_validation {
+            wanted.extend(self.wanted(&self.evaluations[0], self.plan.statistics)?);
+        }
+        let mut read = self.executor.read(&wanted)?.into_iter();
+        let states = read.next().map(|read| read.into_state()).unwrap_or_default();
+        let collects = self.train.collects;
+        let mut pass = || {
+            let log = read.next().map(|read| read.into_reals()).unwrap_or_default();
+            let collected = collects.then(|| read.next()).flatten();
+            PassRead { log, collected: collected.map(|read| read.into_reals()) }
+        };
+        let train = pass();
+        let validation = self.has_validation.then(pass);
+        let validation =
+            validation.map(|read| self.score(&self.evaluations[0], &read)).transpose()?;
+        Ok(EpochRead { train, states, validation })
+    }
+
+    /// The scores of an evaluation pass.
+    pub(super) fn score(&self, pass: &Feed, read: &PassRead) -> Result<Vec<Scores>> {
+        let set = &pass.set;
+        let divisor = if set.divisors.is_empty() {
+            pass.batches.covered() as f64
+        } else {
+            set.divisors.iter().map(|divisor| f64::from(*divisor)).sum()
+        };
+        let divisors = vec![divisor; self.network.members];
+        self.scores_of(pass, read, self.plan.statistics, &divisors, &[])
+    }
+
+    /// The scores of the epoch's training pass: of the weights as they were at each step.
+    pub(super) fn train_scores(&self, read: &EpochRead) -> Result<Vec<Scores>> {
+        let members = self.network.members;
+        let mut divisors = vec![0.0; members];
+        for batch in self.table.divisors.chunks_exact(members) {
+            divisors.iter_mut().zip(batch).for_each(|(sum, divisor)| *sum += divisor);
+        }
+        self.scores_of(&self.train, &read.train, self.plan.log_width, &divisors, &self.orders)
+    }
+
+    pub(super) fn scores_of(
+        &self,
+        pass: &Feed,
+        read: &PassRead,
+        width: usize,
+        divisors: &[f64],
+        orders: &[Vec<u32>],
+    ) -> Result<Vec<Scores>> {
+        let outputs = self.network.outputs();
+        let empty = Vec::new();
+        let collected = read.collected.as_ref().unwrap_or(&empty);
+        let mut of_member = |member: usize| {
+            let order = orders.get(member).map(Vec::as_slice);
+            Ok(self.interpreter.of_member(pass, member, collected, order, outputs))
+        };
+        let given = read.collected.is_some().then_some(SetOutputs {
+            width: self.interpreter.width(outputs),
+            of_member: &mut of_member,
+        });
+        let (batches, set) = (&pass.batches, &pass.set);
+        self.scorer.scores(&PassLog { log: &read.log, width, batches, set, divisors }, given)
+    }
+
+    /// Reports the steps that are logged: of the batches that make a step the mean loss, and the
+    /// gradient after the last.
+    pub(super) fn report_steps(
+        &self,
+        epoch: usize,
+        log: &[f64],
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let every = self.settings.log_every_steps;
+        if every == 0 {
+            return Ok(());
+        }
+        let members = self.network.members;
+        let width = self.plan.log_width;
+        let reached = self.states.iter().map(|state| state.cursor as usize).max().unwrap_or(0);
+        let accumulate = self.settings.training.accumulate;
+        let before = (epoch - 1) * self.pace().epoch_steps();
+        let batches = reached.min(self.train.batches.steps());
+        for last in 0..batches {
+            if self.table.steps[last * members].updates == 0 {
+                continue;
+            }
+            let group = last / accumulate;
+            let step = before + group + 1;
+            if !step.is_multiple_of(every) {
+                continue;
+            }
+            let of_group = group * accumulate..last + 1;
+            let column = |at: usize| -> Vec<f64> {
+                (0..members).map(|member| log[(last * members + member) * width + at]).collect()
+            };
+            let loss = |member: usize| {
+                let at = |batch: usize| batch * members + member;
+                let sum: f64 = of_group.clone().map(|batch| log[at(batch) * width]).sum();
+                let divisors = of_group.clone().map(|batch| self.table.divisors[at(batch)]);
+                sum / divisors.sum::<f64>()
+            };
+            let rates = &self.table.steps[last * members..(last + 1) * members];
+            observer.step(&StepRecord {
+                step: step as u64,
+                epoch,
+                learning_rate: rates.iter().map(|row| row.learning_rate).collect(),
+                loss: (0..members).map(loss).collect(),
+                grad_norm: column(self.plan.statistics).into_iter().map(f64::sqrt).collect(),
+                penalty: column(self.plan.statistics + 1),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What an epoch's readback brought.
+pub(super) struct EpochRead {
+    pub(super) train: PassRead,
+    pub(super) states: Vec<MemberState>,
+    pub(super) validation: Option<Vec<Scores>>,
+}
+
+/// What a pass left behind.
+pub(super) struct PassRead {
+    pub(super) log: Vec<f64>,
+    pub(super) collected: Option<Vec<f64>>,
+}
