@@ -1,9 +1,12 @@
-//! What a run leaves behind and shows while it goes: the run folder, progress, numbers for people.
+//! What a run leaves behind and shows while it goes: the run folder, progress, numbers for people,
+//! curves.
 
+mod curve;
 mod number;
 mod progress;
 mod run_folder;
 
+pub use curve::{as_svg, in_terminal};
 pub use number::{count, score};
 pub use progress::Progress;
 pub use run_folder::{RunFacts, RunFolder};
