@@ -2,12 +2,16 @@
 
 mod devices;
 mod evaluate;
+mod list;
+mod lr_find;
 mod predict;
 mod schema;
 mod train;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +38,10 @@ enum Command {
     Predict(predict::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
+    /// Find a learning rate: the range test
+    LrFind(lr_find::Arguments),
+    /// List every activation, loss, optimizer, ... with its formula, parameters and defaults
+    List(list::Arguments),
     /// Print the JSON Schema of the config
     Schema,
 }
@@ -48,8 +56,21 @@ pub fn run() -> Result<ExitCode> {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::LrFind(arguments) => lr_find::run(&arguments),
+        Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Schema => schema::run().map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Ctrl-C asks for an orderly end; a second one ends the process.
+fn watch_for_interrupts(interrupt: &Arc<AtomicBool>) -> Result<()> {
+    let flag = Arc::clone(interrupt);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })
+    .map_err(|error| Error::internal(format!("cannot watch for Ctrl-C: {error}")))
 }
 
 /// A run folder's or a file's model.
