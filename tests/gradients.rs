@@ -7,35 +7,57 @@ mod oracle;
 use oracle::{Case, Fill, Scene};
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Executor};
-use wgfit::catalog::{activation, loss};
+use wgfit::catalog::activation::ActivationSettings;
+use wgfit::catalog::loss::LossRow;
+use wgfit::catalog::normalization::NormalizationSettings;
+use wgfit::catalog::optimizer::Convention;
+use wgfit::catalog::{activation, loss, normalization, row_activation};
+use wgfit::config::data::Task;
 use wgfit::kernels::Kernel;
+use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
+use wgfit::network::LayerShape;
 use wgfit::program::{Program, ProgramId};
 
 /// Relative step of a central difference.
 const STEP: f64 = 1e-5;
 
+const FORWARD: [Kernel; 5] = [
+    Kernel::DenseForward,
+    Kernel::Normalize,
+    Kernel::LayerOutput,
+    Kernel::RowActivation,
+    Kernel::Loss,
+];
+
+const BACKWARD: [Kernel; 8] = [
+    Kernel::RowActivationGradient,
+    Kernel::SlopeGradient,
+    Kernel::LayerGradient,
+    Kernel::ScaleGradient,
+    Kernel::NormalizeGradient,
+    Kernel::WeightGradient,
+    Kernel::InputGradient,
+    Kernel::GradientStatistics,
+];
+
 /// Two programs: forward and loss; and everything but the optimizer and the end of the step.
-fn prepared(case: &Case) -> (Scene, Box<dyn Executor>) {
-    let mut scene = Scene::new(case);
+fn prepared(
+    case: &Case,
+    layer: &dyn Fn(usize, LayerShape) -> LayerShape,
+) -> (Scene, Box<dyn Executor>) {
+    let mut scene = Scene::with_layers(case, layer);
     scene.reals_mut("parameters").iter_mut().for_each(|w| *w *= 0.7);
+    scene.steps_mut().iter_mut().for_each(|step| {
+        step.accumulates = 0;
+        step.share = 1.0 / f64::from(step.rows);
+    });
     let calls = scene.plan.programs[0].calls.clone();
     let of = |name: &str, wanted: &[Kernel]| Program {
         name: name.to_owned(),
         calls: calls.iter().filter(|call| wanted.contains(&call.kernel)).cloned().collect(),
     };
-    scene.plan.programs = vec![
-        of("forward", &[Kernel::DenseForward, Kernel::Loss]),
-        of(
-            "backward",
-            &[
-                Kernel::DenseForward,
-                Kernel::Loss,
-                Kernel::WeightGradient,
-                Kernel::InputGradient,
-                Kernel::GradientStatistics,
-            ],
-        ),
-    ];
+    scene.plan.programs =
+        vec![of("forward", &FORWARD), of("backward", &[&FORWARD[..], &BACKWARD[..]].concat())];
     let mut executor = Reference::<f64>::new().load(&scene.plan).unwrap();
     scene.upload(executor.as_mut());
     (scene, executor)
@@ -68,7 +90,12 @@ fn rows_of(scene: &Scene, member: usize) -> usize {
 }
 
 fn central_differences(case: &Case) {
-    let (scene, mut executor) = prepared(case);
+    central_differences_with(case, &|_, layer| (case.layer)(layer));
+}
+
+/// The hidden layers are what `layer` makes of their index and their plain shape.
+fn central_differences_with(case: &Case, layer: &dyn Fn(usize, LayerShape) -> LayerShape) {
+    let (scene, mut executor) = prepared(case, layer);
     let executor = executor.as_mut();
     executor.run(ProgramId(1), 1).unwrap();
     let gradients = read(executor, &scene, "gradients");
@@ -81,6 +108,9 @@ fn central_differences(case: &Case) {
         let scale = own.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
         assert!(scale > 1e-4, "the gradient is nothing: {case:?}");
         for tensor in scene.network.tensors() {
+            if !tensor.kind.is_trained() {
+                continue;
+            }
             for element in (0..tensor.length).step_by(tensor.length.div_ceil(13)) {
                 let at = member * stride + tensor.offset + element;
                 let w = arena[at];
@@ -125,14 +155,111 @@ fn every_activation_with_dropout() {
     }
 }
 
+/// Values of a loss's parameters beside its defaults, each of which shows.
+fn other_values(row: &LossRow) -> [f64; 3] {
+    let mut values = [0.0; 3];
+    for (value, parameter) in values.iter_mut().zip(row.parameters) {
+        *value = match parameter.name {
+            "label_smoothing" => 0.15,
+            "pos_weight" => 2.5,
+            "gamma" => 1.5,
+            "alpha" | "tau" => 0.3,
+            "delta" | "beta" => 0.4,
+            "epsilon" if row.name == "kl_divergence" => 0.01,
+            "epsilon" => 3.0,
+            "log_input" => 0.0,
+            name => panic!("{name}: give it a value here"),
+        };
+    }
+    values
+}
+
 #[test]
 fn every_loss() {
     for row in &loss::LOSSES {
+        let classes = row.tasks.contains(&Task::Classification);
         for outputs in [1, 2, 5] {
-            if outputs > 1 || row.name != "categorical_cross_entropy" {
-                central_differences(&Case { loss: row.name, outputs, ..case() });
+            if outputs == 1 && classes {
+                continue;
+            }
+            for loss_values in [None, Some(other_values(row))] {
+                for (soft, weighted) in [(false, false), (classes, true)] {
+                    let loss = row.name;
+                    let case = Case { loss, outputs, loss_values, soft, weighted, ..case() };
+                    central_differences(&case);
+                }
             }
         }
+    }
+}
+
+fn normalized(layer: LayerShape, name: &str) -> LayerShape {
+    let row = normalization::find(name).expect(name);
+    let settings = NormalizationSettings::new(row, Convention::Keras);
+    LayerShape { normalization: Some(settings), ..layer }
+}
+
+#[test]
+fn every_normalization() {
+    let layers: [fn(LayerShape) -> LayerShape; 3] = [
+        |layer| normalized(layer, "batch_norm"),
+        |layer| normalized(layer, "layer_norm"),
+        |layer| normalized(layer, "rms_norm"),
+    ];
+    assert_eq!(layers.len(), normalization::NORMALIZATIONS.len());
+    for layer in layers {
+        for dropout in [0.0, 0.3] {
+            central_differences(&Case { layer, dropout, ..case() });
+        }
+    }
+}
+
+#[test]
+fn residual_layers_noise_and_alpha_dropout() {
+    let hidden = vec![7, 7, 7];
+    let layers: [fn(LayerShape) -> LayerShape; 3] = [
+        |layer| LayerShape { alpha_dropout: true, ..layer },
+        |layer| LayerShape { noise: 0.4, ..layer },
+        |layer| normalized(LayerShape { noise: 0.2, ..layer }, "layer_norm"),
+    ];
+    for layer in layers {
+        central_differences(&Case { layer, dropout: 0.3, hidden: hidden.clone(), ..case() });
+    }
+}
+
+/// Only layers above the first can be added to: the last of three is, with all else it may have.
+#[test]
+fn residual_layers() {
+    for slopes in [0, 1, 7] {
+        let case = Case {
+            hidden: vec![7, 7, 7],
+            activation: if slopes > 0 { "prelu" } else { "tanh" },
+            dropout: 0.2,
+            ..case()
+        };
+        central_differences_with(&case, &|index, layer| {
+            let layer = LayerShape { residual: index > 0, slopes, ..layer };
+            if index == 2 { normalized(layer, "batch_norm") } else { layer }
+        });
+    }
+}
+
+#[test]
+fn activations_of_the_output_layer() {
+    let outputs: [fn(LayerShape) -> LayerShape; 3] = [
+        |output| LayerShape { row_activation: row_activation::find("softmax"), ..output },
+        |output| LayerShape { row_activation: row_activation::find("log_softmax"), ..output },
+        |output| LayerShape {
+            activation: ActivationSettings::new(
+                activation::find("sigmoid").expect("sigmoid"),
+                Convention::Torch,
+            ),
+            ..output
+        },
+    ];
+    assert_eq!(row_activation::ROW_ACTIVATIONS.len(), 2);
+    for output in outputs {
+        central_differences(&Case { output, loss: "mse", ..case() });
     }
 }
 
@@ -145,7 +272,7 @@ fn one_layer() {
 /// gradient of.
 #[test]
 fn l1_and_l2() {
-    let (scene, mut executor) = prepared(&case());
+    let (scene, mut executor) = prepared(&case(), &|_, layer| layer);
     let executor = executor.as_mut();
     executor.run(ProgramId(1), 1).unwrap();
     let (arena, settings) = (scene.reals("parameters").to_vec(), scene.reals("block_settings"));
@@ -161,7 +288,7 @@ fn l1_and_l2() {
         let mut moved = arena.clone();
         for at in block * 64..(block + 1) * 64 {
             // Of the penalty, by differences, for some; by its formula for the others.
-            let (l1, l2) = (settings[block * 4], settings[block * 4 + 1]);
+            let (l1, l2) = (settings[block * BLOCK_SETTINGS], settings[block * BLOCK_SETTINGS + 1]);
             let penalty = l1 * arena[at].signum() + l2 * arena[at];
             if at % 16 == 3 && arena[at].abs() > 1e-3 {
                 moved[at] = arena[at] + STEP;

@@ -4,12 +4,15 @@
 use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile};
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow, ActivationSettings};
-use wgfit::catalog::loss::{self, LOSSES};
+use wgfit::catalog::loss::{self, LOSSES, LossSettings, Shape};
 use wgfit::catalog::metric::TERMS;
 use wgfit::catalog::optimizer::{self, Convention, OPTIMIZERS, OptimizerForm};
+use wgfit::config::data::Task;
 use wgfit::error::Error;
 use wgfit::network::{LayerShape, Network};
-use wgfit::program::{Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings};
+use wgfit::program::{
+    Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings, Update,
+};
 
 fn backend(tile: Tile) -> GpuBackend {
     let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
@@ -17,16 +20,21 @@ fn backend(tile: Tile) -> GpuBackend {
 }
 
 fn network(members: usize, layers: usize, activation: &'static ActivationRow) -> Network {
-    let shape = LayerShape {
-        units: 33,
-        activation: ActivationSettings::new(activation, Convention::Torch),
-        dropout: 0.25,
-    };
+    let activation = ActivationSettings::new(activation, Convention::Torch);
+    let shape = LayerShape { dropout: 0.25, ..LayerShape::new(33, activation) };
     Network::new(members, 7, &vec![shape; layers], 3).expect("a small network")
 }
 
 fn pass(set: &str, kind: PassKind) -> Pass {
-    Pass { set: set.to_owned(), kind, resident_rows: 100, batch_rows: 32, table_steps: 10 }
+    Pass {
+        set: set.to_owned(),
+        kind,
+        resident_rows: 100,
+        batch_rows: 32,
+        table_steps: 10,
+        weighted: true,
+        collected_rows: 100,
+    }
 }
 
 fn request<'a>(
@@ -35,15 +43,16 @@ fn request<'a>(
     optimizer: &str,
     form: OptimizerForm,
 ) -> PlanRequest<'a> {
-    let loss = loss::find(loss).expect("a loss");
-    let classes = loss.name != "mse";
+    let row = loss::find(loss).expect("a loss");
+    let classes = !row.tasks.contains(&Task::Regression);
+    let loss = LossSettings::new(row, Convention::Torch);
     let terms = TERMS.iter().filter(|term| term.per_output != classes).collect();
     PlanRequest {
         network,
         loss,
         terms,
-        target_width: if loss.name == "categorical_cross_entropy" { 1 } else { network.outputs() },
-        optimizer: Some((optimizer::find(optimizer).expect("an optimizer"), form)),
+        target_width: if row.shape == Shape::Softmax { 1 } else { network.outputs() },
+        update: Some(Update::new(optimizer::find(optimizer).expect("an optimizer"), form)),
         gradient_statistics: true,
         passes: vec![
             pass("train", PassKind::Train),
@@ -87,13 +96,7 @@ fn every_loss_and_every_form_of_every_optimizer_loads() {
         load(&backend, &plan.expect("a plan"), loss.name);
     }
     for optimizer in &OPTIMIZERS {
-        for bits in 0..16 {
-            let form = OptimizerForm {
-                keras: bits & 1 != 0,
-                with_momentum: bits & 2 != 0,
-                nesterov: bits & 4 != 0,
-                centered: bits & 8 != 0,
-            };
+        for form in OptimizerForm::all(optimizer) {
             let plan = Plan::new(&request(&network, "mse", optimizer.name, form));
             load(&backend, &plan.expect("a plan"), &format!("{} {form:?}", optimizer.name));
         }

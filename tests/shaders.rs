@@ -9,93 +9,122 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use wgfit::backend::gpu::source::compose;
 use wgfit::backend::gpu::{Tile, reflect};
 use wgfit::catalog::activation::{ACTIVATIONS, ActivationSettings, GradientFrom};
-use wgfit::catalog::loss::LOSSES;
+use wgfit::catalog::loss::{LOSSES, LossSettings};
 use wgfit::catalog::metric::TERMS;
+use wgfit::catalog::normalization::NORMALIZATIONS;
 use wgfit::catalog::optimizer::{Convention, OPTIMIZERS, OptimizerForm};
-use wgfit::kernels::dense_forward::DenseForward;
-use wgfit::kernels::finish_step::FinishStep;
-use wgfit::kernels::gradient_statistics::GradientStatistics;
-use wgfit::kernels::input_gradient::InputGradient;
-use wgfit::kernels::loss::Loss;
-use wgfit::kernels::optimizer_step::OptimizerStep;
-use wgfit::kernels::weight_gradient::WeightGradient;
+use wgfit::catalog::row_activation::ROW_ACTIVATIONS;
 use wgfit::kernels::{Kernel, Parameters};
 use wgfit::program::{BufferId, Call, LayerSettings, MemberState, StepSettings, Variants};
 
-fn call(kernel: Kernel, variants: Variants, keeps_input: bool) -> Call {
-    let parameters = match kernel {
-        Kernel::DenseForward => Parameters::DenseForward(DenseForward::default()),
-        Kernel::WeightGradient => Parameters::WeightGradient(WeightGradient::default()),
-        Kernel::InputGradient => Parameters::InputGradient(InputGradient::default()),
-        Kernel::Loss => Parameters::Loss(Loss::default()),
-        Kernel::GradientStatistics => Parameters::GradientStatistics(GradientStatistics::default()),
-        Kernel::OptimizerStep => Parameters::OptimizerStep(OptimizerStep::default()),
-        Kernel::FinishStep => Parameters::FinishStep(FinishStep::default()),
-    };
-    let bindings = if keeps_input { vec![("pre_activation", BufferId(0))] } else { Vec::new() };
-    let subject = "a test".to_owned();
-    Call { kernel, subject, variants, parameters, bindings, extent: [1, 1, 1] }
-}
-
-/// Every form that an optimizer can be asked for in.
-fn forms() -> impl Iterator<Item = OptimizerForm> {
-    (0..16).map(|bits| OptimizerForm {
-        keras: bits & 1 != 0,
-        with_momentum: bits & 2 != 0,
-        nesterov: bits & 4 != 0,
-        centered: bits & 8 != 0,
-    })
+fn call(kernel: Kernel, variants: Variants, bindings: &[&'static str]) -> Call {
+    Call {
+        kernel,
+        subject: "a test".to_owned(),
+        variants,
+        parameters: Parameters::zeroed(kernel),
+        bindings: bindings.iter().map(|name| (*name, BufferId(0))).collect(),
+        extent: [1, 1, 1],
+    }
 }
 
 /// Every call that a plan can hold, with a name.
-fn calls() -> Vec<(String, Call)> {
-    let mut calls = Vec::new();
-    for row in &ACTIVATIONS {
-        let from_input = row.gradient_from == GradientFrom::Input;
-        let with = |gathered| Variants {
-            activation: Some(ActivationSettings::new(row, Convention::Torch)),
-            gathered,
-            ..Variants::default()
-        };
-        for gathered in [false, true] {
-            for keeps in [false, true] {
-                if keeps <= from_input {
-                    let name =
-                        format!("dense_forward {} gathered={gathered} keeps={keeps}", row.name);
-                    calls.push((name, call(Kernel::DenseForward, with(gathered), keeps)));
+struct Calls(Vec<(String, Call)>);
+
+impl Calls {
+    fn add(&mut self, kernel: Kernel, what: &str, variants: Variants, bindings: &[&'static str]) {
+        let name = format!("{} {what} {bindings:?}", kernel.name());
+        self.0.push((name, call(kernel, variants, bindings)));
+    }
+
+    fn of_activations(&mut self) {
+        for row in &ACTIVATIONS {
+            let with = |gathered| Variants {
+                activation: Some(ActivationSettings::new(row, Convention::Torch)),
+                gathered,
+                ..Variants::default()
+            };
+            let keeps: &[&[&'static str]] = match row.gradient_from {
+                GradientFrom::Input => &[&[], &["pre_activation"]],
+                GradientFrom::Output => &[&[]],
+            };
+            for bindings in keeps {
+                for gathered in [false, true] {
+                    self.add(Kernel::DenseForward, row.name, with(gathered), bindings);
                 }
             }
+            let bindings = keeps[keeps.len() - 1];
+            self.add(Kernel::InputGradient, row.name, with(false), bindings);
+            for bindings in [&[][..], &["residual"]] {
+                self.add(Kernel::LayerOutput, row.name, with(false), bindings);
+            }
+            for bindings in [&[][..], &["residual_gradient"]] {
+                self.add(Kernel::LayerGradient, row.name, with(false), bindings);
+            }
         }
-        let name = format!("input_gradient {}", row.name);
-        calls.push((name, call(Kernel::InputGradient, with(false), from_input)));
-    }
-    for gathered in [false, true] {
-        let variants = Variants { gathered, ..Variants::default() };
-        let name = format!("weight_gradient gathered={gathered}");
-        calls.push((name, call(Kernel::WeightGradient, variants, false)));
-    }
-    for loss in &LOSSES {
-        for set in 0..1_usize << TERMS.len() {
-            let terms: Vec<_> =
-                (0..TERMS.len()).filter(|i| set >> i & 1 == 1).map(|i| &TERMS[i]).collect();
-            let names: Vec<_> = terms.iter().map(|term| term.name).collect();
-            let name = format!("loss {} {names:?}", loss.name);
-            let variants =
-                Variants { loss: Some(loss), terms, gathered: true, ..Variants::default() };
-            calls.push((name, call(Kernel::Loss, variants, false)));
+        for bindings in [&[][..], &["residual_gradient"]] {
+            self.add(Kernel::InputGradient, "plain", Variants::default(), bindings);
         }
-    }
-    for row in &OPTIMIZERS {
-        for form in forms() {
-            let variants = Variants { optimizer: Some((row, form)), ..Variants::default() };
-            let name = format!("optimizer_step {} {form:?}", row.name);
-            calls.push((name, call(Kernel::OptimizerStep, variants, false)));
+        for row in &ROW_ACTIVATIONS {
+            let variants = Variants { row_activation: Some(row), ..Variants::default() };
+            for kernel in [Kernel::RowActivation, Kernel::RowActivationGradient] {
+                self.add(kernel, row.name, variants.clone(), &[]);
+            }
         }
     }
-    for kernel in [Kernel::GradientStatistics, Kernel::FinishStep] {
-        calls.push((kernel.name().to_owned(), call(kernel, Variants::default(), false)));
+
+    fn of_losses(&mut self) {
+        for row in &LOSSES {
+            for set in 0..1_usize << TERMS.len() {
+                let terms: Vec<_> =
+                    (0..TERMS.len()).filter(|i| set >> i & 1 == 1).map(|i| &TERMS[i]).collect();
+                let names: Vec<_> = terms.iter().map(|term| term.name).collect();
+                let what = format!("{} {names:?}", row.name);
+                let loss = Some(LossSettings::new(row, Convention::Torch));
+                let variants = Variants { loss, terms, gathered: true, ..Variants::default() };
+                let collects: &[&'static str] = if set == 0 { &["collected"] } else { &[] };
+                self.add(Kernel::Loss, &what, variants, collects);
+            }
+        }
+        // Predictions that are the outputs themselves.
+        let poisson = LOSSES.iter().find(|row| row.name == "poisson").expect("poisson");
+        let loss = Some(LossSettings::new(poisson, Convention::Keras));
+        let variants = Variants { loss, gathered: true, ..Variants::default() };
+        self.add(Kernel::Loss, "poisson of rates", variants, &[]);
     }
-    calls
+
+    fn of_the_rest(&mut self) {
+        for gathered in [false, true] {
+            let variants = Variants { gathered, ..Variants::default() };
+            self.add(Kernel::WeightGradient, &format!("gathered={gathered}"), variants, &[]);
+        }
+        for row in &NORMALIZATIONS {
+            let variants = Variants { normalization: Some(row), ..Variants::default() };
+            for kernel in [Kernel::Normalize, Kernel::ScaleGradient, Kernel::NormalizeGradient] {
+                self.add(kernel, row.name, variants.clone(), &[]);
+            }
+        }
+        for row in &OPTIMIZERS {
+            for form in OptimizerForm::all(row) {
+                let variants = Variants { optimizer: Some((row, form)), ..Variants::default() };
+                let what = format!("{} {form:?}", row.name);
+                self.add(Kernel::OptimizerStep, &what, variants, &[]);
+            }
+        }
+        for kernel in Kernel::ALL {
+            if !self.0.iter().any(|(_, call)| call.kernel == *kernel) {
+                self.add(*kernel, "", Variants::default(), &[]);
+            }
+        }
+    }
+}
+
+fn calls() -> Vec<(String, Call)> {
+    let mut calls = Calls(Vec::new());
+    calls.of_activations();
+    calls.of_losses();
+    calls.of_the_rest();
+    calls.0
 }
 
 /// Every source, once, with the name of the first call that it is the source of.
@@ -234,107 +263,29 @@ fn source_of(kernel: Kernel) -> String {
 
 #[test]
 fn host_structs_match_the_shaders() {
+    for kernel in Kernel::ALL {
+        let uniform = Parameters::zeroed(*kernel);
+        let members: Layout =
+            uniform.members().iter().map(|(name, at)| ((*name).to_owned(), *at, 4)).collect();
+        let host = (members, uniform.bytes().len());
+        let name = kernel.uniform();
+        assert_eq!(host, reflected(&source_of(*kernel), name), "{name}");
+        assert_eq!(host.1 % 16, 0, "{name} is bound in whole groups of 16 bytes");
+    }
     let rows = [
         (
             Kernel::DenseForward,
-            "DenseForward",
-            layout!(DenseForward {
-                members,
-                inputs,
-                outputs,
-                input_member_stride,
-                output_member_stride,
-                order_stride,
-                parameter_stride,
-                weight_offset,
-                bias_offset,
-                layer,
-                layer_stride,
-                dropout,
-                alpha,
-                beta,
-                spare0,
-                spare1,
-            }),
-        ),
-        (
-            Kernel::WeightGradient,
-            "WeightGradient",
-            layout!(WeightGradient {
-                members,
-                inputs,
-                outputs,
-                input_member_stride,
-                delta_member_stride,
-                order_stride,
-                parameter_stride,
-                weight_offset,
-                bias_offset,
-                spare0,
-                spare1,
-                spare2,
-            }),
-        ),
-        (
-            Kernel::InputGradient,
-            "InputGradient",
-            layout!(InputGradient {
-                members,
-                inputs,
-                outputs,
-                delta_member_stride,
-                below_member_stride,
-                parameter_stride,
-                weight_offset,
-                layer,
-                layer_stride,
-                alpha,
-                beta,
-                spare0,
-            }),
-        ),
-        (
-            Kernel::Loss,
-            "Loss",
-            layout!(Loss {
-                members,
-                outputs,
-                targets,
-                logits_member_stride,
-                order_stride,
-                statistics,
-                statistics_member_stride,
-                training,
-            }),
-        ),
-        (
-            Kernel::GradientStatistics,
-            "GradientStatistics",
-            layout!(GradientStatistics { members, blocks, spare0, spare1 }),
-        ),
-        (
-            Kernel::OptimizerStep,
-            "OptimizerStep",
-            layout!(OptimizerStep { members, quads, spare0, spare1 }),
-        ),
-        (
-            Kernel::FinishStep,
-            "FinishStep",
-            layout!(FinishStep {
-                members,
-                statistics,
-                statistics_member_stride,
-                partials,
-                log_width,
-                spare0,
-                spare1,
-                spare2,
-            }),
-        ),
-        (
-            Kernel::DenseForward,
             "LayerSettings",
-            layout!(LayerSettings { drop_below, keep_scale, key0, key1 }),
+            layout!(LayerSettings {
+                drop_below,
+                keep_scale,
+                keep_offset,
+                dropped,
+                key0,
+                key1,
+                noise,
+                spare,
+            }),
         ),
         (
             Kernel::DenseForward,
@@ -350,8 +301,9 @@ fn host_structs_match_the_shaders() {
             Kernel::Loss,
             "StepSettings",
             layout!(StepSettings<f32> {
-                first_row, rows, step, learning_rate, weight_decay, epsilon, beta1, beta2, momentum,
-                dampening, rho, correction1, correction2, spare0, spare1, spare2,
+                first_row, rows, position, batch, step, accumulates, updates, spare0, share,
+                learning_rate, weight_decay, clip, epsilon, beta1, beta2, momentum, dampening, rho,
+                average_rate, spare1, coefficients,
             }),
         ),
     ];
@@ -385,6 +337,8 @@ fn catalog_and_folders_agree() {
     };
     let folders = [
         ("activations", rows(ACTIVATIONS.iter().map(|row| (row.name, row.wgsl)).collect())),
+        ("row_activations", rows(ROW_ACTIVATIONS.iter().map(|row| (row.name, row.wgsl)).collect())),
+        ("normalizations", rows(NORMALIZATIONS.iter().map(|row| (row.name, row.wgsl)).collect())),
         ("losses", rows(LOSSES.iter().map(|row| (row.name, row.wgsl)).collect())),
         ("metrics", rows(TERMS.iter().map(|row| (row.name, row.wgsl)).collect())),
     ];
@@ -392,10 +346,10 @@ fn catalog_and_folders_agree() {
         assert!(!rows.is_empty(), "{folder}");
         assert_eq!(files(&shaders().join(folder)), rows, "{folder}");
     }
-    // AdamW shares Adam's file.
+    // AdamW shares Adam's file, and Muon for what it leaves to AdamW.
     let optimizers = files(&shaders().join("optimizers"));
     for row in &OPTIMIZERS {
-        let file = if row.name == "adamw" { "adam" } else { row.name };
+        let file = if ["adamw", "muon"].contains(&row.name) { "adam" } else { row.name };
         assert_eq!(optimizers.get(file).map(String::as_str), Some(row.wgsl), "{}", row.name);
     }
     for (name, text) in optimizers {

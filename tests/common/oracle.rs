@@ -2,18 +2,22 @@
 //! contents of all buffers, and compares every buffer afterwards: outputs begin as noise, so
 //! "wrote nothing" shows, and what the reference leaves alone must be left alone.
 
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code, unused_imports)] // each test file uses its own part
 
-use wgfit::backend::reference::Reference;
-use wgfit::backend::{Backend, Contained, Executor};
+mod comparison;
+
+pub use comparison::{compare, differences, hold};
+use wgfit::backend::{Contained, Executor};
 use wgfit::catalog::activation::ActivationSettings;
+use wgfit::catalog::loss::LossSettings;
 use wgfit::catalog::optimizer::{Convention, OptimizerForm};
 use wgfit::catalog::{activation, loss, metric, optimizer};
-use wgfit::kernels::{Kernel, Parameters};
+use wgfit::config::data::Task;
+use wgfit::kernels::gradient_statistics::BLOCK;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    BufferId, Call, Contents, LayerSettings, MemberState, NONE, Pass, PassKind, Plan, PlanRequest,
-    Program, ProgramId, StepSettings,
+    BufferId, Call, Clip, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Pass, PassKind,
+    Plan, PlanRequest, Program, ProgramId, STEP_WORDS, StepSettings, Update, block_groups,
 };
 use wgfit::random::threefry2x32;
 
@@ -59,6 +63,20 @@ pub struct Case {
     pub optimizer: (&'static str, OptimizerForm),
     /// The last member has stopped.
     pub stopped: bool,
+    /// What the hidden layers have beside their units, activation and dropout.
+    pub layer: fn(LayerShape) -> LayerShape,
+    /// What the output layer has.
+    pub output: fn(LayerShape) -> LayerShape,
+    /// What becomes of the gradient.
+    pub update: fn(Update) -> Update,
+    /// The values of the loss's parameters; else its defaults.
+    pub loss_values: Option<[f64; 3]>,
+    /// A distribution for each row rather than a class.
+    pub soft: bool,
+    /// A weight for each row.
+    pub weighted: bool,
+    /// The outputs of every row are collected.
+    pub collects: bool,
 }
 
 impl Default for Case {
@@ -74,6 +92,13 @@ impl Default for Case {
             loss: "categorical_cross_entropy",
             optimizer: ("sgd", OptimizerForm::default()),
             stopped: false,
+            layer: |layer| layer,
+            output: |output| output,
+            update: |update| update,
+            loss_values: None,
+            soft: false,
+            weighted: false,
+            collects: false,
         }
     }
 }
@@ -100,34 +125,47 @@ pub enum Fill {
 impl Scene {
     /// A scene of a training pass. Members differ in their rows, and stand at different steps.
     pub fn new(case: &Case) -> Self {
+        Self::with_layers(case, &|_, layer| (case.layer)(layer))
+    }
+
+    /// The same, with hidden layers that `layer` makes of their index and their plain shape.
+    pub fn with_layers(case: &Case, layer: &dyn Fn(usize, LayerShape) -> LayerShape) -> Self {
+        let activation =
+            ActivationSettings::new(activation::find(case.activation).unwrap(), Convention::Torch);
         let hidden: Vec<LayerShape> = case
             .hidden
             .iter()
-            .map(|units| LayerShape {
-                units: *units,
-                activation: ActivationSettings::new(
-                    activation::find(case.activation).unwrap(),
-                    Convention::Torch,
-                ),
-                dropout: case.dropout,
+            .enumerate()
+            .map(|(index, units)| {
+                let plain = LayerShape::new(*units, activation);
+                layer(index, LayerShape { dropout: case.dropout, ..plain })
             })
             .collect();
-        let network = Network::new(case.members, case.inputs, &hidden, case.outputs).unwrap();
-        let loss = loss::find(case.loss).unwrap();
-        let classes = case.loss == "categorical_cross_entropy";
-        let terms = if case.loss == "mse" { [2, 3] } else { [0, 1] };
-        let terms = if case.loss == "binary_cross_entropy" && case.outputs > 1 {
-            Vec::new()
-        } else {
-            terms.iter().map(|i| &metric::TERMS[*i]).collect()
+        let row = loss::find(case.loss).unwrap();
+        let mut loss = LossSettings::new(row, Convention::Torch);
+        if let Some(values) = case.loss_values {
+            loss.values = values;
+        }
+        let outputs = case.outputs * row.outputs_per_target();
+        let output = (case.output)(LayerShape::new(outputs, ActivationSettings::linear()));
+        let network = Network::with_output(case.members, case.inputs, &hidden, output).unwrap();
+        let classes = row.tasks.contains(&Task::Classification);
+        let labels = row.tasks.contains(&Task::Binary);
+        let target_width = if classes && !case.soft { 1 } else { case.outputs };
+        let terms = match (classes, labels && case.outputs > 1) {
+            (_, true) => Vec::new(),
+            _ if classes || labels => vec![&metric::TERMS[0], &metric::TERMS[1]],
+            _ => vec![&metric::TERMS[2], &metric::TERMS[3]],
         };
         let resident_rows = case.rows * 2 + 3;
+        let (optimizer, form) = case.optimizer;
+        let update = (case.update)(Update::new(optimizer::find(optimizer).unwrap(), form));
         let plan = Plan::new(&PlanRequest {
             network: &network,
             loss,
             terms,
-            target_width: if classes { 1 } else { case.outputs },
-            optimizer: Some((optimizer::find(case.optimizer.0).unwrap(), case.optimizer.1)),
+            target_width,
+            update: Some(update),
             gradient_statistics: true,
             passes: vec![Pass {
                 set: "train".to_owned(),
@@ -135,9 +173,12 @@ impl Scene {
                 resident_rows,
                 batch_rows: case.rows,
                 table_steps: 3,
+                weighted: case.weighted,
+                collected_rows: if case.collects { case.rows + 7 } else { 0 },
             }],
         })
         .unwrap();
+        let target_stride = target_width + usize::from(case.weighted);
         let mut noise = Noise::new(case.rows as u32 * 7 + case.inputs as u32);
         let fills = plan
             .buffers
@@ -146,32 +187,50 @@ impl Scene {
                 let words = spec.words as usize;
                 match spec.contents {
                     Contents::Reals => Fill::Reals(match spec.name.as_str() {
-                        "train.targets" if classes => (0..words)
-                            .map(|_| f64::from(noise.bits() % case.outputs as u32))
-                            .collect(),
-                        "train.targets" if case.loss == "binary_cross_entropy" => {
-                            (0..words).map(|_| f64::from(noise.bits() % 2)).collect()
-                        }
-                        // Squares lie above the square of any mean.
-                        "moment1" if case.optimizer.0.starts_with("adam") => {
-                            noise.reals(words, 0.5, 1.5)
-                        }
-                        "moment0" if case.optimizer.0 == "rmsprop" => noise.reals(words, 0.5, 1.5),
-                        "moment2" => noise.reals(words, -0.4, 0.4),
-                        "block_settings" => (0..words / 4)
-                            .flat_map(|block| {
-                                let on = f64::from(block as u32 % 2);
-                                let rate = noise.real(0.5, 1.5);
-                                [noise.real(0.0, 0.1), noise.real(0.0, 0.1), on, rate]
+                        "train.targets" => (0..words / target_stride)
+                            .flat_map(|_| {
+                                let mut row = match (classes, labels) {
+                                    (true, _) if case.soft => shares(&mut noise, target_width),
+                                    (true, _) => {
+                                        vec![f64::from(noise.bits() % case.outputs as u32)]
+                                    }
+                                    (_, true) => (0..target_width)
+                                        .map(|_| f64::from(noise.bits() % 2))
+                                        .collect(),
+                                    // Counts and logarithms want numbers above 0.
+                                    _ => noise.reals(target_width, 0.1, 1.9),
+                                };
+                                if case.weighted {
+                                    row.push(noise.real(0.25, 2.0));
+                                }
+                                row
                             })
                             .collect(),
+                        // Squares lie above the square of any mean.
+                        "moment1" if case.optimizer.0 != "rmsprop" => noise.reals(words, 0.5, 1.5),
+                        "moment0"
+                            if ["rmsprop", "adagrad", "adadelta"].contains(&case.optimizer.0) =>
+                        {
+                            noise.reals(words, 0.5, 1.5)
+                        }
+                        "moment2" if case.optimizer.0 == "rmsprop" => noise.reals(words, -0.4, 0.4),
+                        "moment2" => noise.reals(words, 0.5, 1.5),
+                        // Sums of squares.
+                        "partials" | "muon.partials" => noise.reals(words, 0.0, 1.0),
+                        "block_settings" => block_settings(&network, &update, &mut noise),
                         _ => noise.reals(words, -1.0, 1.0),
                     }),
+                    Contents::Words if spec.name == "clip_groups" => {
+                        Fill::Words(update.clip.unwrap().groups(&network))
+                    }
+                    Contents::Words if spec.name == "muon.groups" => {
+                        Fill::Words(block_groups(&network.muon_matrices(form.keras)))
+                    }
                     Contents::Words => Fill::Words(
                         (0..words).map(|_| noise.bits() % resident_rows as u32).collect(),
                     ),
                     Contents::Steps => Fill::Steps(
-                        (0..words / 16)
+                        (0..words / STEP_WORDS)
                             .map(|row| {
                                 let (step, member) = (row / case.members, row % case.members);
                                 let short = (step + member) % 3;
@@ -180,16 +239,16 @@ impl Scene {
                             .collect(),
                     ),
                     Contents::Layers => Fill::Layers(
-                        (0..words / 4)
+                        (0..words / LAYER_WORDS)
                             .map(|i| {
-                                LayerSettings::dropout(
-                                    if i % (case.hidden.len() + 1) < case.hidden.len() {
-                                        case.dropout
-                                    } else {
-                                        0.0
-                                    },
-                                    [noise.bits(), noise.bits()],
-                                )
+                                let shape = &network.layers[i % network.layers.len()].shape;
+                                let key = [noise.bits(), noise.bits()];
+                                let settings = if shape.alpha_dropout {
+                                    LayerSettings::alpha_dropout(shape.dropout, key)
+                                } else {
+                                    LayerSettings::dropout(shape.dropout, key)
+                                };
+                                LayerSettings { noise: shape.noise as f32, ..settings }
                             })
                             .collect(),
                     ),
@@ -290,13 +349,58 @@ impl Scene {
     }
 }
 
+/// Shares of 1.
+fn shares(noise: &mut Noise, count: usize) -> Vec<f64> {
+    let parts: Vec<f64> = (0..count).map(|_| f64::from(noise.bits() % 8) + 1.0).collect();
+    let sum: f64 = parts.iter().sum();
+    parts.into_iter().map(|part| f64::from((part / sum) as f32)).collect()
+}
+
+/// Settings of every block of every member, each of which shows in a result.
+fn block_settings(network: &Network, update: &Update, noise: &mut Noise) -> Vec<f64> {
+    let tensors = network.tensors();
+    let matrices = if update.orthogonalization.is_some() {
+        network.muon_matrices(update.form.keras)
+    } else {
+        Vec::new()
+    };
+    let by_tensor = update.clip == Some(Clip::Norm);
+    (0..network.members * network.stride / BLOCK)
+        .flat_map(|block| {
+            let tensor = network.tensor_at(block % (network.stride / BLOCK) * BLOCK).unwrap();
+            let index = tensors.iter().position(|other| other.name == tensor.name).unwrap();
+            let matrix = matrices.iter().position(|matrix| matrix.name == tensor.name);
+            let on = f64::from(block as u32 % 2);
+            // One in seven is not trained.
+            let rate = if block % 7 == 6 { 0.0 } else { noise.real(0.5, 1.5) };
+            [
+                noise.real(0.0, 0.1),
+                noise.real(0.0, 0.1),
+                on,
+                rate,
+                f64::from(u8::from(matrix.is_some())),
+                if by_tensor { index as f64 } else { 0.0 },
+                matrix.unwrap_or(0) as f64,
+                0.0,
+            ]
+        })
+        .collect()
+}
+
 /// Settings of a step, of which every number shows in a result.
 pub fn step_settings(step: usize, rows: usize, first_row: u32) -> StepSettings<f64> {
     let f = |x: f32| f64::from(x);
     StepSettings {
         first_row,
         rows: rows as u32,
+        position: step as u32,
+        batch: step as u32 + 4,
         step: step as u32 + 1,
+        accumulates: step as u32 % 2,
+        updates: 1,
+        share: f((rows as f32).recip()),
+        clip: f(0.4),
+        average_rate: f(0.3),
         learning_rate: f(0.125),
         weight_decay: f(0.0625),
         epsilon: f(0.03),
@@ -305,202 +409,7 @@ pub fn step_settings(step: usize, rows: usize, first_row: u32) -> StepSettings<f
         momentum: f(0.8),
         dampening: f(0.3),
         rho: f(0.85),
-        correction1: f(0.4375),
-        correction2: f(0.234_375),
+        coefficients: [f(0.4375), f(0.234_375), f(0.6), f(0.7)],
         ..StepSettings::default()
     }
-}
-
-/// Whether `found` is `wanted` within `bound`, and untouched where `wanted` is.
-pub fn compare(
-    found: &[f64],
-    wanted: &[f64],
-    before: &[f64],
-    bound: &dyn Fn(usize) -> f64,
-) -> Result<(), String> {
-    if found.len() != wanted.len() || wanted.len() != before.len() {
-        return Err(format!("{} elements, but {} are wanted", found.len(), wanted.len()));
-    }
-    for (i, ((f, w), b)) in found.iter().zip(wanted).zip(before).enumerate() {
-        let fits = if f.is_nan() || w.is_nan() {
-            f.is_nan() && w.is_nan()
-        } else if w.to_bits() == b.to_bits() || w.is_infinite() {
-            f == w
-        } else {
-            // Written so that a bound that is NaN fails.
-            (f - w).abs() <= bound(i)
-        };
-        if !fits {
-            return Err(format!(
-                "[{i}] is {f:e}, but {w:e} is wanted within {:e} (it was {b:e})",
-                bound(i)
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The same call where no term of a sum is negative: what its rounding errors are measured by.
-fn sizes_of(scene: &Scene, call: &Call) -> (Scene, Call) {
-    let mut scene = scene.clone();
-    for fill in &mut scene.fills {
-        match fill {
-            Fill::Reals(values) => values.iter_mut().for_each(|x| *x = x.abs()),
-            Fill::Layers(layers) => layers.fill(LayerSettings::default()),
-            _ => {}
-        }
-    }
-    let mut call = call.clone();
-    if let Some(activation) = &mut call.variants.activation {
-        *activation = (activation::find("linear").unwrap(), 0.0);
-    }
-    if let Parameters::DenseForward(p) = &mut call.parameters {
-        p.dropout = 0;
-    }
-    (scene, call)
-}
-
-fn run_alone(backend: &dyn Backend, scene: &Scene, call: &Call) -> Vec<(BufferId, Contained)> {
-    let mut plan = scene.plan.clone();
-    plan.programs = vec![Program { name: "alone".to_owned(), calls: vec![call.clone()] }];
-    let mut executor = backend.load(&plan).unwrap();
-    scene.upload(executor.as_mut());
-    executor.run(ProgramId(0), 1).unwrap();
-    scene.download(executor.as_mut())
-}
-
-/// How far each element of a buffer may be off after a call. `sizes` is the buffer after the call
-/// of `sizes_of`, `keep` the largest scale of dropout.
-fn bound_of<'a>(
-    call: &Call,
-    buffer: BufferId,
-    wanted: &'a [f64],
-    sizes: &'a [f64],
-    keep: f64,
-    rows: usize,
-) -> Box<dyn Fn(usize) -> f64 + 'a> {
-    let gamma = |depth: usize| 1.01 * (depth as f64 + 8.0) * U;
-    let is = |binding: &str| call.buffer(binding) == Some(buffer);
-    match call.parameters {
-        Parameters::DenseForward(p) => {
-            let gamma = gamma(p.inputs as usize);
-            if is("pre_activation") {
-                return Box::new(move |i| gamma * sizes[i]);
-            }
-            // No activation is steeper than 1.2; its own error is some ulps of its value, and
-            // of 1 where it is a difference.
-            Box::new(move |i| {
-                let own = 64.0 * U * wanted[i].abs() + 4.0 * U * sizes[i].min(1.0);
-                if wanted[i] == 0.0 {
-                    gamma * sizes[i]
-                } else {
-                    keep * 1.2 * gamma * sizes[i] + own
-                }
-            })
-        }
-        Parameters::WeightGradient(_) => {
-            let gamma = gamma(rows);
-            Box::new(move |i| gamma * sizes[i])
-        }
-        Parameters::InputGradient(p) => {
-            // With outputs in [-1, 1] no derivative is above 2.
-            let gamma = gamma(p.outputs as usize + 32);
-            Box::new(move |i| if wanted[i] == 0.0 { 0.0 } else { keep * 2.0 * gamma * sizes[i] })
-        }
-        Parameters::Loss(p) => {
-            let terms = f64::from(p.outputs) + 32.0;
-            let delta = is("delta");
-            let share = if delta { 1.0 / (rows as f64 - 2.0).max(1.0) } else { 1.0 };
-            // Logits lie in [-1, 1].
-            Box::new(move |i| terms * U * (wanted[i].abs() + 4.0 * share))
-        }
-        Parameters::GradientStatistics(_) => Box::new(move |i| 80.0 * U * wanted[i].abs()),
-        // Parameters, moments and steps are near 1.
-        Parameters::OptimizerStep(_) => Box::new(move |i| 24.0 * U * (1.0 + wanted[i].abs())),
-        Parameters::FinishStep(p) => {
-            let gamma = gamma(rows.max(p.partials as usize));
-            Box::new(move |i| gamma * sizes[i])
-        }
-    }
-}
-
-/// Runs each call that `which` picks on its own, on the backend and on the reference, and returns
-/// what differs.
-pub fn differences(
-    backend: &dyn Backend,
-    scene: &Scene,
-    which: &dyn Fn(&Call) -> bool,
-) -> Vec<String> {
-    let reference = Reference::<f64>::new();
-    let plan = scene.apart();
-    let mut under_test = backend.load(&plan).unwrap();
-    let mut oracle = reference.load(&plan).unwrap();
-    let mut failures = Vec::new();
-    let mut checked = 0;
-    let mut keep = 1.0_f64;
-    let mut rows = 1;
-    for fill in &scene.fills {
-        match fill {
-            Fill::Layers(layers) => {
-                keep = layers.iter().map(|layer| f64::from(layer.keep_scale)).fold(keep, f64::max);
-            }
-            Fill::Steps(steps) => {
-                rows = steps.iter().map(|step| step.rows as usize).fold(rows, usize::max);
-            }
-            _ => {}
-        }
-    }
-    for (i, program) in plan.programs.iter().enumerate() {
-        let call = &program.calls[0];
-        if !which(call) {
-            continue;
-        }
-        checked += 1;
-        scene.upload(under_test.as_mut());
-        scene.upload(oracle.as_mut());
-        under_test.run(ProgramId(i), 1).unwrap();
-        oracle.run(ProgramId(i), 1).unwrap();
-        let found = scene.download(under_test.as_mut());
-        let wanted = scene.download(oracle.as_mut());
-        let sums = call.kernel.is_matmul() || call.kernel == Kernel::FinishStep;
-        let sizes = sums.then(|| {
-            let (scene, call) = sizes_of(scene, call);
-            run_alone(&reference, &scene, &call)
-        });
-        assert_eq!(found.len(), wanted.len());
-        for (place, ((id, found), (_, wanted))) in found.into_iter().zip(wanted).enumerate() {
-            let name = &plan.buffers[id.0].name;
-            let problem = match (found, wanted) {
-                (Contained::Reals(found), Contained::Reals(wanted)) => {
-                    let Fill::Reals(before) = &scene.fills[id.0] else { unreachable!() };
-                    let sizes = match &sizes {
-                        Some(sizes) => sizes[place].1.clone().into_reals(),
-                        None => Vec::new(),
-                    };
-                    let bound = bound_of(call, id, &wanted, &sizes, keep, rows);
-                    compare(&found, &wanted, before, &*bound).err()
-                }
-                (found, wanted) if found == wanted => None,
-                (found, wanted) => Some(format!("is {found:?}, but {wanted:?} is wanted")),
-            };
-            if let Some(problem) = problem {
-                failures.push(format!(
-                    "{} of {} on {}: {name}{problem}\n  {}",
-                    call.kernel.name(),
-                    call.subject,
-                    backend.device().name,
-                    scene.name
-                ));
-            }
-        }
-    }
-    assert!(checked > 0, "no call was picked");
-    failures
-}
-
-/// Fails with the first few differences.
-pub fn hold(backend: &dyn Backend, scene: &Scene, which: &dyn Fn(&Call) -> bool) {
-    let failures = differences(backend, scene, which);
-    let shown = failures.iter().take(4).cloned().collect::<Vec<_>>().join("\n");
-    assert!(failures.is_empty(), "{} differences, such as\n{shown}", failures.len());
 }
