@@ -86,6 +86,19 @@ fn with_weights(name: &'static str, weights: Vec<u8>, says: &'static [&'static s
     case
 }
 
+fn with_initial_weights(weights: Vec<u8>, says: &'static [&'static str]) -> Case {
+    let mut case = with_config(
+        "from_file of a wrong shape",
+        |c| {
+            let init = serde_json::json!({ "name": "from_file", "file": "start.safetensors" });
+            c["model"]["output"] = serde_json::json!({ "init": init });
+        },
+        says,
+    );
+    case.files.push(("start.safetensors", weights));
+    case
+}
+
 fn cases() -> Vec<Case> {
     let ragged = good_rows().replacen("\n1,1,no\n", "\n1,1\n", 1);
     let text = good_rows().replacen("\n1,1,no\n", "\n1,one,no\n", 1);
@@ -197,6 +210,10 @@ fn cases() -> Vec<Case> {
             "init_from of a wrong shape",
             safetensors(wrong_shape, 32),
             &["start.safetensors", "layers.0.weight", "[2, 4]", "[4, 2]"],
+        ),
+        with_initial_weights(
+            safetensors(&wrong_shape.replace("layers.0", "layers.1"), 32),
+            &["start.safetensors", "layers.1.weight", "[2, 4]", "needs"],
         ),
         with_weights(
             "init_from whose header lies of its offsets",
