@@ -20,7 +20,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`config`] | the config as written; settings as validated; the JSON Schema out of the same types |
-//! | [`catalog`] | tables of activations, losses, optimizers, initialisers, schedules, metrics; one file a variant |
+//! | [`catalog`] | tables of activations, normalisations, losses, optimizers, initialisers, schedules, metrics; one file a variant |
 //! | [`data`] | readers, columns and their types, preprocessing, splits |
 //! | [`network`] | layers, shapes, the arena |
 //! | [`program`] | kernel calls as data, and the tables that the device reads at every step |
@@ -34,17 +34,23 @@
 //! | [`error`] | the one error type |
 //!
 //! `shaders/` holds the WGSL: `shared/` fragments, one file a kernel, and `activations/`,
-//! `losses/`, `optimizers/`, `metrics/` with one small file a variant. A pipeline's source is the
-//! plain concatenation of the fragments that its call names.
+//! `row_activations/`, `normalizations/`, `losses/`, `optimizers/`, `metrics/` with one small file a
+//! variant. A pipeline's source is the plain concatenation of the fragments that its call names.
 //!
 //! # How to add
 //!
-//! - **an activation, loss, optimizer or metric term**: one WGSL file, one Rust file of the same
-//!   name, one row in the table of its `catalog` module. Config names, error texts, the schema, the
-//!   shaders and the common tests come out of the row.
+//! - **an activation, normalisation, loss, optimizer or metric term**: one WGSL file, one Rust file
+//!   of the same name, one row in the table of its `catalog` module. Config names, error texts, the
+//!   schema, `wgfit list`, README's table, the shaders and the common tests come out of the row. Its
+//!   golden case goes into `tests/golden/catalogue.py`, an activation's accuracy into
+//!   `tests/activations.rs`.
+//! - **a schedule**: one file in [`catalog::schedule`] with its row: name, formula, keys with their
+//!   defaults by convention, rate; a case in `tests/golden/schedules.py`.
+//! - **a metric of every row's outputs**: a function in a family's file of [`catalog::metric`] and
+//!   one row in its table; a case in `tests/golden/metrics.py`.
 //! - **a kernel**: a WGSL file whose bindings are named; a variant of [`kernels::Kernel`], its
 //!   uniform and its twin beside it; the call in [`program::Plan`]. The bindings are reflected, so
-//!   the names are all that a call gives.
+//!   the names are all that a call gives. The CPU backend runs the twin unless it has a faster form.
 //! - **a data format**: a reader in [`data`].
 //! - **a command**: a file in [`cli`].
 
