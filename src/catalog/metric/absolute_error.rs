@@ -1,4 +1,9 @@
 //! |output - target| of one output, in the units of training.
+//!
+//! Its mean over the rows, in the target's own unit, is `mae`: the mean of |prediction - target|, of
+//! several targets the mean over them.
+//!
+//! Source: `sklearn.metrics.mean_absolute_error`.
 
 use super::Formula;
 use crate::kernels::Real;

@@ -1,5 +1,10 @@
 //! 1 for a row whose class is predicted, else 0. One output: the class is 1 where the logit is
 //! above 0; several: the first of the largest.
+//!
+//! The metric is the mean over the rows; of labels, the share of rows all of whose labels are
+//! predicted, each where its probability is above 1/2.
+//!
+//! Source: `sklearn.metrics.accuracy_score`.
 
 use super::Formula;
 use crate::catalog::loss::class_of;

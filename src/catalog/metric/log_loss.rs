@@ -1,4 +1,8 @@
 //! -log of the probability given to the row's class, from logits.
+//!
+//! The metric is the mean over the rows; of labels, the mean over them of the log loss of each.
+//!
+//! Source: `sklearn.metrics.log_loss`.
 
 use super::Formula;
 use crate::catalog::loss::from_logits;

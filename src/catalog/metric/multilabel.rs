@@ -1,4 +1,6 @@
 //! Metrics of labels alone. A label is predicted where its probability is above 1/2.
+//!
+//! Source: `sklearn.metrics.hamming_loss` and `accuracy_score`.
 
 use super::outputs::{Outputs, mean};
 

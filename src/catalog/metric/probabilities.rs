@@ -1,4 +1,6 @@
 //! Metrics of the probabilities themselves.
+//!
+//! Source: `sklearn.metrics.brier_score_loss` and `log_loss`, unless the metric names its own.
 
 use super::outputs::{Outputs, first_largest, mean};
 use crate::config::data::Task;

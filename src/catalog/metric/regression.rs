@@ -1,4 +1,7 @@
 //! Metrics of predicted numbers, in the user's units. Of several targets, the mean over them.
+//!
+//! Source: `sklearn.metrics.mean_absolute_percentage_error`, `max_error`,
+//! `explained_variance_score` and `median_absolute_error`.
 
 use super::outputs::{Outputs, mean};
 

@@ -1,4 +1,6 @@
 //! The base rate at every step: rate(s) = base.
+//!
+//! Source: the plain `lr` of `torch.optim`'s optimizers and `learning_rate` of `keras.optimizers`'.
 
 use super::ScheduleRow;
 use super::keys::At;
