@@ -95,3 +95,26 @@ pub fn layer_output<R: Real>(
         output[at] = residual.map_or(R::zero(), |residual| residual[at]) + y;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_noise_is_standard_normal_and_its_own_stream() {
+        const COUNT: u32 = 400_000;
+        let layer = LayerSettings::dropout(0.5, [0x1234_5678, 0x9abc_def0]);
+        let of = |element: u32| noise::<f64>(&layer, element, 7);
+        let mean_of = |f: &dyn Fn(u32) -> f64| (0..COUNT).map(f).sum::<f64>() / f64::from(COUNT);
+        // Each bound is five standard deviations of that mean; E x^2 = 1, E x^4 = 3, E x^8 = 105.
+        let deviation = f64::from(COUNT).sqrt().recip();
+        assert!(mean_of(&of).abs() < 5.0 * deviation);
+        assert!((mean_of(&|i| of(i).powi(2)) - 1.0).abs() < 5.0 * deviation * 2_f64.sqrt());
+        assert!((mean_of(&|i| of(i).powi(4)) - 3.0).abs() < 5.0 * deviation * 96_f64.sqrt());
+        // Neighbours, batches and the mask know nothing of each other.
+        assert!(mean_of(&|i| of(i) * of(i + 1)).abs() < 5.0 * deviation);
+        assert!(mean_of(&|i| of(i) * noise::<f64>(&layer, i, 8)).abs() < 5.0 * deviation);
+        let mask = |i: u32| f64::from(dropout_scale(&layer, i, 7)) - 1.0;
+        assert!(mean_of(&|i| of(i) * mask(i)).abs() < 5.0 * deviation);
+    }
+}

@@ -170,3 +170,23 @@ impl MemberState {
     /// At the first row of the table, with nothing amiss.
     pub const START: Self = Self { cursor: 0, bad_step: NONE, bad_element: NONE, spare: 0 };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Klambauer et al., 2017, equation 10: what has mean 0 and variance 1 keeps both.
+    #[test]
+    fn alpha_dropout_keeps_mean_and_variance() {
+        for rate in [0.0, 0.05, 0.3, 0.5, 0.9] {
+            let layer = LayerSettings::alpha_dropout(rate, [1, 2]);
+            let [scale, offset, dropped] =
+                [layer.keep_scale, layer.keep_offset, layer.dropped].map(f64::from);
+            let mean = (1.0 - rate) * offset + rate * dropped;
+            let square = (1.0 - rate) * (scale * scale + offset * offset) + rate * dropped.powi(2);
+            assert!(mean.abs() < 1e-6, "{rate}: mean {mean}");
+            assert!((square - mean * mean - 1.0).abs() < 1e-6, "{rate}: {square}");
+            assert_eq!(layer.drop_below, LayerSettings::dropout(rate, [1, 2]).drop_below);
+        }
+    }
+}
