@@ -1,20 +1,13 @@
 // Matrix product as a register tile straight from storage: no workgroup memory, no barrier.
 // The tile for software adapters, where both cost more than they save.
 //
-// The operand file gives: begin, problem, a_base, load_a, b_base, load_b, store.
+// The operand file gives: problem, a_base, load_a, b_base, load_b, store.
 // Rows and columns past the edge read the last one and are not stored.
 
-@compute @workgroup_size(DIRECT_COLUMNS, DIRECT_ROWS, 1)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    if (!begin(workgroup.z)) {
-        return;
-    }
+fn tile(block: Block, lane: u32) {
     let size = problem();
-    let row = (workgroup.y * DIRECT_ROWS + local.y) * 4u;
-    let column = (workgroup.x * DIRECT_COLUMNS + local.x) * 4u;
+    let row = block.row * TILE_ROWS + lane / DIRECT_COLUMNS * 4u;
+    let column = block.column * TILE_COLUMNS + lane % DIRECT_COLUMNS * 4u;
     if (row >= size.rows || column >= size.columns) {
         return;
     }

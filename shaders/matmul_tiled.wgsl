@@ -1,26 +1,12 @@
 // Matrix product through workgroup memory: a 64x64 tile by 256 invocations, 4x4 results each,
 // 16 deep. The tile for real GPUs.
 //
-// The operand file gives: begin, problem, a_base, load_a, b_base, load_b, store.
+// The operand file gives: problem, a_base, load_a, b_base, load_b, store.
 
-const TILE = 64u;
-const DEPTH = 16u;
-const LANES = 256u;
-
-var<workgroup> a_tile: array<f32, 1024>; // [DEPTH][TILE]
-var<workgroup> b_tile: array<f32, 1024>; // [DEPTH][TILE]
-
-@compute @workgroup_size(256, 1, 1)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    if (!begin(workgroup.z)) {
-        return;
-    }
+fn tile(block: Block, lane: u32) {
     let size = problem();
-    let first_row = workgroup.y * TILE;
-    let first_column = workgroup.x * TILE;
+    let first_row = block.row * TILE;
+    let first_column = block.column * TILE;
     if (first_row >= size.rows || first_column >= size.columns) {
         return;
     }

@@ -187,6 +187,7 @@ fn through_a_layer(
         target_width: 1,
         update: Some(Update::new(optimizer::find("sgd").unwrap(), OptimizerForm::default())),
         gradient_statistics: false,
+        fuses: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

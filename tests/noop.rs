@@ -16,7 +16,13 @@ use wgfit::program::{
 
 fn backend(tile: Tile) -> GpuBackend {
     let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
-    GpuBackend::noop(options).expect("wgpu has a noop backend")
+    GpuBackend::noop(options, 8).expect("wgpu has a noop backend")
+}
+
+/// One that binds as many storage buffers as most adapters do.
+fn roomy_backend(tile: Tile) -> GpuBackend {
+    let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
+    GpuBackend::noop(options, 16).expect("wgpu has a noop backend")
 }
 
 fn network(members: usize, layers: usize, activation: &'static ActivationRow) -> Network {
@@ -54,6 +60,7 @@ fn request<'a>(
         target_width: if row.shape == Shape::Softmax { 1 } else { network.outputs() },
         update: Some(Update::new(optimizer::find(optimizer).expect("an optimizer"), form)),
         gradient_statistics: true,
+        fuses: false,
         passes: vec![
             pass("train", PassKind::Train),
             pass("validation", PassKind::Evaluate),
@@ -113,6 +120,29 @@ fn a_step_is_at_most_three_calls_a_layer_and_three() {
         let layers = hidden + 1;
         let calls = plan.programs[plan.program("train.train").expect("a program").0].calls.len();
         assert!(calls <= 3 * layers + 3, "{calls} calls for {layers} layers");
+    }
+}
+
+#[test]
+fn a_fused_step_is_two_calls_a_layer_and_one() {
+    assert!(!backend(Tile::Tiled).capacity().fuses, "8 storage buffers are too few");
+    for tile in Tile::ALL {
+        let backend = roomy_backend(tile);
+        assert!(backend.capacity().fuses);
+        for hidden in [0, 1, 2, 4] {
+            let network = network(3, hidden, &ACTIVATIONS[1]);
+            let mut request = request(&network, "mse", "adam", OptimizerForm::default());
+            request.gradient_statistics = false;
+            request.fuses = true;
+            let plan = Plan::new(&request).expect("a plan");
+            let program = plan.program("train.train").expect("a program");
+            let calls = plan.programs[program.0].calls.len();
+            assert_eq!(calls, 2 * (hidden + 1) + 1);
+            load(&backend, &plan, &format!("{hidden} hidden layers"));
+            // A plan whose activations do not fit one buffer together is a plain one.
+            let plain = Plan::within(&request, 1 << 10).expect("a plan");
+            assert!(plain.buffer("gradients").is_ok() && plan.buffer("gradients").is_err());
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Counters {
 pub struct Capacity {
     /// Largest buffer, in bytes.
     pub buffer_bytes: u64,
+    /// Whether it runs the fused form of a training step.
+    pub fuses: bool,
 }
 
 /// Something that can run plans.

@@ -116,7 +116,10 @@ impl Run<'_> {
             wanted.extend(self.wanted(&self.evaluations[0], self.plan.statistics)?);
         }
         let mut read = self.executor.read(&wanted)?.into_iter();
-        let states = read.next().map(|read| read.into_state()).unwrap_or_default();
+        let mut states = read.next().map(|read| read.into_state()).unwrap_or_default();
+        for (member, state) in states.iter_mut().enumerate() {
+            state.settle(|row| self.table.steps[row * members + member].step);
+        }
         let collects = self.train.collects;
         let mut pass = || {
             let log = read.next().map(|read| read.into_reals()).unwrap_or_default();

@@ -102,15 +102,17 @@ impl<'a> Run<'a> {
             evaluations.push(evaluate(&set("test", rows.into())));
         }
 
-        let plan = Plan::new(&PlanRequest {
+        let request = PlanRequest {
             network: &network,
             loss: task.loss,
             terms: terms_of(&task.metrics, task.task),
             target_width: width,
             update: Some(settings.update()),
             gradient_statistics: settings.log_every_steps > 0,
+            fuses: capacity.fuses && settings.training.accumulate == 1,
             passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
-        })?;
+        };
+        let plan = Plan::within(&request, capacity.buffer_bytes)?;
         let evaluated_name = match settings.training.average {
             Some(_) => "average_parameters",
             None => "parameters",

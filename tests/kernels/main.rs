@@ -120,6 +120,33 @@ for_backends! {
     on_the_gpu: gpu(), gpu_once(), gpu_all();
 }
 
+// The CPU backend has a form of its own for whole steps.
+#[test]
+fn the_fused_update_on_the_reference_in_f32() {
+    fused_sizes(&reference());
+    fused_optimizers(&reference());
+}
+
+#[test]
+fn the_fused_update_of_all_sizes_on_the_gpu() {
+    fused_sizes(&gpu());
+}
+
+#[test]
+fn the_fused_update_of_every_optimizer_on_the_gpu() {
+    fused_optimizers(&gpu_once());
+}
+
+#[test]
+fn a_fused_step_is_a_plain_one_on_the_reference_in_f32() {
+    fused_as_plain(&reference());
+}
+
+#[test]
+fn a_fused_step_is_a_plain_one_on_the_gpu() {
+    fused_as_plain(&gpu_all());
+}
+
 #[test]
 fn an_arena_past_65535_workgroups_on_the_cpu() {
     large_arena(&cpu());

@@ -31,6 +31,8 @@ const MOST_DISPATCHES: usize = 2048;
 pub(super) struct GpuExecutor {
     gpu: Arc<Gpu>,
     contents: Vec<Contents>,
+    /// Where each buffer begins in its memory, in bytes.
+    firsts: Vec<u64>,
     buffers: Vec<wgpu::Buffer>,
     programs: Vec<Vec<Dispatch>>,
     transfer: Transfer,
@@ -46,6 +48,11 @@ impl GpuExecutor {
         let mut counters = Counters::default();
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for spec in &plan.buffers {
+            if let Some(memory) = spec.part_of.and_then(|(of, _)| buffers.get(of.0)) {
+                // wgpu's buffers are handles: a part's is that of its whole.
+                buffers.push(wgpu::Buffer::clone(memory));
+                continue;
+            }
             counters.buffers += 1;
             buffers.push(gpu.scoped(&format!("the buffer {}", spec.name), || {
                 gpu.device.create_buffer(&wgpu::BufferDescriptor {
@@ -75,6 +82,11 @@ impl GpuExecutor {
         Ok(Self {
             gpu,
             contents: plan.buffers.iter().map(|spec| spec.contents).collect(),
+            firsts: plan
+                .buffers
+                .iter()
+                .map(|spec| spec.part_of.map_or(0, |(_, at)| at * 4))
+                .collect(),
             buffers,
             programs,
             transfer,
@@ -196,19 +208,21 @@ impl Executor for GpuExecutor {
         for (id, length) in wanted {
             let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
             let words = if contents == Contents::State { length * 4 } else { *length };
-            sources.push((self.buffer(*id, contents)?, words as u64 * 4, contents));
+            let first = self.firsts.get(id.0).copied().unwrap_or(0);
+            sources.push((self.buffer(*id, contents)?, first, words as u64 * 4, contents));
         }
         // One readback, unless together they are more than one buffer holds.
         let mut read = Vec::with_capacity(sources.len());
         let mut rest = &sources[..];
         while !rest.is_empty() {
             let mut total = 0_u64;
-            let fitting = rest.iter().take_while(|(_, bytes, _)| {
+            let fitting = rest.iter().take_while(|(_, _, bytes, _)| {
                 total += bytes;
                 total <= self.gpu.limits.max_buffer_size
             });
             let (now, later) = rest.split_at(fitting.count().max(1));
-            let borrowed: Vec<_> = now.iter().map(|(buffer, bytes, _)| (buffer, *bytes)).collect();
+            let borrowed: Vec<_> =
+                now.iter().map(|(buffer, first, bytes, _)| (buffer, *first, *bytes)).collect();
             read.extend(self.transfer.read(&self.gpu, &borrowed, &mut self.counters)?);
             rest = later;
         }
@@ -216,7 +230,7 @@ impl Executor for GpuExecutor {
         self.last_done = None;
         read.into_iter()
             .zip(&sources)
-            .map(|(bytes, (_, _, contents))| match contents {
+            .map(|(bytes, (.., contents))| match contents {
                 Contents::Reals => Ok(Contained::Reals(
                     bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
                 )),

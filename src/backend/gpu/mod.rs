@@ -18,6 +18,9 @@ use crate::program::Plan;
 use device::Gpu;
 use executor::GpuExecutor;
 
+/// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
+const UPDATE_BUFFERS: u32 = 13;
+
 /// A choice that is else made from the adapter.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GpuOptions {
@@ -50,13 +53,14 @@ impl GpuBackend {
         })
     }
 
-    /// wgpu's `noop` backend at WebGPU's default limits: everything builds, nothing is computed.
+    /// wgpu's `noop` backend at WebGPU's default limits, but for the storage buffers of a kernel:
+    /// everything builds, nothing is computed.
     ///
     /// # Errors
     /// When wgpu was built without it.
     #[doc(hidden)]
-    pub fn noop(options: GpuOptions) -> Result<Self> {
-        Self::new(&device::noop_adapter()?, options)
+    pub fn noop(options: GpuOptions, storage_buffers: u32) -> Result<Self> {
+        Self::new(&device::noop_adapter(storage_buffers)?, options)
     }
 
     /// How matrix products are cut up.
@@ -74,6 +78,7 @@ impl Backend for GpuBackend {
         let limits = &self.gpu.limits;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            fuses: limits.max_storage_buffers_per_shader_stage >= UPDATE_BUFFERS,
         }
     }
 

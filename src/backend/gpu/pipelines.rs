@@ -1,6 +1,7 @@
 //! Pipelines and bind groups: built once, before step 1.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::device::Gpu;
@@ -55,7 +56,15 @@ pub(super) fn build(
             counters.bind_groups += 1;
             dispatches.push(Dispatch {
                 pipeline: Arc::clone(&built.pipeline),
-                bind_group: bind_group(gpu, &label, call, built, buffers, uniforms.slice(at))?,
+                bind_group: bind_group(
+                    gpu,
+                    &label,
+                    plan,
+                    call,
+                    built,
+                    buffers,
+                    uniforms.slice(at),
+                )?,
                 workgroups: workgroups(call, tile, limit),
             });
             at += 1;
@@ -131,6 +140,7 @@ fn pipeline(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built
 fn bind_group(
     gpu: &Gpu,
     label: &str,
+    plan: &Plan,
     call: &Call,
     built: &Built,
     buffers: &[wgpu::Buffer],
@@ -141,12 +151,17 @@ fn bind_group(
         let resource = if binding.kind == BindingKind::Uniform {
             wgpu::BindingResource::Buffer(uniform.clone())
         } else {
-            call.buffer(&binding.name)
-                .and_then(|id| buffers.get(id.0))
-                .ok_or_else(|| {
-                    Error::internal(format!("{label} binds nothing to {:?}", binding.name))
-                })?
-                .as_entire_binding()
+            let id = call.buffer(&binding.name).ok_or_else(|| {
+                Error::internal(format!("{label} binds nothing to {:?}", binding.name))
+            })?;
+            let (memory, first) = plan.memory(id);
+            let part =
+                plan.buffers[id.0].part_of.and(NonZeroU64::new(plan.buffers[id.0].words * 4));
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &buffers[memory.0],
+                offset: first * 4,
+                size: part,
+            })
         };
         entries.push(wgpu::BindGroupEntry { binding: binding.number, resource });
     }
@@ -196,10 +211,6 @@ impl Uniforms {
 
     fn slice(&self, call: usize) -> wgpu::BufferBinding<'_> {
         let (offset, length) = self.slices[call];
-        wgpu::BufferBinding {
-            buffer: &self.buffer,
-            offset,
-            size: std::num::NonZeroU64::new(length),
-        }
+        wgpu::BufferBinding { buffer: &self.buffer, offset, size: NonZeroU64::new(length) }
     }
 }

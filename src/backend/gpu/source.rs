@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::catalog::loss::Shape;
-use crate::kernels::Kernel;
-use crate::program::Call;
+use crate::kernels::update::{Update, UpdatedLayer};
+use crate::kernels::{Kernel, Parameters};
+use crate::program::{Call, Half};
 
 /// How a matrix product is cut up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +27,21 @@ impl Tile {
             Self::Tiled => (64, 64),
         }
     }
+
+    /// Invocations of a workgroup.
+    pub fn lanes(self) -> u32 {
+        match self {
+            Self::Direct => DIRECT_COLUMNS * DIRECT_ROWS,
+            Self::Tiled => 256,
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Direct => "matmul_direct.wgsl",
+            Self::Tiled => "matmul_tiled.wgsl",
+        }
+    }
 }
 
 /// Invocations of a `matmul_direct` workgroup.
@@ -43,6 +59,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/step.wgsl"),
     shader!("shared/state_read.wgsl"),
     shader!("shared/state_write.wgsl"),
+    shader!("shared/half_forward.wgsl"),
+    shader!("shared/half_backward.wgsl"),
     shader!("shared/finite.wgsl"),
     shader!("shared/log1p.wgsl"),
     shader!("shared/exp.wgsl"),
@@ -74,8 +92,21 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/prediction_plain.wgsl"),
     shader!("shared/prediction_exponential.wgsl"),
     shader!("shared/store_rows.wgsl"),
+    shader!("shared/block.wgsl"),
+    shader!("shared/main_product.wgsl"),
+    shader!("shared/reals_single.wgsl"),
+    shader!("shared/reals_quads.wgsl"),
+    shader!("shared/apply_step.wgsl"),
+    shader!("shared/update_even.wgsl"),
+    shader!("shared/update_odd.wgsl"),
+    shader!("shared/update_gathered.wgsl"),
+    shader!("shared/store_rows_quads.wgsl"),
+    shader!("shared/biases_single.wgsl"),
+    shader!("shared/biases_quads.wgsl"),
     shader!("matmul_direct.wgsl"),
+    shader!("matmul_tiled_memory.wgsl"),
     shader!("matmul_tiled.wgsl"),
+    shader!("update.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("normalize.wgsl"),
     shader!("layer_output.wgsl"),
@@ -103,11 +134,27 @@ pub static FILES: &[(&str, &str)] = &[
 /// A source on its way.
 struct Source(String);
 
+/// The text of a file. Names are literals of this module; one that is no file fails every shader
+/// test.
+fn file(name: &str) -> &'static str {
+    FILES.iter().find(|(file, _)| *file == name).map_or("", |(_, text)| text)
+}
+
 impl Source {
     fn file(&mut self, name: &str) {
-        // Names are literals of this module; one that is no file fails every shader test.
-        if let Some((_, text)) = FILES.iter().find(|(file, _)| *file == name) {
-            self.text(text);
+        self.text(file(name));
+    }
+
+    fn tile_constants(&mut self, tile: Tile) {
+        let (columns, rows) = tile.results();
+        let lanes = tile.lanes();
+        self.text(&format!(
+            "const LANES = {lanes}u;\nconst TILE_COLUMNS = {columns}u;\nconst TILE_ROWS = {rows}u;"
+        ));
+        self.file("shared/block.wgsl");
+        match tile {
+            Tile::Direct => self.text(&format!("const DIRECT_COLUMNS = {DIRECT_COLUMNS}u;")),
+            Tile::Tiled => self.file("matmul_tiled_memory.wgsl"),
         }
     }
 
@@ -122,25 +169,41 @@ pub fn compose(call: &Call, tile: Tile) -> String {
     let mut source = Source(String::new());
     source.file("shared/step.wgsl");
     source.file(match call.kernel {
-        Kernel::Loss | Kernel::OptimizerStep | Kernel::FinishStep => "shared/state_write.wgsl",
+        Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep => {
+            "shared/state_write.wgsl"
+        }
         _ => "shared/state_read.wgsl",
+    });
+    source.file(match call.kernel.half() {
+        Half::Forward => "shared/half_forward.wgsl",
+        Half::Backward => "shared/half_backward.wgsl",
     });
     fragments(call, &mut source);
     variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
     if call.kernel.is_matmul() {
+        source.tile_constants(tile);
         source.file("shared/store_rows.wgsl");
-        match tile {
-            Tile::Direct => {
-                source.text(&format!(
-                    "const DIRECT_COLUMNS = {DIRECT_COLUMNS}u;\nconst DIRECT_ROWS = {DIRECT_ROWS}u;"
-                ));
-                source.file("matmul_direct.wgsl");
-            }
-            Tile::Tiled => source.file("matmul_tiled.wgsl"),
+        source.file(tile.file());
+        source.file("shared/main_product.wgsl");
+    }
+    if call.kernel == Kernel::Update {
+        source.tile_constants(tile);
+        for place in ["even", "odd", "gathered"] {
+            source.file(&format!("shared/update_{place}.wgsl"));
+            let names = ["tile", "a_base", "load_a", "b_base", "load_b"];
+            source.text(&renamed(file(tile.file()), &names, place));
         }
     }
     source.0
+}
+
+/// The text with calls and definitions of the named functions given a suffix.
+fn renamed(text: &str, names: &[&str], suffix: &str) -> String {
+    names.iter().fold(text.to_owned(), |text, name| {
+        text.replace(&format!(" {name}("), &format!(" {name}_{suffix}("))
+            .replace(&format!("({name}("), &format!("({name}_{suffix}("))
+    })
 }
 
 /// The shared fragments that a kernel is made of, by what the call binds.
@@ -193,7 +256,19 @@ fn fragments(call: &Call, source: &mut Source) {
             either(true, "log1p", "");
             either(binds("collected"), "outputs_collected", "outputs_dropped");
         }
-        Kernel::OptimizerStep | Kernel::ClipGradients => either(true, "finite", ""),
+        Kernel::ClipGradients => either(true, "finite", ""),
+        Kernel::OptimizerStep => {
+            either(true, "finite", "");
+            either(true, "reals_quads", "");
+        }
+        Kernel::Update => {
+            either(true, "rows_gathered", "");
+            either(true, "finite", "");
+            let quads = matches!(call.parameters, Parameters::Update(update) if update.has_quads());
+            either(quads, "reals_quads", "reals_single");
+            either(quads, "biases_quads", "biases_single");
+            either(quads, "store_rows_quads", "store_rows");
+        }
         Kernel::SlopeGradient | Kernel::NormFactors | Kernel::MaxNorm => {
             either(true, "sum_lanes", "");
         }
@@ -233,6 +308,7 @@ fn variants(call: &Call, source: &mut Source) {
     if let Some((optimizer, form)) = call.variants.optimizer {
         source.text(&form.wgsl());
         source.text(optimizer.wgsl);
+        source.file("shared/apply_step.wgsl");
     }
 }
 
@@ -261,6 +337,13 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
             let (tile_columns, tile_rows) = tile.results();
             [columns.div_ceil(tile_columns), rows.div_ceil(tile_rows), members]
         }
+        Kernel::Update => match call.parameters {
+            Parameters::Update(update) => {
+                let [x, y] = folded(update_groups(&update, tile), limit);
+                [x, y, members]
+            }
+            _ => [0, 0, 0],
+        },
         Kernel::Loss => [rows.div_ceil(64), 1, members],
         // An item a workgroup; the kernel strides over what is past the limit, or has few.
         Kernel::NormFactors => [columns, 1, members],
@@ -273,10 +356,24 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
         | Kernel::RowActivation
         | Kernel::RowActivationGradient => [columns.div_ceil(64), 1, members],
         _ => {
-            // Folded over x and y; the kernel puts the index together again.
-            let groups = columns.div_ceil(64);
-            let high = groups.div_ceil(limit);
-            [groups.div_ceil(high), high, members]
+            let [x, y] = folded(columns.div_ceil(64), limit);
+            [x, y, members]
         }
     }
+}
+
+/// Workgroups folded over x and y; the kernel puts the index together again.
+fn folded(groups: u32, limit: u32) -> [u32; 2] {
+    let high = groups.div_ceil(limit).max(1);
+    [groups.div_ceil(high), high]
+}
+
+/// Workgroups of an update: the tiles of the weights, the biases, and one that ends the step.
+fn update_groups(update: &Update, tile: Tile) -> u32 {
+    let (columns, rows) = tile.results();
+    let of_layer = |layer: &UpdatedLayer| {
+        let tiles = layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
+        tiles + layer.units.next_multiple_of(4).div_ceil(tile.lanes() * update.reals())
+    };
+    update.layers().iter().map(of_layer).sum::<u32>() + update.finishes
 }

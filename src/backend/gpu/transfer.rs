@@ -114,15 +114,15 @@ impl Transfer {
         gpu.check()
     }
 
-    /// Reads the starts of several buffers at once: one wait.
+    /// Reads ranges (first byte, bytes) of several buffers at once: one wait.
     pub(super) fn read(
         &mut self,
         gpu: &Gpu,
-        wanted: &[(&wgpu::Buffer, u64)],
+        wanted: &[(&wgpu::Buffer, u64, u64)],
         counters: &mut Counters,
     ) -> Result<Vec<Vec<u8>>> {
         gpu.check()?;
-        let total: u64 = wanted.iter().map(|(_, bytes)| bytes).sum();
+        let total: u64 = wanted.iter().map(|(.., bytes)| bytes).sum();
         if total == 0 {
             return Ok(vec![Vec::new(); wanted.len()]);
         }
@@ -131,8 +131,8 @@ impl Transfer {
         }
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut offset = 0;
-        for (buffer, bytes) in wanted {
-            encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, offset, *bytes);
+        for (buffer, first, bytes) in wanted {
+            encoder.copy_buffer_to_buffer(buffer, *first, &self.readback, offset, *bytes);
             offset += bytes;
         }
         let submission = gpu.queue.submit([encoder.finish()]);
@@ -146,7 +146,7 @@ impl Transfer {
             let mut rest: &[u8] = &view;
             wanted
                 .iter()
-                .map(|(_, bytes)| {
+                .map(|(.., bytes)| {
                     let (mine, others) = rest.split_at(*bytes as usize);
                     rest = others;
                     mine.to_vec()
