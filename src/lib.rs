@@ -29,6 +29,7 @@
 //! | [`train`] | the loop: feeding sets, early stopping, scores, divergence |
 //! | [`model`] | model files, prediction and evaluation |
 //! | [`report`] | the run folder, progress |
+//! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings |
 //! | [`cli`] | one file a command |
 //! | [`random`] | counter-based random numbers, the same on every device |
 //! | [`error`] | the one error type |
@@ -57,6 +58,7 @@
 #![warn(missing_docs)]
 
 pub mod backend;
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;

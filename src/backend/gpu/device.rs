@@ -140,6 +140,8 @@ pub struct Gpu {
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
     pub(super) description: DeviceDescription,
+    /// The file of its compiled pipelines; none where the driver does not hand them out.
+    pub(super) pipeline_cache_name: Option<String>,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
@@ -180,7 +182,12 @@ impl Gpu {
                 remember(&lost, format!("the device was lost: {text}"));
             }
         });
-        Ok(Self { device, queue, limits, description: adapter.description.clone(), trouble })
+        let pipeline_cache_name = features
+            .contains(wgpu::Features::PIPELINE_CACHE)
+            .then(|| wgpu::util::pipeline_cache_key(&adapter.adapter.get_info()))
+            .flatten();
+        let description = adapter.description.clone();
+        Ok(Self { device, queue, limits, description, pipeline_cache_name, trouble })
     }
 
     /// What went wrong since the device was opened, as an error.

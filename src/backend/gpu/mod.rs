@@ -2,6 +2,7 @@
 
 mod device;
 mod executor;
+mod pipeline_cache;
 mod pipelines;
 pub mod reflect;
 pub mod source;
