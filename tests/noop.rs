@@ -1,6 +1,7 @@
 //! Whole plans on wgpu's `noop` backend, at WebGPU's default limits: every pipeline and bind group
 //! is validated, nothing is computed, no GPU is needed.
 
+use wgfit::backend::gpu::tile;
 use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile};
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow, ActivationSettings};
@@ -14,8 +15,12 @@ use wgfit::program::{
     Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings, Update,
 };
 
-fn backend(tile: Tile) -> GpuBackend {
-    let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
+fn backend() -> GpuBackend {
+    backend_with(None)
+}
+
+fn backend_with(tile: Option<Tile>) -> GpuBackend {
+    let options = GpuOptions { tile, ..GpuOptions::default() };
     GpuBackend::noop(options).expect("wgpu has a noop backend")
 }
 
@@ -68,28 +73,41 @@ fn load(backend: &GpuBackend, plan: &Plan, name: &str) -> Box<dyn Executor> {
 
 #[test]
 fn every_network_loads() {
-    for tile in Tile::ALL {
-        let backend = backend(tile);
-        for activation in &ACTIVATIONS {
-            for layers in [0, 1, 2, 4] {
-                for members in [1, 8] {
-                    let network = network(members, layers, activation);
-                    let form = OptimizerForm::default();
-                    let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
-                    let name = format!("{} x {layers}, {members} members", activation.name);
-                    let executor = load(&backend, &plan, &name);
-                    let calls =
-                        plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
-                    assert_eq!(executor.counters().bind_groups, calls as u64, "{name}");
-                }
+    let backend = backend();
+    for activation in &ACTIVATIONS {
+        for layers in [0, 1, 2, 4] {
+            for members in [1, 8] {
+                let network = network(members, layers, activation);
+                let form = OptimizerForm::default();
+                let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
+                let name = format!("{} x {layers}, {members} members", activation.name);
+                let executor = load(&backend, &plan, &name);
+                let calls = plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
+                assert_eq!(executor.counters().bind_groups, calls as u64, "{name}");
             }
         }
     }
 }
 
 #[test]
+fn every_tile_loads() {
+    let network = network(2, 2, &ACTIVATIONS[0]);
+    let form = OptimizerForm::default();
+    let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
+    let mut loaded = 0;
+    for tile in tile::all() {
+        // noop has no subgroups.
+        if !tile.to_string().contains("round") {
+            load(&backend_with(Some(tile)), &plan, &tile.to_string());
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 12, "only {loaded}");
+}
+
+#[test]
 fn every_loss_and_every_form_of_every_optimizer_loads() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let network = network(2, 1, &ACTIVATIONS[0]);
     for loss in &LOSSES {
         let plan = Plan::new(&request(&network, loss.name, "sgd", OptimizerForm::default()));
@@ -122,7 +140,7 @@ fn equal_layers_share_a_pipeline() {
         let network = network(1, layers, activation::find("relu").expect("relu"));
         let form = OptimizerForm::default();
         let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
-        load(&backend(Tile::Tiled), &plan, "relu").counters().pipelines
+        load(&backend(), &plan, "relu").counters().pipelines
     };
     assert!(loaded(2) > 5);
     assert_eq!(loaded(4), loaded(2));
@@ -130,7 +148,7 @@ fn equal_layers_share_a_pipeline() {
 
 #[test]
 fn the_loop_makes_nothing() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let network = network(8, 2, &ACTIVATIONS[1]);
     let plan =
         Plan::new(&request(&network, "mse", "adam", OptimizerForm::default())).expect("a plan");
@@ -165,7 +183,7 @@ fn the_loop_makes_nothing() {
 
 #[test]
 fn what_does_not_fit_is_said_before_anything_is_made() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let mut plan = Plan::empty(1);
     plan.add("train.features", Contents::Reals, 100_000_000);
     let error = backend.load(&plan).err().expect("128 MiB are allowed");
@@ -187,7 +205,7 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
 
 #[test]
 fn wrong_requests_are_errors() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let mut plan = Plan::empty(1);
     let reals = plan.add("reals", Contents::Reals, 4);
     let words = plan.add("words", Contents::Words, 4);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::device::Gpu;
 use super::reflect::{Binding, BindingKind, bindings};
-use super::source::{Tile, compose, workgroups};
+use super::source::{compose, workgroups};
+use super::tile::Tiles;
 use crate::backend::Counters;
 use crate::error::{Error, Result};
 use crate::program::{Call, Plan};
@@ -30,7 +31,7 @@ pub(super) fn build(
     gpu: &Gpu,
     plan: &Plan,
     buffers: &[wgpu::Buffer],
-    tile: Tile,
+    tiles: &Tiles,
     checked: bool,
     counters: &mut Counters,
 ) -> Result<Vec<Vec<Dispatch>>> {
@@ -43,6 +44,7 @@ pub(super) fn build(
         let mut dispatches = Vec::with_capacity(program.calls.len());
         for call in &program.calls {
             let label = format!("{} of {}", call.kernel.name(), call.subject);
+            let tile = tiles.of_call(call);
             let source = compose(call, tile);
             let built = match cache.entry(source) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),

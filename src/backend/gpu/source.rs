@@ -2,35 +2,10 @@
 
 use std::fmt::Write;
 
+use super::tile::{self, Product, Tile};
 use crate::catalog::loss::Shape;
 use crate::kernels::Kernel;
 use crate::program::Call;
-
-/// How a matrix product is cut up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tile {
-    /// `matmul_direct`: 4x4 results an invocation straight from storage, for software adapters.
-    Direct,
-    /// `matmul_tiled`: 64x64 results a workgroup through workgroup memory, for real GPUs.
-    Tiled,
-}
-
-impl Tile {
-    /// Every tile.
-    pub const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
-
-    /// (columns, rows) of results that a workgroup makes.
-    pub fn results(self) -> (u32, u32) {
-        match self {
-            Self::Direct => (DIRECT_COLUMNS * 4, DIRECT_ROWS * 4),
-            Self::Tiled => (64, 64),
-        }
-    }
-}
-
-/// Invocations of a `matmul_direct` workgroup.
-const DIRECT_COLUMNS: u32 = 8;
-const DIRECT_ROWS: u32 = 2;
 
 macro_rules! shader {
     ($name:literal) => {
@@ -73,9 +48,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/outputs_dropped.wgsl"),
     shader!("shared/prediction_plain.wgsl"),
     shader!("shared/prediction_exponential.wgsl"),
-    shader!("shared/store_rows.wgsl"),
-    shader!("matmul_direct.wgsl"),
-    shader!("matmul_tiled.wgsl"),
+    shader!("shared/blocks_plain.wgsl"),
+    shader!("shared/store_quad.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("normalize.wgsl"),
     shader!("layer_output.wgsl"),
@@ -117,7 +91,8 @@ impl Source {
     }
 }
 
-/// The WGSL of a call. Equal sources are equal pipelines.
+/// The WGSL of a call, whose matrix product, if it is one, is cut up into such tiles. Equal sources
+/// are equal pipelines.
 pub fn compose(call: &Call, tile: Tile) -> String {
     let mut source = Source(String::new());
     source.file("shared/step.wgsl");
@@ -128,17 +103,10 @@ pub fn compose(call: &Call, tile: Tile) -> String {
     fragments(call, &mut source);
     variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
-    if call.kernel.is_matmul() {
-        source.file("shared/store_rows.wgsl");
-        match tile {
-            Tile::Direct => {
-                source.text(&format!(
-                    "const DIRECT_COLUMNS = {DIRECT_COLUMNS}u;\nconst DIRECT_ROWS = {DIRECT_ROWS}u;"
-                ));
-                source.file("matmul_direct.wgsl");
-            }
-            Tile::Tiled => source.file("matmul_tiled.wgsl"),
-        }
+    if let Some(product) = Product::of(call) {
+        source.file("shared/blocks_plain.wgsl");
+        source.file("shared/store_quad.wgsl");
+        source.text(&tile::text(tile, &product));
     }
     source.0
 }

@@ -1,0 +1,205 @@
+//! Matrix products: how one is cut up into tiles of results, a workgroup each.
+//!
+//! A kernel that is a matrix product is an operand file and the text of a tile. The operand file
+//! gives, with A the left operand (rows x depth) and B the right one (depth x columns):
+//!
+//! - `begin(member) -> bool`: whether there is anything to do; then `problem() -> Problem`, its rows,
+//!   columns and depth;
+//! - `a_line(i) -> u32`: where line `i` of A begins. A line is a row where A lies along the depth, else
+//!   a step in depth. `load_a(line, j) -> f32` and `load_a_quad(line, j) -> vec4<f32>` read it at `j`.
+//!   `b_line`, `load_b`, `load_b_quad`: B's, whose lines are columns or steps in depth;
+//! - `store(row, column, sum)`, or `store_quad` in place of the one in `shared/`.
+//!
+//! It reads its operands by `a_value(at)`, `a_quad(at)`, `b_value(at)` and `b_quad(at)`, which
+//! [`text`] writes: of scalars, or of quads where every line is made of whole aligned ones. It may
+//! bring a `block_of(workgroup) -> Block` of its own. Results past the last row or column are
+//! computed from the last one and not stored.
+
+mod choice;
+mod direct;
+mod product;
+mod shared;
+
+use std::fmt;
+
+use super::device::AdapterFacts;
+
+pub use choice::{Class, Tiles, all, candidates};
+pub use product::{Along, Operand, Product};
+
+/// How a tile is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One result an invocation: what the others are measured by.
+    Naive,
+    /// Straight from storage into registers: no workgroup memory, no barrier.
+    Direct {
+        /// So many neighbouring lanes of a subgroup load different elements of A and hand them round;
+        /// 0: each loads all that it needs.
+        handed_round: u32,
+    },
+    /// Through workgroup memory.
+    Shared {
+        /// Steps in depth between two barriers.
+        depth: u32,
+    },
+}
+
+/// A way to cut up a matrix product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// How it is computed.
+    pub kind: Kind,
+    /// Rows and columns of results of an invocation.
+    pub each: [u32; 2],
+    /// Invocations of a workgroup, along the rows and along the columns.
+    pub invocations: [u32; 2],
+}
+
+impl Tile {
+    /// One result an invocation.
+    pub const NAIVE: Self = Self { kind: Kind::Naive, each: [1, 1], invocations: [8, 8] };
+
+    /// `rows` x `columns` results for each of `lanes` invocations that lie along the columns.
+    pub const fn direct(rows: u32, columns: u32, lanes: u32, handed_round: u32) -> Self {
+        Self { kind: Kind::Direct { handed_round }, each: [rows, columns], invocations: [1, lanes] }
+    }
+
+    /// A tile of `rows` x `columns` x `depth` in workgroup memory, `each` results an invocation.
+    pub const fn shared([rows, columns, depth]: [u32; 3], each: [u32; 2]) -> Self {
+        Self {
+            kind: Kind::Shared { depth },
+            each,
+            invocations: [rows / each[0], columns / each[1]],
+        }
+    }
+
+    /// (columns, rows) of results of a workgroup.
+    pub const fn results(self) -> (u32, u32) {
+        (self.invocations[1] * self.each[1], self.invocations[0] * self.each[0])
+    }
+
+    /// Whether an adapter can run it.
+    pub fn fits(self, facts: &AdapterFacts) -> bool {
+        let [down, across] = self.invocations;
+        let (columns, rows) = self.results();
+        let (subgroup, memory) = match self.kind {
+            Kind::Naive => (0, 0),
+            Kind::Direct { handed_round } => (handed_round, 0),
+            // Four more rows and columns for the pitch.
+            Kind::Shared { depth } => (0, (columns + rows + 8) * depth * 4),
+        };
+        let has_subgroups = facts.features.contains(&"subgroups");
+        (subgroup == 0 || has_subgroups && subgroup <= facts.subgroup_sizes.0)
+            && down * across <= facts.max_invocations
+            && memory <= facts.workgroup_memory_bytes
+    }
+}
+
+/// Such as `direct_16x4_8_round8` or `shared_128x128x8_8x8`.
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, columns] = self.each;
+        match self.kind {
+            Kind::Naive => f.write_str("naive"),
+            Kind::Direct { handed_round } => {
+                write!(f, "direct_{rows}x{columns}_{}", self.invocations[1])?;
+                if handed_round > 0 { write!(f, "_round{handed_round}") } else { Ok(()) }
+            }
+            Kind::Shared { depth } => {
+                let (all_columns, all_rows) = self.results();
+                write!(f, "shared_{all_rows}x{all_columns}x{depth}_{rows}x{columns}")
+            }
+        }
+    }
+}
+
+/// The operands' declarations, and the tile's `main`.
+pub fn text(tile: Tile, product: &Product) -> String {
+    let mut product = *product;
+    if tile.kind == Kind::Naive {
+        (product.a.quads, product.b.quads) = (false, false);
+    }
+    let (columns, rows) = tile.results();
+    let head = format!(
+        "{}{}\
+// In units of tiles.
+struct Block {{
+    column: u32,
+    row: u32,
+    member: u32,
+}}
+
+const TILE_ROWS = {rows}u;
+const TILE_COLUMNS = {columns}u;
+",
+        operand('a', 6, &product.a),
+        operand('b', 7, &product.b),
+    );
+    let main = match tile.kind {
+        Kind::Naive => direct::naive(tile, &product),
+        Kind::Direct { handed_round } => direct::text(tile, handed_round, &product),
+        Kind::Shared { depth } => shared::text(tile, depth, &product),
+    };
+    format!("{head}\n{main}")
+}
+
+/// The binding of an operand, and the functions that read it.
+fn operand(role: char, binding: u32, operand: &Operand) -> String {
+    let buffer = operand.buffer;
+    let along_depth = operand.along == Along::Depth;
+    let (element, value, quad) = if operand.quads {
+        ("vec4<f32>", format!("{buffer}[at / 4u][at % 4u]"), format!("{buffer}[at / 4u]"))
+    } else {
+        let rest = format!("{buffer}[at], {buffer}[at + 1u], {buffer}[at + 2u], {buffer}[at + 3u]");
+        ("f32", format!("{buffer}[at]"), format!("vec4<f32>({rest})"))
+    };
+    format!(
+        "@group(0) @binding({binding}) var<storage, read> {buffer}: array<{element}>;
+const {}_ALONG_DEPTH = {along_depth};
+
+fn {role}_value(at: u32) -> f32 {{
+    return {value};
+}}
+
+fn {role}_quad(at: u32) -> vec4<f32> {{
+    return {quad};
+}}
+
+",
+        role.to_ascii_uppercase(),
+    )
+}
+
+/// The components of a vector.
+const XYZW: [char; 4] = ['x', 'y', 'z', 'w'];
+
+/// Lines of WGSL on their way.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn push(&mut self, depth: usize, line: impl AsRef<str>) {
+        for _ in 0..depth {
+            self.0.push_str("    ");
+        }
+        self.0.push_str(line.as_ref());
+        self.0.push('\n');
+    }
+}
+
+/// Where a workgroup's block begins; returns at once when there is nothing to do.
+fn begin(lines: &mut Lines) {
+    lines.push(1, "let block = block_of(workgroup);");
+    lines.push(1, "if (!begin(block.member)) {");
+    lines.push(2, "return;");
+    lines.push(1, "}");
+    lines.push(1, "let size = problem();");
+    lines.push(1, "let first_row = block.row * TILE_ROWS;");
+    lines.push(1, "let first_column = block.column * TILE_COLUMNS;");
+    lines.push(1, "if (first_row >= size.rows || first_column >= size.columns) {");
+    lines.push(2, "return;");
+    lines.push(1, "}");
+    lines.push(1, "let last_row = size.rows - 1u;");
+    lines.push(1, "let last_column = size.columns - 1u;");
+}
