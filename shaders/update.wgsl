@@ -1,8 +1,8 @@
 // What ends a fused step: the weight and bias gradients of several layers with the optimizer's step
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
 // next step. Workgroups first make the tiles of every layer's weights, then the biases, and the last
-// of them ends the step. shared/apply_step.wgsl steps; shared/update_operands.wgsl, once for each
-// place that operands lie in, reads. Twin: kernels::update.
+// of them ends the step. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
+// lie in, and a tile's text stands there once for each. Twin: kernels::update.
 
 struct UpdatedLayer {
     inputs: u32,
@@ -28,9 +28,6 @@ struct Update {
 }
 
 @group(0) @binding(0) var<uniform> call: Update;
-@group(0) @binding(3) var<storage, read> features: array<f32>;
-@group(0) @binding(5) var<storage, read> even: array<f32>;
-@group(0) @binding(6) var<storage, read> odd: array<f32>;
 @group(0) @binding(9) var<storage, read> row_statistics: array<f32>;
 @group(0) @binding(13) var<storage, read_write> step_log: array<f32>;
 
@@ -39,11 +36,6 @@ struct Problem {
     columns: u32,
     depth: u32,
 }
-
-const A_DEPTH_FIRST = false;
-const DEPTH_OR_TILE_A = 64u;
-const B_DEPTH_FIRST = false;
-const DEPTH_OR_TILE_B = 64u;
 
 var<private> member: u32;
 var<private> settings: StepSettings;
@@ -88,9 +80,9 @@ fn delta_sum(unit: u32) -> f32 {
             for (var i = 0u; i < 4u; i++) {
                 if (k + i < settings.rows) {
                     if (layer.place == 1u) {
-                        sums[i] += load_a_odd(a_base_odd(unit), k + i);
+                        sums[i] += load_a_odd(a_line_odd(k + i), unit);
                     } else {
-                        sums[i] += load_a_even(a_base_even(unit), k + i);
+                        sums[i] += load_a_even(a_line_even(k + i), unit);
                     }
                 }
             }
@@ -108,12 +100,7 @@ fn biases(group: u32, lane: u32) {
     }
 }
 
-@compute @workgroup_size(LANES, 1, 1)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     member = workgroup.z;
     settings = step_settings(member, call.members);
     var left = workgroup.y * workgroups.x + workgroup.x;
@@ -123,7 +110,7 @@ fn main(
         let tiles = (call.table[i].units + TILE_ROWS - 1u) / TILE_ROWS * columns;
         if (left < tiles) {
             layer = call.table[i];
-            let block = Block(left % columns, left / columns, member);
+            let block = Block(left % columns, left / columns);
             if (stopped) {
                 return;
             }

@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use wgfit::backend::gpu::source::compose;
-use wgfit::backend::gpu::{Tile, reflect};
+use wgfit::backend::gpu::{Tile, reflect, tile};
 use wgfit::catalog::activation::{ACTIVATIONS, ActivationSettings, GradientFrom};
 use wgfit::catalog::loss::{LOSSES, LossSettings};
 use wgfit::catalog::metric::TERMS;
 use wgfit::catalog::normalization::NORMALIZATIONS;
 use wgfit::catalog::optimizer::{Convention, OPTIMIZERS, OptimizerForm};
 use wgfit::catalog::row_activation::ROW_ACTIVATIONS;
+use wgfit::kernels::dense_forward::DenseForward;
+use wgfit::kernels::input_gradient::InputGradient;
+use wgfit::kernels::matrix_product::MatrixProduct;
 use wgfit::kernels::update::{MOST_LAYERS, Update, UpdatedLayer};
+use wgfit::kernels::weight_gradient::WeightGradient;
 use wgfit::kernels::{Kernel, Parameters};
 use wgfit::program::{BufferId, Call, LayerSettings, MemberState, StepSettings, Variants};
 
@@ -111,13 +115,8 @@ impl Calls {
                 let what = format!("{} {form:?}", row.name);
                 self.add(Kernel::OptimizerStep, &what, variants.clone(), &[]);
                 self.add(Kernel::Update, &what, variants.clone(), &[]);
-                let layer = UpdatedLayer { inputs: 3, ..UpdatedLayer::default() };
                 let mut ragged = call(Kernel::Update, variants, &[]);
-                ragged.parameters = Parameters::Update(Update {
-                    layers: 1,
-                    table: [layer; MOST_LAYERS],
-                    ..Update::default()
-                });
+                ragged.parameters = Parameters::Update(update_of([3, 3, 3], 4));
                 self.0.push((format!("update ragged {what}"), ragged));
             }
         }
@@ -137,13 +136,64 @@ fn calls() -> Vec<(String, Call)> {
     calls.0
 }
 
-/// Every source, once, with the name of the first call that it is the source of.
+/// An update of a layer in each place, of those inputs and units.
+fn update_of(inputs: [u32; 3], units: u32) -> Update {
+    let mut table = [UpdatedLayer::default(); MOST_LAYERS];
+    for (place, (layer, inputs)) in (0..).zip(table.iter_mut().zip(inputs)) {
+        *layer = UpdatedLayer { inputs, units, place, ..UpdatedLayer::default() };
+    }
+    Update { layers: 3, table, ..Update::default() }
+}
+
+/// The parameters of a matrix product by which its source changes: whether its operands are read in
+/// quads, and which way those of `matrix_product` lie.
+fn forms(kernel: Kernel) -> Vec<Parameters> {
+    let mut forms = Vec::new();
+    for (inputs, outputs) in [(4, 4), (4, 3), (3, 4), (3, 3)] {
+        let form = match Parameters::zeroed(kernel) {
+            Parameters::DenseForward(p) => {
+                Parameters::DenseForward(DenseForward { inputs, outputs, ..p })
+            }
+            Parameters::InputGradient(p) => {
+                Parameters::InputGradient(InputGradient { inputs, outputs, ..p })
+            }
+            Parameters::WeightGradient(p) => {
+                Parameters::WeightGradient(WeightGradient { inputs, outputs, ..p })
+            }
+            Parameters::MatrixProduct(p) => {
+                let [left_depth, left_row] = if outputs == 4 { [1, 8] } else { [8, 1] };
+                let [right_depth, right_column] = if inputs == 4 { [1, 8] } else { [8, 1] };
+                let p = MatrixProduct { left_row, left_depth, right_depth, right_column, ..p };
+                let [rows, columns, depth] = [8; 3];
+                forms.push(Parameters::MatrixProduct(MatrixProduct { rows, columns, depth, ..p }));
+                let [rows, columns, depth] = [7; 3];
+                Parameters::MatrixProduct(MatrixProduct { rows, columns, depth, ..p })
+            }
+            Parameters::Update(_) => Parameters::Update(update_of([inputs, inputs, 4], outputs)),
+            other => other,
+        };
+        forms.push(form);
+    }
+    forms
+}
+
+/// Every source, once, with the name of the first call that it is the source of. Tiles and the other
+/// variants do not meet: the ones load and multiply, the others store.
 fn sources() -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
+    let mut cut_up = BTreeSet::new();
     for (name, call) in calls() {
-        for tile in Tile::ALL {
-            sources.entry(compose(&call, tile)).or_insert_with(|| format!("{name} {tile:?}"));
+        let is_product = call.kernel.is_matmul() || call.kernel == Kernel::Update;
+        if is_product && cut_up.insert(call.kernel.name()) {
+            for (tile, parameters) in tile::all()
+                .into_iter()
+                .flat_map(|t| forms(call.kernel).into_iter().map(move |p| (t, p)))
+            {
+                let call = Call { parameters, ..call.clone() };
+                sources.entry(compose(&call, tile)).or_insert_with(|| format!("{name} {tile}"));
+            }
         }
+        sources.entry(compose(&call, Tile::NAIVE)).or_insert(name);
     }
     sources
 }
@@ -151,9 +201,10 @@ fn sources() -> BTreeMap<String, String> {
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module =
         naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
-        .validate(&module)
-        .map_err(|error| error.emit_to_string(source))?;
+    let info =
+        Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SUBGROUP)
+            .validate(&module)
+            .map_err(|error| error.emit_to_string(source))?;
     Ok((module, info))
 }
 
@@ -270,7 +321,7 @@ fn reflected(source: &str, name: &str) -> (Layout, usize) {
 
 fn source_of(kernel: Kernel) -> String {
     let (_, call) = calls().into_iter().find(|(_, call)| call.kernel == kernel).expect("a call");
-    compose(&call, Tile::Tiled)
+    compose(&call, Tile::NAIVE)
 }
 
 #[test]

@@ -70,11 +70,6 @@ impl Update {
     pub fn has_quads(&self) -> bool {
         self.layers().iter().all(|layer| layer.inputs.is_multiple_of(4))
     }
-
-    /// Parameters that are stepped at a time.
-    pub fn reals(&self) -> u32 {
-        if self.has_quads() { 4 } else { 1 }
-    }
 }
 
 /// The buffers that a call reads.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
-use super::source::Tile;
+use super::tile::Tiles;
 use super::transfer::Transfer;
 use crate::backend::{Contained, Counters, Executor};
 use crate::error::{Error, Result};
@@ -44,7 +44,7 @@ pub(super) struct GpuExecutor {
 }
 
 impl GpuExecutor {
-    pub(super) fn new(gpu: Arc<Gpu>, plan: &Plan, tile: Tile, checked: bool) -> Result<Self> {
+    pub(super) fn new(gpu: Arc<Gpu>, plan: &Plan, tiles: &Tiles, checked: bool) -> Result<Self> {
         let mut counters = Counters::default();
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for spec in &plan.buffers {
@@ -65,7 +65,7 @@ impl GpuExecutor {
                 })
             })?);
         }
-        let programs = build(&gpu, plan, &buffers, tile, checked, &mut counters)?;
+        let programs = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
         // The largest readback is the last: every log, and the parameters.
         let readback_words: u64 = plan
             .buffers

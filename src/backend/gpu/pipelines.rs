@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::device::Gpu;
 use super::pipeline_cache::PipelineCache;
 use super::reflect::{Binding, BindingKind, bindings};
-use super::source::{Tile, compose, workgroups};
+use super::source::{compose, workgroups};
+use super::tile::Tiles;
 use crate::backend::Counters;
 use crate::error::{Error, Result};
 use crate::program::{Call, Plan};
@@ -35,7 +36,7 @@ pub(super) fn build(
     gpu: &Gpu,
     plan: &Plan,
     buffers: &[wgpu::Buffer],
-    tile: Tile,
+    tiles: &Tiles,
     checked: bool,
     counters: &mut Counters,
 ) -> Result<Vec<Vec<Dispatch>>> {
@@ -47,7 +48,7 @@ pub(super) fn build(
     let mut of_calls = Vec::new();
     for call in plan.programs.iter().flat_map(|program| &program.calls) {
         let label = format!("{} of {}", call.kernel.name(), call.subject);
-        let source = compose(call, tile);
+        let source = compose(call, tiles.of_call(call));
         let place = *places.entry(source).or_insert_with_key(|source| {
             sources.push((label.clone(), source.clone()));
             sources.len() - 1
@@ -68,7 +69,7 @@ pub(super) fn build(
             dispatches.push(Dispatch {
                 pipeline: Arc::clone(&built.pipeline),
                 bind_group: bind_group(gpu, label, plan, call, built, buffers, uniforms.slice(at))?,
-                workgroups: workgroups(call, tile, limit),
+                workgroups: workgroups(call, tiles.of_call(call), limit),
             });
             at += 1;
         }

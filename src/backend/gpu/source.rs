@@ -2,51 +2,11 @@
 
 use std::fmt::Write;
 
+use super::tile::{self, Product, Tile};
 use crate::catalog::loss::Shape;
 use crate::kernels::update::{Update, UpdatedLayer};
 use crate::kernels::{Kernel, Parameters};
 use crate::program::{Call, Half};
-
-/// How a matrix product is cut up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tile {
-    /// `matmul_direct`: 4x4 results an invocation straight from storage, for software adapters.
-    Direct,
-    /// `matmul_tiled`: 64x64 results a workgroup through workgroup memory, for real GPUs.
-    Tiled,
-}
-
-impl Tile {
-    /// Every tile.
-    pub const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
-
-    /// (columns, rows) of results that a workgroup makes.
-    pub fn results(self) -> (u32, u32) {
-        match self {
-            Self::Direct => (DIRECT_COLUMNS * 4, DIRECT_ROWS * 4),
-            Self::Tiled => (64, 64),
-        }
-    }
-
-    /// Invocations of a workgroup.
-    pub fn lanes(self) -> u32 {
-        match self {
-            Self::Direct => DIRECT_COLUMNS * DIRECT_ROWS,
-            Self::Tiled => 256,
-        }
-    }
-
-    fn file(self) -> &'static str {
-        match self {
-            Self::Direct => "matmul_direct.wgsl",
-            Self::Tiled => "matmul_tiled.wgsl",
-        }
-    }
-}
-
-/// Invocations of a `matmul_direct` workgroup.
-const DIRECT_COLUMNS: u32 = 8;
-const DIRECT_ROWS: u32 = 2;
 
 macro_rules! shader {
     ($name:literal) => {
@@ -91,22 +51,18 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/outputs_dropped.wgsl"),
     shader!("shared/prediction_plain.wgsl"),
     shader!("shared/prediction_exponential.wgsl"),
-    shader!("shared/store_rows.wgsl"),
-    shader!("shared/block.wgsl"),
-    shader!("shared/main_product.wgsl"),
     shader!("shared/reals_single.wgsl"),
     shader!("shared/reals_quads.wgsl"),
     shader!("shared/apply_step.wgsl"),
     shader!("shared/update_even.wgsl"),
     shader!("shared/update_odd.wgsl"),
     shader!("shared/update_gathered.wgsl"),
-    shader!("shared/store_rows_quads.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
-    shader!("matmul_direct.wgsl"),
-    shader!("matmul_tiled_memory.wgsl"),
-    shader!("matmul_tiled.wgsl"),
     shader!("update.wgsl"),
+    shader!("shared/run_product.wgsl"),
+    shader!("shared/store_quad.wgsl"),
+    shader!("shared/store_whole_quad.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("normalize.wgsl"),
     shader!("layer_output.wgsl"),
@@ -145,26 +101,14 @@ impl Source {
         self.text(file(name));
     }
 
-    fn tile_constants(&mut self, tile: Tile) {
-        let (columns, rows) = tile.results();
-        let lanes = tile.lanes();
-        self.text(&format!(
-            "const LANES = {lanes}u;\nconst TILE_COLUMNS = {columns}u;\nconst TILE_ROWS = {rows}u;"
-        ));
-        self.file("shared/block.wgsl");
-        match tile {
-            Tile::Direct => self.text(&format!("const DIRECT_COLUMNS = {DIRECT_COLUMNS}u;")),
-            Tile::Tiled => self.file("matmul_tiled_memory.wgsl"),
-        }
-    }
-
     fn text(&mut self, text: &str) {
         self.0.push_str(text);
         self.0.push('\n');
     }
 }
 
-/// The WGSL of a call. Equal sources are equal pipelines.
+/// The WGSL of a call, whose matrix product, if it is one, is cut up into such tiles. Equal sources
+/// are equal pipelines.
 pub fn compose(call: &Call, tile: Tile) -> String {
     let mut source = Source(String::new());
     source.file("shared/step.wgsl");
@@ -178,36 +122,24 @@ pub fn compose(call: &Call, tile: Tile) -> String {
         Half::Forward => "shared/half_forward.wgsl",
         Half::Backward => "shared/half_backward.wgsl",
     });
-    fragments(call, &mut source);
+    fragments(call, tile, &mut source);
     variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
-    if call.kernel.is_matmul() {
-        source.tile_constants(tile);
-        source.file("shared/store_rows.wgsl");
-        source.file(tile.file());
-        source.file("shared/main_product.wgsl");
-    }
-    if call.kernel == Kernel::Update {
-        source.tile_constants(tile);
+    if let Parameters::Update(update) = &call.parameters {
         for place in ["even", "odd", "gathered"] {
             source.file(&format!("shared/update_{place}.wgsl"));
-            let names = ["tile", "a_base", "load_a", "b_base", "load_b"];
-            source.text(&renamed(file(tile.file()), &names, place));
         }
+        source.text(&tile::grouped(tile, update));
+    } else if let Some(product) = Product::of(call) {
+        source.file("shared/store_quad.wgsl");
+        source.file("shared/run_product.wgsl");
+        source.text(&tile::text(tile, &product));
     }
     source.0
 }
 
-/// The text with calls and definitions of the named functions given a suffix.
-fn renamed(text: &str, names: &[&str], suffix: &str) -> String {
-    names.iter().fold(text.to_owned(), |text, name| {
-        text.replace(&format!(" {name}("), &format!(" {name}_{suffix}("))
-            .replace(&format!("({name}("), &format!("({name}_{suffix}("))
-    })
-}
-
 /// The shared fragments that a kernel is made of, by what the call binds.
-fn fragments(call: &Call, source: &mut Source) {
+fn fragments(call: &Call, tile: Tile, source: &mut Source) {
     let binds = |name: &str| call.buffer(name).is_some();
     let mut either = |condition: bool, yes: &str, no: &str| {
         source.file(&format!("shared/{}.wgsl", if condition { yes } else { no }));
@@ -264,10 +196,11 @@ fn fragments(call: &Call, source: &mut Source) {
         Kernel::Update => {
             either(true, "rows_gathered", "");
             either(true, "finite", "");
-            let quads = matches!(call.parameters, Parameters::Update(update) if update.has_quads());
+            let quads =
+                matches!(&call.parameters, Parameters::Update(p) if tile::reals(tile, p) == 4);
             either(quads, "reals_quads", "reals_single");
             either(quads, "biases_quads", "biases_single");
-            either(quads, "store_rows_quads", "store_rows");
+            either(quads, "store_whole_quad", "store_quad");
         }
         Kernel::SlopeGradient | Kernel::NormFactors | Kernel::MaxNorm => {
             either(true, "sum_lanes", "");
@@ -373,7 +306,7 @@ fn update_groups(update: &Update, tile: Tile) -> u32 {
     let (columns, rows) = tile.results();
     let of_layer = |layer: &UpdatedLayer| {
         let tiles = layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
-        tiles + layer.units.next_multiple_of(4).div_ceil(tile.lanes() * update.reals())
+        tiles + layer.units.next_multiple_of(4).div_ceil(tile.lanes() * tile::reals(tile, update))
     };
     update.layers().iter().map(of_layer).sum::<u32>() + update.finishes
 }
