@@ -3,12 +3,14 @@
 
 mod backward;
 mod builder;
+mod cost;
 mod forward;
 mod muon;
 mod plan;
 mod settings;
 mod update;
 
+pub use cost::{Cost, Shape};
 pub use plan::{Clip, Orthogonalization, Pass, PassKind, Plan, PlanRequest, Update};
 pub use settings::{LAYER_WORDS, LayerSettings, MemberState, NONE, STEP_WORDS, StepSettings};
 pub use update::block_groups;

@@ -5,6 +5,7 @@ mod executor;
 mod pipelines;
 pub mod reflect;
 pub mod source;
+mod stopwatch;
 mod transfer;
 
 use std::sync::Arc;

@@ -16,6 +16,8 @@ pub(super) struct Dispatch {
     pub(super) pipeline: Arc<wgpu::ComputePipeline>,
     pub(super) bind_group: wgpu::BindGroup,
     pub(super) workgroups: [u32; 3],
+    /// How its matrix product is cut up, where it is one.
+    pub(super) tile: Option<Tile>,
 }
 
 /// One pipeline with what its source says of its bindings.
@@ -57,6 +59,7 @@ pub(super) fn build(
                 pipeline: Arc::clone(&built.pipeline),
                 bind_group: bind_group(gpu, &label, call, built, buffers, uniforms.slice(at))?,
                 workgroups: workgroups(call, tile, limit),
+                tile: call.kernel.is_matmul().then_some(tile),
             });
             at += 1;
         }
