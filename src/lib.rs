@@ -23,10 +23,10 @@
 //! | [`catalog`] | tables of activations, normalisations, losses, optimizers, initialisers, schedules, metrics; one file a variant |
 //! | [`data`] | readers, columns and their types, preprocessing, splits |
 //! | [`network`] | layers, shapes, the arena |
-//! | [`program`] | kernel calls as data, and the tables that the device reads at every step |
+//! | [`program`] | kernel calls as data, what each costs, and the tables that the device reads at every step |
 //! | [`kernels`] | the table of kernels and, beside each row, its CPU twin, generic over f32 and f64 |
 //! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
-//! | [`train`] | the loop: feeding sets, early stopping, scores, divergence |
+//! | [`train`] | the loop: feeding sets, early stopping, scores, divergence; a step explained and timed |
 //! | [`model`] | model files, prediction and evaluation |
 //! | [`report`] | the run folder, progress |
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings |
@@ -34,6 +34,7 @@
 //! | [`random`] | counter-based random numbers, the same on every device |
 //! | [`error`] | the one error type |
 //!
+//! `benches/` holds the benchmarks; `benches/peers/` the scripts that measure wgfit against its peers.
 //! `shaders/` holds the WGSL: `shared/` fragments, one file a kernel, and `activations/`,
 //! `row_activations/`, `normalizations/`, `losses/`, `optimizers/`, `metrics/` with one small file a
 //! variant. A pipeline's source is the plain concatenation of the fragments that its call names.
@@ -50,9 +51,9 @@
 //! - **a metric of every row's outputs**: a function in a family's file of [`catalog::metric`] and
 //!   one row in its table; a case in `tests/golden/metrics.py`.
 //! - **a kernel**: a WGSL file whose bindings are named; a variant of [`kernels::Kernel`], its
-//!   uniform and its twin beside it; the call in [`program::Plan`]. The bindings are reflected, so
-//!   the names are all that a call gives. The CPU backend runs the twin unless it has a faster form.
-//! - **a matrix product's tile**: a row of the candidates in [`backend::gpu::tile`]; its text is
+//!   uniform and its twin beside it; the call in [`program::Plan`], and what it costs in
+//!   [`program::Cost`]. The bindings are reflected, so the names are all that a call gives. The CPU
+//!   backend runs the twin unless it has a faster form.
 //!   written there, the operands' loads and what becomes of a result by the kernel's own file. Tests
 //!   hold every tile to the reference, `cargo bench --bench gemm` times them.
 //! - **a data format**: a reader in [`data`].

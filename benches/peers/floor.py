@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A step of 784-128-64-10 at batch 64 against its floor: FLOPs by the GEMM rate, or bytes by the copy
-bandwidth, that the same device reached in the same run; the longer of the two, call by call.
+"""A step of 784-128-64-10 at batch 64 against its floor: its operations at the rate that a large
+product (GEMM) reached on the same device in the same run.
 
     benches/peers/floor.py --devices llvmpipe
 """
@@ -40,13 +40,13 @@ def main():
                                  options.rows, compare.environment(device))
             for _ in range(options.rounds)
         ]
-        middle = sorted(rounds, key=lambda found: found["step"]["seconds"] / found["step"]["floor_seconds"])[len(rounds) // 2]
+        middle = sorted(rounds, key=lambda found: found["step"]["seconds"] / found["step"]["product_seconds"])[len(rounds) // 2]
         step, rates = middle["step"], middle["rates"]
-        ratio = statistics.median(found["step"]["seconds"] / found["step"]["floor_seconds"] for found in rounds)
+        ratio = statistics.median(found["step"]["seconds"] / found["step"]["product_seconds"] for found in rounds)
         verdict = f", under {BOUND:g}: {'pass' if ratio < BOUND else 'FAIL'}" if device == "llvmpipe" else ""
         print(f"{device}: a step of 784-{'-'.join(map(str, options.hidden))}-10 at batch {options.batch} takes "
-              f"{step['seconds'] * 1e3:.3f} ms; at {rates['flops_per_second'] / 1e9:.1f} GFLOP/s and "
-              f"{rates['bytes_per_second'] / 1e9:.1f} GB/s its floor is {step['floor_seconds'] * 1e3:.3f} ms: "
+              f"{step['seconds'] * 1e3:.3f} ms; at {rates['flops_per_second'] / 1e9:.1f} GFLOP/s "
+              f"({rates['product_size']}^3) its floor is {step['product_seconds'] * 1e3:.3f} ms: "
               f"{ratio:.2f} x{verdict}", flush=True)
         document["devices"][device] = {"ratio": ratio, "bound": BOUND, "explained": middle}
     if options.json:

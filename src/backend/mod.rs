@@ -7,6 +7,7 @@ pub mod reference;
 mod twins;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -52,6 +53,25 @@ pub struct Capacity {
     pub fuses: bool,
 }
 
+/// How a device cuts a call up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CallForm {
+    /// The tile of a matrix product; none elsewhere.
+    pub tile: Option<String>,
+    /// Workgroups along each axis; none where there are no workgroups.
+    pub workgroups: Option<[u32; 3]>,
+}
+
+/// What measures the time that a device takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The host's clock, around work that is waited for.
+    Host,
+    /// The device's own clock.
+    Timestamps,
+}
+
 /// Something that can run plans.
 pub trait Backend {
     /// What it runs on.
@@ -87,6 +107,21 @@ pub trait Executor {
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>>;
     /// What was made and run so far.
     fn counters(&self) -> Counters;
+    /// How a call of a program is cut up.
+    fn form(&self, _program: ProgramId, _call: usize) -> CallForm {
+        CallForm::default()
+    }
+    /// What [`Executor::run_timed`] measures by.
+    fn clock(&self) -> Clock {
+        Clock::Host
+    }
+    /// Runs a program `steps` times in one go, waits until it is done, and returns the seconds that
+    /// it took.
+    fn run_timed(&mut self, program: ProgramId, steps: usize) -> Result<f64> {
+        let begun = Instant::now();
+        self.run(program, steps)?;
+        Ok(begun.elapsed().as_secs_f64())
+    }
 }
 
 /// What a buffer held.

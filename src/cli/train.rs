@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::network::Network;
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
+use crate::train::explain::explain;
 use crate::train::{self, EpochRecord, Observer, Outcome, StepRecord, StopReason};
 
 #[derive(Debug, clap::Args)]
@@ -34,9 +35,15 @@ pub(super) struct Arguments {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
-    /// Print the summary as JSON instead of the run folder's path
+    /// Print the summary as JSON instead of the run folder's path; the explanation with --explain
     #[arg(long)]
     json: bool,
+    /// Print what a training step is made of, call by call, and train nothing
+    #[arg(long, conflicts_with_all = ["out", "overwrite"])]
+    explain: bool,
+    /// With --explain: measure each call, and the least time that it could take on this device
+    #[arg(long, requires = "explain")]
+    time: bool,
 }
 
 /// `started` is when the process did.
@@ -57,6 +64,16 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let network = train::network_of(&settings, &dataset.preprocessing)?;
     let chosen = chosen?;
     progress.fact("device", &chosen.why);
+    if arguments.explain {
+        let backend = chosen.backend.as_ref();
+        let explanation = explain(&settings, &task, dataset, backend, arguments.time)?;
+        if arguments.json {
+            super::print_json(&serde_json::json!(explanation))?;
+        } else {
+            super::print(&explanation.to_text())?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
 
     let config = settings.resolved_for(&task);
     let interrupt = Arc::new(AtomicBool::new(false));

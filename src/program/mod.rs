@@ -3,6 +3,7 @@
 
 mod backward;
 mod builder;
+mod cost;
 mod forward;
 mod fused;
 mod muon;
@@ -10,6 +11,7 @@ mod plan;
 mod settings;
 mod update;
 
+pub use cost::{Cost, Shape};
 pub use plan::{Clip, Orthogonalization, Pass, PassKind, Plan, PlanRequest, Update};
 pub use settings::{Half, LAYER_WORDS, LayerSettings, MemberState, NONE, STEP_WORDS, StepSettings};
 pub use update::block_groups;

@@ -2,6 +2,7 @@
 //! curves.
 
 mod curve;
+mod explanation;
 mod number;
 mod progress;
 mod run_folder;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
+use super::stopwatch::{Stopwatch, time};
 use super::tile::Tiles;
 use super::transfer::Transfer;
-use crate::backend::{Contained, Counters, Executor};
+use crate::backend::{CallForm, Clock, Contained, Counters, Executor};
 use crate::error::{Error, Result};
 use crate::program::{
     BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
@@ -40,6 +41,8 @@ pub(super) struct GpuExecutor {
     /// Steps of the next submit.
     submit_steps: usize,
     last_done: Option<Instant>,
+    /// Made when a time is first asked for.
+    stopwatch: Option<Stopwatch>,
     counters: Counters,
 }
 
@@ -93,6 +96,7 @@ impl GpuExecutor {
             in_flight: VecDeque::with_capacity(IN_FLIGHT + 1),
             submit_steps: 1,
             last_done: None,
+            stopwatch: None,
             counters,
         })
     }
@@ -132,6 +136,18 @@ impl GpuExecutor {
             }
         }
         Ok(())
+    }
+}
+
+/// Records so many steps of a program.
+pub(super) fn record(program: &[Dispatch], steps: usize, pass: &mut wgpu::ComputePass) {
+    for _ in 0..steps {
+        for dispatch in program {
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            let [x, y, z] = dispatch.workgroups;
+            pass.dispatch_workgroups(x, y, z);
+        }
     }
 }
 
@@ -187,14 +203,7 @@ impl Executor for GpuExecutor {
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                for _ in 0..now {
-                    for dispatch in &self.programs[program.0] {
-                        pass.set_pipeline(&dispatch.pipeline);
-                        pass.set_bind_group(0, &dispatch.bind_group, &[]);
-                        let [x, y, z] = dispatch.workgroups;
-                        pass.dispatch_workgroups(x, y, z);
-                    }
-                }
+                record(&self.programs[program.0], now, &mut pass);
             }
             self.in_flight.push_back(self.gpu.queue.submit([encoder.finish()]));
             self.counters.calls += (now * calls) as u64;
@@ -244,5 +253,30 @@ impl Executor for GpuExecutor {
 
     fn counters(&self) -> Counters {
         self.counters
+    }
+
+    fn form(&self, program: ProgramId, call: usize) -> CallForm {
+        let dispatch = self.programs.get(program.0).and_then(|calls| calls.get(call));
+        CallForm {
+            tile: dispatch.and_then(|d| d.tile).map(|tile| format!("{tile:?}").to_lowercase()),
+            workgroups: dispatch.map(|dispatch| dispatch.workgroups),
+        }
+    }
+
+    fn clock(&self) -> Clock {
+        if self.gpu.has_timestamps() { Clock::Timestamps } else { Clock::Host }
+    }
+
+    fn run_timed(&mut self, program: ProgramId, steps: usize) -> Result<f64> {
+        let calls = self.programs.get(program.0);
+        let calls = calls.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
+        // What is still under way is not to be counted.
+        self.gpu.wait(None)?;
+        self.in_flight.clear();
+        if self.gpu.has_timestamps() && self.stopwatch.is_none() {
+            self.stopwatch = Some(Stopwatch::new(&self.gpu, &mut self.counters)?);
+        }
+        self.counters.calls += (steps * calls.len()) as u64;
+        time(&self.gpu, self.stopwatch.as_ref(), calls, steps)
     }
 }

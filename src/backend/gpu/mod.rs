@@ -6,6 +6,7 @@ mod pipeline_cache;
 mod pipelines;
 pub mod reflect;
 pub mod source;
+mod stopwatch;
 pub mod tile;
 mod transfer;
 

@@ -10,7 +10,7 @@ use super::device::Gpu;
 use super::pipeline_cache::PipelineCache;
 use super::reflect::{Binding, BindingKind, bindings};
 use super::source::{compose, workgroups};
-use super::tile::Tiles;
+use super::tile::{Product, Tile, Tiles};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
 use crate::program::{Call, Plan};
@@ -21,6 +21,8 @@ pub(super) struct Dispatch {
     pub(super) pipeline: Arc<wgpu::ComputePipeline>,
     pub(super) bind_group: wgpu::BindGroup,
     pub(super) workgroups: [u32; 3],
+    /// How its matrix product is cut up, where it is one.
+    pub(super) tile: Option<Tile>,
 }
 
 /// One pipeline with what its source says of its bindings.
@@ -70,6 +72,7 @@ pub(super) fn build(
                 pipeline: Arc::clone(&built.pipeline),
                 bind_group: bind_group(gpu, label, plan, call, built, buffers, uniforms.slice(at))?,
                 workgroups: workgroups(call, tiles.of_call(call), limit),
+                tile: Product::of(call).map(|product| tiles.of(&product)),
             });
             at += 1;
         }

@@ -29,7 +29,7 @@ pub(super) struct Transfer {
 }
 
 /// Maps a buffer and waits for it.
-fn map(
+pub(super) fn map(
     gpu: &Gpu,
     buffer: &wgpu::Buffer,
     mode: wgpu::MapMode,

@@ -1,0 +1,129 @@
+use super::*;
+use crate::catalog::activation::{self, ActivationSettings};
+use crate::catalog::loss::{self, LossSettings};
+use crate::catalog::metric::TermRow;
+use crate::catalog::optimizer::{self, Convention, OptimizerForm};
+use crate::kernels::Kernel;
+use crate::network::{LayerShape, Network};
+use crate::program::{Pass, PassKind, Plan, PlanRequest, Update};
+
+const BATCH: u64 = 4;
+
+fn plan(members: usize, kind: PassKind, optimizer: &str) -> Plan {
+    let activation = |name: &str| {
+        ActivationSettings::new(activation::find(name).expect("an activation"), Convention::Torch)
+    };
+    let hidden = [LayerShape::new(5, activation("relu")), LayerShape::new(6, activation("gelu"))];
+    let network = Network::new(members, 7, &hidden, 3).expect("a small network");
+    let row = optimizer::find(optimizer).expect("an optimizer");
+    let classes = loss::find("categorical_cross_entropy").expect("a loss");
+    Plan::new(&PlanRequest {
+        network: &network,
+        loss: LossSettings::new(classes, Convention::Torch),
+        terms: Vec::<&'static TermRow>::new(),
+        target_width: 1,
+        update: Some(Update::new(row, OptimizerForm::default())),
+        gradient_statistics: false,
+        fuses: false,
+        passes: vec![Pass {
+            set: "train".to_owned(),
+            kind,
+            resident_rows: 20,
+            batch_rows: BATCH as usize,
+            table_steps: 5,
+            weighted: false,
+            collected_rows: 0,
+        }],
+    })
+    .expect("a plan")
+}
+
+fn cost_of(plan: &Plan, kernel: Kernel, subject: &str) -> Cost {
+    let mut calls = plan.programs[0].calls.iter();
+    let call = calls.find(|call| call.kernel == kernel && call.subject == subject);
+    call.expect("the program has that call").cost(BATCH)
+}
+
+fn bytes(flops: u64, read: u64, written: u64) -> Cost {
+    Cost { flops, bytes_read: read, bytes_written: written }
+}
+
+/// 4 rows of 7-5-6-3, counted by hand.
+#[test]
+fn matrix_products_cost_what_was_counted_by_hand() {
+    let plan = plan(1, PassKind::Train, "adam");
+    // 4 x 5 results of 7 products, a bias, a relu; 4 indices, 4 x 7 inputs, 5 x 7 weights, 5 biases.
+    let first = bytes(280 + 20 + 40, (4 + 28 + 35 + 5) * 4, 20 * 4);
+    assert_eq!(cost_of(&plan, Kernel::DenseForward, "layers.0"), first);
+    // gelu keeps what it was given.
+    let second = bytes(240 + 24 + 48, (20 + 30 + 6) * 4, 48 * 4);
+    assert_eq!(cost_of(&plan, Kernel::DenseForward, "layers.1"), second);
+    // The last layer is linear.
+    let last = bytes(144 + 12, (24 + 18 + 3) * 4, 12 * 4);
+    assert_eq!(cost_of(&plan, Kernel::DenseForward, "layers.2"), last);
+    let weights = bytes(280 + 20, (4 + 28 + 20) * 4, 40 * 4);
+    assert_eq!(cost_of(&plan, Kernel::WeightGradient, "layers.0"), weights);
+    // 4 x 5 gradients of 6 products, times a derivative that is read from 4 x 5 outputs.
+    let inputs = bytes(240 + 40, (24 + 30 + 20) * 4, 20 * 4);
+    assert_eq!(cost_of(&plan, Kernel::InputGradient, "layers.1"), inputs);
+}
+
+#[test]
+fn the_rest_of_a_step_costs_what_was_counted_by_hand() {
+    let adam = plan(1, PassKind::Train, "adam");
+    let name = "categorical_cross_entropy";
+    // 4 x 3 outputs, 4 classes and 4 indices in; 4 x 3 gradients and 4 losses out.
+    assert_eq!(cost_of(&adam, Kernel::Loss, name), bytes(96, (4 + 12 + 4) * 4, (12 + 4) * 4));
+    // Evaluation has no gradient.
+    let evaluated = plan(1, PassKind::Evaluate, "adam");
+    assert_eq!(cost_of(&evaluated, Kernel::Loss, name), bytes(96, (4 + 12 + 4) * 4, 4 * 4));
+    assert_eq!(cost_of(&adam, Kernel::FinishStep, "train"), bytes(4, 16, 4));
+    // 5 x 7, 5, 6 x 5, 6, 3 x 6 and 3 parameters, each tensor in blocks of 64.
+    let parameters = 6 * 64;
+    let settings = 6 * 8;
+    assert_eq!(
+        cost_of(&adam, Kernel::OptimizerStep, "adam"),
+        bytes(12 * parameters, (4 * parameters + settings) * 4, 3 * parameters * 4)
+    );
+    let sgd = plan(1, PassKind::Train, "sgd");
+    assert_eq!(
+        cost_of(&sgd, Kernel::OptimizerStep, "sgd"),
+        bytes(4 * parameters, (2 * parameters + settings) * 4, parameters * 4)
+    );
+}
+
+#[test]
+fn members_multiply_the_cost() {
+    let one: Vec<Cost> =
+        plan(1, PassKind::Train, "adam").programs[0].calls.iter().map(|c| c.cost(BATCH)).collect();
+    let eight = plan(8, PassKind::Train, "adam");
+    for (one, call) in one.into_iter().zip(&eight.programs[0].calls) {
+        assert_eq!(call.cost(BATCH), one.times(8), "{}", call.kernel.name());
+    }
+}
+
+#[test]
+fn every_kernel_has_a_cost_and_a_shape() {
+    for kernel in Kernel::ALL {
+        let call = Call {
+            kernel: *kernel,
+            subject: String::new(),
+            variants: super::super::Variants::default(),
+            parameters: Parameters::zeroed(*kernel),
+            bindings: Vec::new(),
+            extent: [1, 1, 1],
+        };
+        // Of nothing there is nothing to do, and nothing to divide by.
+        assert_eq!(call.cost(0).flops, 0, "{}", kernel.name());
+        assert_eq!(call.shape(0).rows * call.shape(0).columns * call.shape(0).depth, 0);
+    }
+}
+
+#[test]
+fn the_floor_is_the_longer_of_the_two() {
+    let cost = bytes(600, 50, 50);
+    assert_eq!(cost.floor(100.0, 100.0), 6.0);
+    assert_eq!(cost.floor(1000.0, 10.0), 10.0);
+    let all: Cost = [cost, cost].into_iter().sum();
+    assert_eq!(all, bytes(1200, 100, 100));
+}
