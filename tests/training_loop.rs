@@ -63,7 +63,7 @@ impl<B: std::ops::Deref<Target = dyn Backend>> Backend for Small<B> {
         self.0.device()
     }
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: self.1 }
+        Capacity { buffer_bytes: self.1, ..self.0.capacity() }
     }
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
         for buffer in &plan.buffers {

@@ -46,7 +46,7 @@ impl<R: Twin> Backend for Reference<R> {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX }
+        Capacity { buffer_bytes: u64::MAX, queues: false }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

@@ -75,6 +75,7 @@ impl Backend for GpuBackend {
         let limits = &self.gpu.limits;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            queues: true,
         }
     }
 
