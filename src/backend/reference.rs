@@ -47,7 +47,7 @@ impl<R: Twin> Backend for Reference<R> {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, fuses: true }
+        Capacity { buffer_bytes: u64::MAX, fuses: true, queues: false }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

@@ -9,10 +9,10 @@ use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::Tiles;
 use super::transfer::Transfer;
-use crate::backend::{CallForm, Clock, Contained, Counters, Executor};
+use crate::backend::{CallForm, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
-    BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
 };
 
 /// Submits under way: the device is never idle, the host never far ahead.
@@ -69,19 +69,19 @@ impl GpuExecutor {
             })?);
         }
         let programs = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
-        // The largest readback is the last: every log, and the parameters.
-        let readback_words: u64 = plan
-            .buffers
-            .iter()
-            .filter(|spec| {
-                spec.name == "parameters"
-                    || spec.name.ends_with(".log")
-                    || spec.contents == Contents::State
-            })
-            .map(|spec| spec.words)
-            .sum();
-        let readback_bytes = (readback_words * 4).min(gpu.limits.max_buffer_size);
-        let transfer = Transfer::new(&gpu, readback_bytes, &mut counters)?;
+        // An epoch reads logs and states, while those of the one before are still to be taken; the
+        // last readback brings the parameters too.
+        let words_of = |wanted: &dyn Fn(&BufferSpec) -> bool| {
+            plan.buffers.iter().filter(|spec| wanted(spec)).map(|spec| spec.words).sum::<u64>()
+        };
+        let of_epoch = words_of(&|spec| {
+            spec.contents == Contents::State
+                || [".log", ".collected"].iter().any(|end| spec.name.ends_with(end))
+        });
+        let parameters = words_of(&|spec| spec.name == "parameters");
+        let bytes = |words: u64| (words * 4).min(gpu.limits.max_buffer_size);
+        let readbacks = [bytes(of_epoch), bytes(of_epoch + parameters)];
+        let transfer = Transfer::new(&gpu, &readbacks, &mut counters)?;
         Ok(Self {
             gpu,
             contents: plan.buffers.iter().map(|spec| spec.contents).collect(),
@@ -108,6 +108,11 @@ impl GpuExecutor {
                 Err(Error::internal(format!("buffer {id:?} holds {found:?}, not {contents:?}")))
             }
         }
+    }
+
+    fn bytes_of(&self, id: BufferId, length: usize) -> u64 {
+        let is_state = self.contents.get(id.0) == Some(&Contents::State);
+        length as u64 * if is_state { 16 } else { 4 }
     }
 
     fn upload<T: bytemuck::NoUninit>(
@@ -213,33 +218,55 @@ impl Executor for GpuExecutor {
     }
 
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {
-        let mut sources = Vec::with_capacity(wanted.len());
-        for (id, length) in wanted {
-            let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
-            let words = if contents == Contents::State { length * 4 } else { *length };
-            let first = self.firsts.get(id.0).copied().unwrap_or(0);
-            sources.push((self.buffer(*id, contents)?, first, words as u64 * 4, contents));
-        }
         // One readback, unless together they are more than one buffer holds.
-        let mut read = Vec::with_capacity(sources.len());
-        let mut rest = &sources[..];
+        let mut read = Vec::with_capacity(wanted.len());
+        let mut rest = wanted;
         while !rest.is_empty() {
             let mut total = 0_u64;
-            let fitting = rest.iter().take_while(|(_, _, bytes, _)| {
-                total += bytes;
+            let fitting = rest.iter().take_while(|(id, length)| {
+                total += self.bytes_of(*id, *length);
                 total <= self.gpu.limits.max_buffer_size
             });
             let (now, later) = rest.split_at(fitting.count().max(1));
-            let borrowed: Vec<_> =
-                now.iter().map(|(buffer, first, bytes, _)| (buffer, *first, *bytes)).collect();
-            read.extend(self.transfer.read(&self.gpu, &borrowed, &mut self.counters)?);
+            let readback = self.begin_read(now)?;
+            read.extend(self.take(readback)?);
             rest = later;
         }
+        Ok(read)
+    }
+
+    fn begin_read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Readback> {
+        let mut sources = Vec::with_capacity(wanted.len());
+        for (id, length) in wanted {
+            let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
+            let first = self.firsts.get(id.0).copied().unwrap_or(0);
+            let bytes = self.bytes_of(*id, *length);
+            sources.push((self.buffer(*id, contents)?, first, bytes, contents));
+        }
+        let total: u64 = sources.iter().map(|(_, _, bytes, _)| bytes).sum();
+        if wanted.len() > 1 && total > self.gpu.limits.max_buffer_size {
+            return self.read(wanted).map(Readback::Done);
+        }
+        let ranges: Vec<_> =
+            sources.iter().map(|(buffer, first, bytes, _)| (buffer, *first, *bytes)).collect();
+        let staging = self.transfer.begin_read(&self.gpu, &ranges, &mut self.counters)?;
+        // Whoever takes it waits for all that was queued before it.
         self.in_flight.clear();
         self.last_done = None;
+        let parts = sources.iter().map(|(_, _, bytes, contents)| (*contents, *bytes)).collect();
+        Ok(Readback::Queued { staging, parts })
+    }
+
+    fn take(&mut self, readback: Readback) -> Result<Vec<Contained>> {
+        let (staging, parts) = match readback {
+            Readback::Done(contents) => return Ok(contents),
+            Readback::Queued { staging, parts } => (staging, parts),
+        };
+        let bytes = parts.iter().map(|(_, bytes)| *bytes);
+        let read = self.transfer.take(&self.gpu, staging, bytes, &mut self.counters)?;
         read.into_iter()
-            .zip(&sources)
-            .map(|(bytes, (.., contents))| match contents {
+            .zip(&parts)
+            .map(|(bytes, (contents, _))| match contents {
                 Contents::Reals => Ok(Contained::Reals(
                     bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
                 )),
