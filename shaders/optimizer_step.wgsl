@@ -28,4 +28,5 @@ fn main(
     }
     let gradient = gradients[member * call.quads + quad];
     apply_step(member, call.quads * 4u, quad * 4u, gradient, call.penalties == 1u, settings);
+    report_bad(member);
 }

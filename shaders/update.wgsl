@@ -121,6 +121,7 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
             } else {
                 tile_even(block, lane);
             }
+            report_bad(member);
             return;
         }
         left -= tiles;
@@ -132,6 +133,7 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
             layer = call.table[i];
             if (!stopped) {
                 biases(left, lane);
+                report_bad(member);
             }
             return;
         }

@@ -111,7 +111,9 @@ impl Calls {
         }
         for row in &OPTIMIZERS {
             for form in OptimizerForm::all(row) {
-                let variants = Variants { optimizer: Some((row, form)), ..Variants::default() };
+                let by_block = form.keras;
+                let variants =
+                    Variants { optimizer: Some((row, form)), by_block, ..Variants::default() };
                 let what = format!("{} {form:?}", row.name);
                 self.add(Kernel::OptimizerStep, &what, variants.clone(), &[]);
                 self.add(Kernel::Update, &what, variants.clone(), &[]);

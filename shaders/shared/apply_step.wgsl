@@ -1,12 +1,12 @@
 // One optimizer step of the parameters that begin at an element of a member's arena. Decoupled decay
 // comes off first; the gradient (with its L1 and L2 terms) is of the weights before it.
-// The optimizer file gives opt_step and declares the moments it keeps.
+// shared/blocks_*.wgsl give settings_of; the optimizer file gives opt_step and declares the moments
+// it keeps.
 
-// Two for each 64 parameters: l1, l2 (the coefficient of w in the gradient), weight-decay factor,
-// learning-rate factor; then 1 where the gradient is the step itself, the clip group, the matrix
-// among Muon's, unused.
-@group(0) @binding(7) var<storage, read> block_settings: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> parameters: array<Reals>;
+
+// The first element whose gradient or update was not finite, of this invocation's.
+var<private> first_bad: u32 = 0xffffffffu;
 
 // `penalties`: whether the L1 and L2 terms are added here.
 fn apply_step(
@@ -14,19 +14,25 @@ fn apply_step(
 ) {
     let first = member * stride + element;
     let at = first / REALS;
-    let block = first / 64u * 2u;
-    let block_setting = block_settings[block];
+    let own = settings_of(first);
     let w = parameters[at];
     var g = gradient;
     if (penalties) {
-        g += block_setting.x * sign(w) + block_setting.y * w;
+        g += own.l1 * sign(w) + own.l2 * w;
     }
-    let learning_rate = settings.learning_rate * block_setting.w;
-    let decayed = w - learning_rate * settings.weight_decay * block_setting.z * w;
+    let learning_rate = settings.learning_rate * own.rate;
+    let decayed = w - learning_rate * settings.weight_decay * own.decay * w;
     var updated = decayed - learning_rate * g;
-    if (block_settings[block + 1u].x == 0.0) {
+    if (!own.direct) {
         updated = opt_step(at, decayed, g, settings, learning_rate);
     }
-    flag_not_finite(member, element, g, updated);
+    first_bad = min(first_bad, first_not_finite(element, g, updated));
     parameters[at] = updated;
+}
+
+// Tells of the first: the least of all invocations', in whatever order they come.
+fn report_bad(member: u32) {
+    if (first_bad != 0xffffffffu) {
+        atomicMin(&state[member].bad_element, first_bad);
+    }
 }

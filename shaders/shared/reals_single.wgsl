@@ -3,8 +3,7 @@
 alias Reals = f32;
 const REALS = 1u;
 
-fn flag_not_finite(member: u32, element: u32, gradient: Reals, updated: Reals) {
-    if (!is_finite(gradient) || !is_finite(updated)) {
-        atomicMin(&state[member].bad_element, element);
-    }
+// The element, where it is not finite; else 0xffffffff.
+fn first_not_finite(element: u32, gradient: Reals, updated: Reals) -> u32 {
+    return select(0xffffffffu, element, !is_finite(gradient) || !is_finite(updated));
 }

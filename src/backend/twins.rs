@@ -125,6 +125,11 @@ impl<'a, R: Twin> Bound<'a, '_, R> {
         self.call.variants.normalization.ok_or_else(|| self.lacks("normalisation"))
     }
 
+    /// The settings of the blocks; empty where all are alike.
+    fn block_settings(&self) -> Result<&'a [R]> {
+        if self.call.variants.by_block { self.read("block_settings") } else { Ok(&[]) }
+    }
+
     fn numbers(&self) -> [R; 2] {
         self.call.variants.numbers.map(R::of)
     }
@@ -271,7 +276,7 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
         }
         Parameters::OptimizerStep(p) => {
             let (row, form) = call.variants.optimizer.ok_or_else(|| bound.lacks("optimizer"))?;
-            let (gradients, settings) = (bound.read("gradients")?, bound.read("block_settings")?);
+            let (gradients, settings) = (bound.read("gradients")?, bound.block_settings()?);
             // Buffers of moments that the form does not keep are stubs.
             let kept = (row.moments)(form);
             let mut moments = [out!("moment0"), out!("moment1"), out!("moment2")];
@@ -304,7 +309,7 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
                 features: bound.read("features")?,
                 even: bound.read("even")?,
                 odd: bound.read("odd")?,
-                block_settings: bound.read("block_settings")?,
+                block_settings: bound.block_settings()?,
                 row_statistics: bound.read("row_statistics")?,
             };
             let mut moments = [out!("moment0"), out!("moment1"), out!("moment2")];

@@ -72,8 +72,22 @@ impl Settings {
             clip: optimizer.clip.map(|(clip, _)| clip),
             orthogonalization,
             average: self.training.average.is_some(),
+            by_block: self.blocks_differ(),
             ..Update::new(optimizer.row, optimizer.form)
         }
+    }
+
+    /// Whether some parameters are stepped otherwise than the others.
+    fn blocks_differ(&self) -> bool {
+        let optimizer = &self.optimizer;
+        let layers = self.model.layers.iter().map(|layer| layer.weights);
+        let own = layers
+            .chain([self.model.output.weights])
+            .any(|w| w.l1 != 0.0 || w.l2 != 0.0 || w.learning_rate_factor != 1.0);
+        let decays_apart = optimizer.hyperparameters.weight_decay != 0.0 && !optimizer.decay_biases;
+        // Running statistics stand among the parameters and are not trained.
+        let untrained = self.model.layers.iter().any(|layer| layer.normalization.is_some());
+        own || decays_apart || untrained || optimizer.row.orthogonalises()
     }
 
     /// Whether the config names validation rows: a file, or a share above 0.

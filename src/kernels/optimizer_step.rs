@@ -64,6 +64,7 @@ pub(super) struct Parameter<'a, R> {
     pub settings: &'a StepSettings<R>,
     pub opt_step: OptStep<R>,
     pub form: OptimizerForm,
+    /// Empty where all blocks have the settings of a plain step.
     pub block_settings: &'a [R],
     /// Whether the L1 and L2 terms are added here.
     pub penalties: bool,
@@ -76,7 +77,11 @@ impl<R: Real> Parameter<'_, R> {
     /// Steps an element of the member's arena, which begins at `arena`.
     pub fn apply(&mut self, arena: usize, element: usize, gradient: R, state: &mut MemberState) {
         let i = arena + element;
-        let block = &self.block_settings[i / BLOCK * BLOCK_SETTINGS..];
+        let alike = [R::zero(), R::zero(), R::one(), R::one(), R::zero()];
+        let block = match self.block_settings {
+            [] => &alike[..],
+            settings => &settings[i / BLOCK * BLOCK_SETTINGS..],
+        };
         let w = self.parameters[i];
         let mut g = gradient;
         if self.penalties {

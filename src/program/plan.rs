@@ -44,12 +44,15 @@ pub struct Update {
     pub orthogonalization: Option<Orthogonalization>,
     /// Whether a running average of the weights is kept, and evaluated in their place.
     pub average: bool,
+    /// Whether blocks of parameters differ in penalties, decay or rate: else their settings, which
+    /// are those of a plain step, are not read.
+    pub by_block: bool,
 }
 
 impl Update {
     /// An optimizer in a form, and nothing else.
     pub fn new(row: &'static OptimizerRow, form: OptimizerForm) -> Self {
-        Self { row, form, clip: None, orthogonalization: None, average: false }
+        Self { row, form, clip: None, orthogonalization: None, average: false, by_block: true }
     }
 }
 

@@ -185,6 +185,7 @@ impl Builder<'_> {
             subject: update.row.name.to_owned(),
             variants: Variants {
                 optimizer: Some((update.row, update.form)),
+                by_block: update.by_block,
                 ..Variants::default()
             },
             parameters: Parameters::OptimizerStep(OptimizerStep {

@@ -264,7 +264,11 @@ pub fn fused_optimizers(backends: &[Under]) {
         .flat_map(|row| OptimizerForm::all(row).into_iter().map(move |form| (row.name, form)));
     for (index, optimizer) in forms.enumerate() {
         let (inputs, hidden) = [(11, vec![19]), (12, vec![20])][index % 2].clone();
-        let scene = Scene::new(&Case { optimizer, inputs, hidden, ..case.clone() });
+        let update: fn(Update) -> Update = match index % 4 {
+            0 | 1 => |update| update,
+            _ => |update| Update { by_block: false, ..update },
+        };
+        let scene = Scene::new(&Case { optimizer, inputs, hidden, update, ..case.clone() });
         backends.iter().for_each(|backend| hold(backend.as_ref(), &scene, &is_update));
     }
 }

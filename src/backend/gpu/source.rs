@@ -53,6 +53,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/prediction_exponential.wgsl"),
     shader!("shared/reals_single.wgsl"),
     shader!("shared/reals_quads.wgsl"),
+    shader!("shared/blocks_differ.wgsl"),
+    shader!("shared/blocks_alike.wgsl"),
     shader!("shared/apply_step.wgsl"),
     shader!("shared/update_even.wgsl"),
     shader!("shared/update_odd.wgsl"),
@@ -190,7 +192,6 @@ fn fragments(call: &Call, tile: Tile, source: &mut Source) {
         }
         Kernel::ClipGradients => either(true, "finite", ""),
         Kernel::OptimizerStep => {
-            either(true, "finite", "");
             either(true, "reals_quads", "");
         }
         Kernel::Update => {
@@ -241,6 +242,11 @@ fn variants(call: &Call, source: &mut Source) {
     if let Some((optimizer, form)) = call.variants.optimizer {
         source.text(&form.wgsl());
         source.text(optimizer.wgsl);
+        source.file(if call.variants.by_block {
+            "shared/blocks_differ.wgsl"
+        } else {
+            "shared/blocks_alike.wgsl"
+        });
         source.file("shared/apply_step.wgsl");
     }
 }
