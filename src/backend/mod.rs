@@ -50,7 +50,8 @@ pub struct Counters {
 pub struct Capacity {
     /// Largest buffer, in bytes.
     pub buffer_bytes: u64,
-    /// Whether [`Executor::run`] returns before the device is done.
+    /// Whether the device computes beside the host: [`Executor::run`] returns before it is done, and
+    /// the host's time costs it nothing.
     pub queues: bool,
 }
 

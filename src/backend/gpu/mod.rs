@@ -75,7 +75,8 @@ impl Backend for GpuBackend {
         let limits = &self.gpu.limits;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
-            queues: true,
+            // A software adapter computes on the host's own cores, llvmpipe within the submit.
+            queues: self.gpu.description.kind != "software",
         }
     }
 
