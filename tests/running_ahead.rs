@@ -6,10 +6,11 @@ mod common;
 use std::cell::Cell;
 
 use wgfit::backend::cpu::CpuBackend;
-use wgfit::backend::{Backend, Counters};
+use wgfit::backend::{Backend, Capacity, Counters, DeviceDescription, Executor};
 use wgfit::config::Config;
 use wgfit::data;
 use wgfit::error::Result;
+use wgfit::program::Plan;
 use wgfit::train::{EpochRecord, Observer, Outcome, RunAhead, StepRecord, StopReason, fit_ahead};
 
 /// Writes down all that is told, but for times; interrupts when it is asked for the so-manieth time.
@@ -268,6 +269,37 @@ fn where_it_diverged_is_looked_up_in_the_epoch_that_did() {
             let problem = plain.outcome.as_ref().err().map(ToString::to_string);
             let problem = problem.expect("it diverges");
             assert!(problem.contains("the output of layers.0"), "{problem}");
+        }
+    }
+}
+
+/// A backend that claims to compute beside the host, or not to.
+struct Claims(Box<dyn Backend>, bool);
+
+impl Backend for Claims {
+    fn device(&self) -> &DeviceDescription {
+        self.0.device()
+    }
+    fn capacity(&self) -> Capacity {
+        Capacity { queues: self.1, ..self.0.capacity() }
+    }
+    fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
+        let snapshots = plan.buffers.iter().any(|spec| spec.name.ends_with(".snapshot"));
+        assert_eq!(snapshots, self.1, "snapshots are made where they are used");
+        self.0.load(plan)
+    }
+}
+
+#[test]
+fn it_runs_ahead_where_that_pays() {
+    let overrides =
+        ["training.epochs=60", "optimizer.learning_rate=0.05", "early_stopping.patience=2"];
+    for claim in [true, false] {
+        for backend in backends() {
+            let backend = Claims(backend, claim);
+            let run = Run::new(&backend, ("iris.json", &overrides), 0, RunAhead::WhereItPays);
+            assert_eq!(run.outcome().stop_reason, StopReason::EarlyStopping);
+            assert_eq!(run.readbacks(), run.outcome().epochs + usize::from(claim));
         }
     }
 }

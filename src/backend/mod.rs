@@ -53,7 +53,8 @@ pub struct Capacity {
     pub buffer_bytes: u64,
     /// Whether it runs the fused form of a training step.
     pub fuses: bool,
-    /// Whether [`Executor::run`] returns before the device is done.
+    /// Whether the device computes beside the host: [`Executor::run`] returns before it is done, and
+    /// the host's time costs it nothing.
     pub queues: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::program::{BufferId, Contents, NONE, Plan};
 /// Whether an epoch is queued before the one that precedes it is judged. The outcome is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunAhead {
-    /// On a backend that queues, while epochs are short.
+    /// Where the device computes beside the host, while epochs are short.
     WhereItPays,
     /// Never.
     Never,
@@ -114,5 +114,18 @@ impl Run<'_> {
         let executor = self.executor.as_mut();
         self.train.write_steps(executor, &epoch.table.steps)?;
         self.train.write_orders(executor, &epoch.orders)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_epochs_are_run_ahead_of() {
+        let (short, long) = (Some(Duration::from_millis(900)), Some(Duration::from_secs(2)));
+        let pays = RunAhead::WhereItPays;
+        assert_eq!([None, short, long].map(|took| pays.after(took)), [false, true, false]);
+        assert!(RunAhead::Always.after(long) && !RunAhead::Never.after(short));
     }
 }

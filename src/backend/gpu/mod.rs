@@ -81,7 +81,8 @@ impl Backend for GpuBackend {
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             fuses: limits.max_storage_buffers_per_shader_stage >= UPDATE_BUFFERS,
-            queues: true,
+            // A software adapter computes on the host's own cores, llvmpipe within the submit.
+            queues: self.gpu.description.kind != "software",
         }
     }
 
