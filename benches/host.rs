@@ -12,18 +12,23 @@ use wgfit::backend::gpu::{GpuBackend, GpuOptions};
 use wgfit::program::ProgramId;
 
 fn host(criterion: &mut Criterion) {
-    let backend = GpuBackend::noop(GpuOptions::default()).expect("wgpu has a noop backend");
+    let backend = GpuBackend::noop(GpuOptions::default(), 16).expect("wgpu has a noop backend");
     let network = network(1, 64, &[128, 64], 10);
-    let plan = plan(&network, 64, update("adam"), false);
-    let mut executor = backend.load(&plan).expect("the plan loads");
-    fill(&plan, &network, 64, executor.as_mut()).expect("the buffers are filled");
-    criterion.bench_function("host time of a step of three layers", |bencher| {
-        bencher.iter_custom(|steps| {
-            let begun = Instant::now();
-            executor.run(ProgramId(0), steps as usize).expect("the steps are recorded");
-            begun.elapsed()
-        });
-    });
+    for (form, fuses) in [("", true), (" that is not fused", false)] {
+        let plan = plan(&network, 64, update("adam"), fuses);
+        let mut executor = backend.load(&plan).expect("the plan loads");
+        fill(&plan, &network, 64, executor.as_mut()).expect("the buffers are filled");
+        criterion.bench_function(
+            &format!("host time of a step of three layers{form}"),
+            |bencher| {
+                bencher.iter_custom(|steps| {
+                    let begun = Instant::now();
+                    executor.run(ProgramId(0), steps as usize).expect("the steps are recorded");
+                    begun.elapsed()
+                });
+            },
+        );
+    }
 }
 
 criterion_group! {

@@ -19,9 +19,9 @@ use wgfit::program::{Clip, Orthogonalization, Plan, Program, ProgramId, Update};
 const BATCH: usize = 64;
 
 /// 784-128-64-10 with Adam: what most runs are made of.
-fn plain() -> (Network, Plan) {
+fn plain(fuses: bool) -> (Network, Plan) {
     let network = common::network(1, 784, &[128, 64], 10);
-    let plan = plan(&network, BATCH, update("adam"), true);
+    let plan = plan(&network, BATCH, update("adam"), fuses);
     (network, plan)
 }
 
@@ -50,7 +50,7 @@ fn adorned() -> (Network, Plan) {
         average: true,
         ..update("muon")
     };
-    let plan = plan(&network, BATCH, update, true);
+    let plan = plan(&network, BATCH, update, false);
     (network, plan)
 }
 
@@ -85,12 +85,15 @@ fn calls(
 
 fn kernels(criterion: &mut Criterion) {
     for (name, backend) in backends() {
+        let fuses = backend.capacity().fuses;
         let mut done = HashSet::new();
-        for (network, plan) in [plain(), adorned()] {
+        let plans = fuses.then(|| plain(true)).into_iter().chain([plain(false), adorned()]);
+        for (network, plan) in plans {
             calls(criterion, (&name, backend.as_ref()), (&network, &plan), &mut done);
         }
+        let is_left = |k: Kernel| !done.contains(&k) && (fuses || k != Kernel::Update);
         let left: Vec<&str> =
-            Kernel::ALL.iter().filter(|k| !done.contains(k)).map(|k| k.name()).collect();
+            Kernel::ALL.iter().filter(|k| is_left(**k)).map(|k| k.name()).collect();
         assert!(left.is_empty(), "no benchmark of {}", left.join(", "));
     }
 }

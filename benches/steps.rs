@@ -21,7 +21,7 @@ fn steps(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(&name);
         for (members, inputs, hidden, classes, batch) in STEPS {
             let network = network(members, inputs, hidden, classes);
-            let plan = plan(&network, batch, update("adam"), false);
+            let plan = plan(&network, batch, update("adam"), backend.capacity().fuses);
             let mut executor = backend.load(&plan).expect("the plan loads");
             fill(&plan, &network, batch, executor.as_mut()).expect("the buffers are filled");
             let of_members =

@@ -1,5 +1,5 @@
 // Operands of a dense layer, forward: output = dropout(act(input W^T + bias)).
-// Rows are the batch's, columns the layer's units, depth its inputs.
+// Rows are the batch's, columns the layer's units, depth its inputs. A is `input`, B is `parameters`.
 // Twin: kernels::dense_forward.
 
 struct DenseForward {
@@ -22,8 +22,6 @@ struct DenseForward {
 }
 
 @group(0) @binding(0) var<uniform> call: DenseForward;
-@group(0) @binding(6) var<storage, read> input: array<f32>;
-@group(0) @binding(7) var<storage, read> parameters: array<f32>;
 @group(0) @binding(8) var<storage, read_write> output: array<f32>;
 
 struct Problem {
@@ -31,11 +29,6 @@ struct Problem {
     columns: u32,
     depth: u32,
 }
-
-const A_DEPTH_FIRST = true;
-const DEPTH_OR_TILE_A = 16u;
-const B_DEPTH_FIRST = true;
-const DEPTH_OR_TILE_B = 16u;
 
 var<private> member: u32;
 var<private> settings: StepSettings;
@@ -52,25 +45,33 @@ fn problem() -> Problem {
     return Problem(settings.rows, call.outputs, call.inputs);
 }
 
-fn a_base(row: u32) -> u32 {
+fn a_line(row: u32) -> u32 {
     return member * call.input_member_stride
         + input_row(member, call.order_stride, settings.first_row, row) * call.inputs;
 }
 
-fn load_a(base: u32, k: u32) -> f32 {
-    return input[base + k];
+fn load_a(line: u32, k: u32) -> f32 {
+    return a_value(line + k);
 }
 
-fn b_base(k: u32) -> u32 {
-    return member * call.parameter_stride + call.weight_offset + k;
+fn load_a_quad(line: u32, k: u32) -> vec4<f32> {
+    return a_quad(line + k);
 }
 
-fn load_b(base: u32, column: u32) -> f32 {
-    return parameters[base + column * call.inputs];
+fn b_line(column: u32) -> u32 {
+    return member * call.parameter_stride + call.weight_offset + column * call.inputs;
+}
+
+fn load_b(line: u32, k: u32) -> f32 {
+    return b_value(line + k);
+}
+
+fn load_b_quad(line: u32, k: u32) -> vec4<f32> {
+    return b_quad(line + k);
 }
 
 fn store(row: u32, column: u32, sum: f32) {
-    let z = sum + parameters[member * call.parameter_stride + call.bias_offset + column];
+    let z = sum + b_value(member * call.parameter_stride + call.bias_offset + column);
     let element = row * call.outputs + column;
     let index = member * call.output_member_stride + element;
     keep_pre_activation(index, z);

@@ -68,8 +68,8 @@ fn main(
     }
     if (lane == 0u) {
         // A step whose gradient or update was not finite is the member's last.
-        if (!has_stopped(member)) {
-            if (atomicLoad(&state[member].bad_element) != 0xffffffffu) {
+        if (bad_step(member) == 0xffffffffu) {
+            if (bad_element(member) != 0xffffffffu) {
                 atomicStore(&state[member].bad_step, settings.step);
             } else {
                 state[member].cursor = cursor + 1u;

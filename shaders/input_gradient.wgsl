@@ -2,6 +2,7 @@
 // delta_below = (delta W) * dropout mask * act'(below), or (delta W) as it is (+ what goes round
 // the layer) where the activation below has a kernel of its own.
 // Rows are the batch's, columns the layer's inputs (the units below), depth its units.
+// A is `delta`, B is `parameters`.
 // shared/delta_*.wgsl gives: store. Twin: kernels::input_gradient.
 
 struct InputGradient {
@@ -20,8 +21,6 @@ struct InputGradient {
 }
 
 @group(0) @binding(0) var<uniform> call: InputGradient;
-@group(0) @binding(6) var<storage, read> delta: array<f32>;
-@group(0) @binding(7) var<storage, read> parameters: array<f32>;
 @group(0) @binding(9) var<storage, read_write> delta_below: array<f32>;
 
 struct Problem {
@@ -29,11 +28,6 @@ struct Problem {
     columns: u32,
     depth: u32,
 }
-
-const A_DEPTH_FIRST = true;
-const DEPTH_OR_TILE_A = 16u;
-const B_DEPTH_FIRST = false;
-const DEPTH_OR_TILE_B = 64u;
 
 var<private> member: u32;
 var<private> settings: StepSettings;
@@ -48,18 +42,26 @@ fn problem() -> Problem {
     return Problem(settings.rows, call.inputs, call.outputs);
 }
 
-fn a_base(row: u32) -> u32 {
+fn a_line(row: u32) -> u32 {
     return member * call.delta_member_stride + row * call.outputs;
 }
 
-fn load_a(base: u32, k: u32) -> f32 {
-    return delta[base + k];
+fn load_a(line: u32, k: u32) -> f32 {
+    return a_value(line + k);
 }
 
-fn b_base(k: u32) -> u32 {
+fn load_a_quad(line: u32, k: u32) -> vec4<f32> {
+    return a_quad(line + k);
+}
+
+fn b_line(k: u32) -> u32 {
     return member * call.parameter_stride + call.weight_offset + k * call.inputs;
 }
 
-fn load_b(base: u32, column: u32) -> f32 {
-    return parameters[base + column];
+fn load_b(line: u32, column: u32) -> f32 {
+    return b_value(line + column);
+}
+
+fn load_b_quad(line: u32, column: u32) -> vec4<f32> {
+    return b_quad(line + column);
 }

@@ -27,19 +27,34 @@ struct Loss {
 @group(0) @binding(8) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(9) var<storage, read_write> row_statistics: array<f32>;
 
+// Puts a member whose last update was not finite back to the step of that update.
+fn settle(member: u32) {
+    if (bad_step(member) == 0xffffffffu) {
+        let row = state[member].backward;
+        atomicStore(&state[member].bad_step, steps[row * call.members + member].step);
+        state[member].cursor = row;
+    }
+}
+
 @compute @workgroup_size(64, 1, 1)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let member = workgroup.z;
+    let row = workgroup.x * 64u + lane;
     if (has_stopped(member)) {
+        if (row == 0u && call.training == 1u) {
+            settle(member);
+        }
         return;
     }
     let settings = step_settings(member, call.members);
-    let row = workgroup.x * 64u + lane;
     if (row >= settings.rows) {
         return;
+    }
+    if (row == 0u && call.training == 1u) {
+        state[member].backward = state[member].cursor;
     }
     let logits_at = member * call.logits_member_stride + row * call.outputs;
     let targets_at = input_row(member, call.order_stride, settings.first_row, row) * call.target_stride;

@@ -1,5 +1,5 @@
 // Operands of product = of_product left right + of_addend addend, for matrices at any strides:
-// Muon's Newton-Schulz steps. Twin: kernels::matrix_product.
+// Muon's Newton-Schulz steps. A is `left`, B is `right`. Twin: kernels::matrix_product.
 
 struct MatrixProduct {
     members: u32,
@@ -25,8 +25,6 @@ struct MatrixProduct {
 }
 
 @group(0) @binding(0) var<uniform> call: MatrixProduct;
-@group(0) @binding(6) var<storage, read> left: array<f32>;
-@group(0) @binding(7) var<storage, read> right: array<f32>;
 @group(0) @binding(8) var<storage, read> addend: array<f32>;
 @group(0) @binding(9) var<storage, read_write> product: array<f32>;
 
@@ -35,11 +33,6 @@ struct Problem {
     columns: u32,
     depth: u32,
 }
-
-const A_DEPTH_FIRST = true;
-const DEPTH_OR_TILE_A = 16u;
-const B_DEPTH_FIRST = false;
-const DEPTH_OR_TILE_B = 64u;
 
 var<private> member: u32;
 
@@ -52,20 +45,31 @@ fn problem() -> Problem {
     return Problem(call.rows, call.columns, call.depth);
 }
 
-fn a_base(row: u32) -> u32 {
-    return member * call.left_member_stride + call.left_offset + row * call.left_row;
+fn a_line(i: u32) -> u32 {
+    let stride = select(call.left_depth, call.left_row, A_ALONG_DEPTH);
+    return member * call.left_member_stride + call.left_offset + i * stride;
 }
 
-fn load_a(base: u32, k: u32) -> f32 {
-    return left[base + k * call.left_depth];
+fn load_a(line: u32, j: u32) -> f32 {
+    return a_value(line + j * select(call.left_row, call.left_depth, A_ALONG_DEPTH));
 }
 
-fn b_base(k: u32) -> u32 {
-    return member * call.right_member_stride + call.right_offset + k * call.right_depth;
+// Only where neighbours in a line are neighbours in memory.
+fn load_a_quad(line: u32, j: u32) -> vec4<f32> {
+    return a_quad(line + j);
 }
 
-fn load_b(base: u32, column: u32) -> f32 {
-    return right[base + column * call.right_column];
+fn b_line(i: u32) -> u32 {
+    let stride = select(call.right_depth, call.right_column, B_ALONG_DEPTH);
+    return member * call.right_member_stride + call.right_offset + i * stride;
+}
+
+fn load_b(line: u32, j: u32) -> f32 {
+    return b_value(line + j * select(call.right_column, call.right_depth, B_ALONG_DEPTH));
+}
+
+fn load_b_quad(line: u32, j: u32) -> vec4<f32> {
+    return b_quad(line + j);
 }
 
 fn store(row: u32, column: u32, sum: f32) {

@@ -1,7 +1,5 @@
-// One optimizer step over the flat parameter arena, four parameters an invocation. Decoupled decay
-// comes off first; the gradient (with its L1 and L2 terms) is of the weights before it.
-// The optimizer file gives opt_step and declares the moments it keeps.
-// Twin: kernels::optimizer_step.
+// One optimizer step over the flat parameter arena, four parameters an invocation:
+// shared/apply_step.wgsl. Twin: kernels::optimizer_step.
 
 struct OptimizerStep {
     members: u32,
@@ -10,13 +8,8 @@ struct OptimizerStep {
     spare0: u32,
 }
 
-// block_settings, two for each 64 parameters: l1, l2 (the coefficient of w in the gradient),
-// weight-decay factor, learning-rate factor; then 1 where the gradient is the step itself, the clip
-// group, the matrix among Muon's, unused.
 @group(0) @binding(0) var<uniform> call: OptimizerStep;
 @group(0) @binding(6) var<storage, read> gradients: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read> block_settings: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> parameters: array<vec4<f32>>;
 
 @compute @workgroup_size(64, 1, 1)
 fn main(
@@ -33,23 +26,6 @@ fn main(
     if (settings.updates == 0u) {
         return;
     }
-    let at = member * call.quads + quad;
-    let block_setting = block_settings[at / 16u * 2u];
-    let w = parameters[at];
-    var g = gradients[at];
-    if (call.penalties == 1u) {
-        g += block_setting.x * sign(w) + block_setting.y * w;
-    }
-    let learning_rate = settings.learning_rate * block_setting.w;
-    let decayed = w - learning_rate * settings.weight_decay * block_setting.z * w;
-    var updated = decayed - learning_rate * g;
-    if (block_settings[at / 16u * 2u + 1u].x == 0.0) {
-        updated = opt_step(at, decayed, g, settings, learning_rate);
-    }
-    for (var i = 0u; i < 4u; i++) {
-        if (!is_finite(g[i]) || !is_finite(updated[i])) {
-            atomicMin(&state[member].bad_element, quad * 4u + i);
-        }
-    }
-    parameters[at] = updated;
+    let gradient = gradients[member * call.quads + quad];
+    apply_step(member, call.quads * 4u, quad * 4u, gradient, call.penalties == 1u, settings);
 }

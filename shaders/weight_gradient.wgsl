@@ -1,6 +1,7 @@
 // Operands of a dense layer's weight and bias gradients: dW = delta^T input, db = column sums of
 // delta. The bias is one more input that is always 1, so column `inputs` holds its gradient.
 // Rows are the layer's units, columns its inputs and the bias, depth the batch's rows.
+// A is `delta`, B is `input`.
 // Twin: kernels::weight_gradient.
 
 struct WeightGradient {
@@ -19,8 +20,6 @@ struct WeightGradient {
 }
 
 @group(0) @binding(0) var<uniform> call: WeightGradient;
-@group(0) @binding(6) var<storage, read> input: array<f32>;
-@group(0) @binding(7) var<storage, read> delta: array<f32>;
 @group(0) @binding(8) var<storage, read_write> gradients: array<f32>;
 
 struct Problem {
@@ -28,11 +27,6 @@ struct Problem {
     columns: u32,
     depth: u32,
 }
-
-const A_DEPTH_FIRST = false;
-const DEPTH_OR_TILE_A = 64u;
-const B_DEPTH_FIRST = false;
-const DEPTH_OR_TILE_B = 64u;
 
 var<private> member: u32;
 var<private> settings: StepSettings;
@@ -47,21 +41,31 @@ fn problem() -> Problem {
     return Problem(call.outputs, call.inputs + 1u, settings.rows);
 }
 
-fn a_base(row: u32) -> u32 {
-    return member * call.delta_member_stride + row;
+fn a_line(k: u32) -> u32 {
+    return member * call.delta_member_stride + k * call.outputs;
 }
 
-fn load_a(base: u32, k: u32) -> f32 {
-    return delta[base + k * call.outputs];
+fn load_a(line: u32, row: u32) -> f32 {
+    return a_value(line + row);
 }
 
-fn b_base(k: u32) -> u32 {
+fn load_a_quad(line: u32, row: u32) -> vec4<f32> {
+    return a_quad(line + row);
+}
+
+fn b_line(k: u32) -> u32 {
     return member * call.input_member_stride
         + input_row(member, call.order_stride, settings.first_row, k) * call.inputs;
 }
 
-fn load_b(base: u32, column: u32) -> f32 {
-    return select(input[base + min(column, call.inputs - 1u)], 1.0, column == call.inputs);
+fn load_b(line: u32, column: u32) -> f32 {
+    return select(b_value(line + min(column, call.inputs - 1u)), 1.0, column == call.inputs);
+}
+
+// `inputs` is a multiple of 4 here: a quad is of inputs or begins with the bias.
+fn load_b_quad(line: u32, column: u32) -> vec4<f32> {
+    let inputs = b_quad(line + min(column, call.inputs - 4u));
+    return select(inputs, vec4<f32>(1.0, 0.0, 0.0, 0.0), column == call.inputs);
 }
 
 fn store(row: u32, column: u32, sum: f32) {

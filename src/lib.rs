@@ -26,9 +26,10 @@
 //! | [`program`] | kernel calls as data, what each costs, and the tables that the device reads at every step |
 //! | [`kernels`] | the table of kernels and, beside each row, its CPU twin, generic over f32 and f64 |
 //! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
-//! | [`train`] | the loop: feeding sets, early stopping, scores, divergence; a step explained and timed |
+//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; a step explained and timed |
 //! | [`model`] | model files, prediction and evaluation |
 //! | [`report`] | the run folder, progress |
+//! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings |
 //! | [`cli`] | one file a command |
 //! | [`random`] | counter-based random numbers, the same on every device |
 //! | [`error`] | the one error type |
@@ -53,12 +54,15 @@
 //!   uniform and its twin beside it; the call in [`program::Plan`], and what it costs in
 //!   [`program::Cost`]. The bindings are reflected, so the names are all that a call gives. The CPU
 //!   backend runs the twin unless it has a faster form.
+//!   written there, the operands' loads and what becomes of a result by the kernel's own file. Tests
+//!   hold every tile to the reference, `cargo bench --bench gemm` times them.
 //! - **a data format**: a reader in [`data`].
 //! - **a command**: a file in [`cli`].
 
 #![warn(missing_docs)]
 
 pub mod backend;
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;

@@ -12,7 +12,7 @@ use oracle::{Noise, step_settings};
 use serde_json::Value;
 use wgfit::backend::Backend;
 use wgfit::backend::cpu::CpuBackend;
-use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile, adapters};
+use wgfit::backend::gpu::{GpuBackend, GpuOptions, adapters};
 use wgfit::backend::reference::Reference;
 use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationSettings};
 use wgfit::catalog::loss::LossSettings;
@@ -48,7 +48,7 @@ fn backends() -> Vec<Box<dyn Backend>> {
     let mut backends: Vec<Box<dyn Backend>> =
         vec![Box::new(CpuBackend::with_threads(1).expect("the CPU"))];
     for adapter in &found {
-        let options = GpuOptions { tile: Some(Tile::Direct), checked_shaders: Some(false) };
+        let options = GpuOptions { tile: None, checked_shaders: Some(false) };
         backends.push(Box::new(GpuBackend::new(adapter, options).expect("an adapter opens")));
     }
     backends
@@ -187,6 +187,7 @@ fn through_a_layer(
         target_width: 1,
         update: Some(Update::new(optimizer::find("sgd").unwrap(), OptimizerForm::default())),
         gradient_statistics: false,
+        fuses: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

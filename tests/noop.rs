@@ -1,6 +1,7 @@
 //! Whole plans on wgpu's `noop` backend, at WebGPU's default limits: every pipeline and bind group
 //! is validated, nothing is computed, no GPU is needed.
 
+use wgfit::backend::gpu::tile;
 use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile};
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow, ActivationSettings};
@@ -14,9 +15,18 @@ use wgfit::program::{
     Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings, Update,
 };
 
-fn backend(tile: Tile) -> GpuBackend {
-    let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
-    GpuBackend::noop(options).expect("wgpu has a noop backend")
+fn backend() -> GpuBackend {
+    backend_with(None, 8)
+}
+
+/// One that binds as many storage buffers as most adapters do.
+fn roomy_backend() -> GpuBackend {
+    backend_with(None, 16)
+}
+
+fn backend_with(tile: Option<Tile>, storage_buffers: u32) -> GpuBackend {
+    let options = GpuOptions { tile, ..GpuOptions::default() };
+    GpuBackend::noop(options, storage_buffers).expect("wgpu has a noop backend")
 }
 
 fn network(members: usize, layers: usize, activation: &'static ActivationRow) -> Network {
@@ -54,6 +64,7 @@ fn request<'a>(
         target_width: if row.shape == Shape::Softmax { 1 } else { network.outputs() },
         update: Some(Update::new(optimizer::find(optimizer).expect("an optimizer"), form)),
         gradient_statistics: true,
+        fuses: false,
         passes: vec![
             pass("train", PassKind::Train),
             pass("validation", PassKind::Evaluate),
@@ -68,28 +79,46 @@ fn load(backend: &GpuBackend, plan: &Plan, name: &str) -> Box<dyn Executor> {
 
 #[test]
 fn every_network_loads() {
-    for tile in Tile::ALL {
-        let backend = backend(tile);
-        for activation in &ACTIVATIONS {
-            for layers in [0, 1, 2, 4] {
-                for members in [1, 8] {
-                    let network = network(members, layers, activation);
-                    let form = OptimizerForm::default();
-                    let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
-                    let name = format!("{} x {layers}, {members} members", activation.name);
-                    let executor = load(&backend, &plan, &name);
-                    let calls =
-                        plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
-                    assert_eq!(executor.counters().bind_groups, calls as u64, "{name}");
-                }
+    let backend = backend();
+    for activation in &ACTIVATIONS {
+        for layers in [0, 1, 2, 4] {
+            for members in [1, 8] {
+                let network = network(members, layers, activation);
+                let form = OptimizerForm::default();
+                let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
+                let name = format!("{} x {layers}, {members} members", activation.name);
+                let executor = load(&backend, &plan, &name);
+                let calls = plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
+                assert_eq!(executor.counters().bind_groups, calls as u64, "{name}");
             }
         }
     }
 }
 
 #[test]
+fn every_tile_loads() {
+    let network = network(2, 2, &ACTIVATIONS[0]);
+    let form = OptimizerForm::default();
+    let request = request(&network, "mse", "adam", form);
+    let plain = Plan::new(&request).expect("a plan");
+    let fused = PlanRequest { fuses: true, gradient_statistics: false, ..request };
+    let fused = Plan::new(&fused).expect("a plan");
+    let mut loaded = 0;
+    for tile in tile::all() {
+        // noop has no subgroups.
+        if !tile.to_string().contains("round") {
+            let backend = backend_with(Some(tile), 16);
+            load(&backend, &plain, &tile.to_string());
+            load(&backend, &fused, &tile.to_string());
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 12, "only {loaded}");
+}
+
+#[test]
 fn every_loss_and_every_form_of_every_optimizer_loads() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let network = network(2, 1, &ACTIVATIONS[0]);
     for loss in &LOSSES {
         let plan = Plan::new(&request(&network, loss.name, "sgd", OptimizerForm::default()));
@@ -117,12 +146,33 @@ fn a_step_is_at_most_three_calls_a_layer_and_three() {
 }
 
 #[test]
+fn a_fused_step_is_two_calls_a_layer_and_one() {
+    assert!(!backend().capacity().fuses, "8 storage buffers are too few");
+    let backend = roomy_backend();
+    assert!(backend.capacity().fuses);
+    for hidden in [0, 1, 2, 4] {
+        let network = network(3, hidden, &ACTIVATIONS[1]);
+        let mut request = request(&network, "mse", "adam", OptimizerForm::default());
+        request.gradient_statistics = false;
+        request.fuses = true;
+        let plan = Plan::new(&request).expect("a plan");
+        let program = plan.program("train.train").expect("a program");
+        let calls = plan.programs[program.0].calls.len();
+        assert_eq!(calls, 2 * (hidden + 1) + 1);
+        load(&backend, &plan, &format!("{hidden} hidden layers"));
+        // A plan whose activations do not fit one buffer together is a plain one.
+        let plain = Plan::within(&request, 1 << 10).expect("a plan");
+        assert!(plain.buffer("gradients").is_ok() && plan.buffer("gradients").is_err());
+    }
+}
+
+#[test]
 fn equal_layers_share_a_pipeline() {
     let loaded = |layers| {
         let network = network(1, layers, activation::find("relu").expect("relu"));
         let form = OptimizerForm::default();
         let plan = Plan::new(&request(&network, "mse", "adam", form)).expect("a plan");
-        load(&backend(Tile::Tiled), &plan, "relu").counters().pipelines
+        load(&backend(), &plan, "relu").counters().pipelines
     };
     assert!(loaded(2) > 5);
     assert_eq!(loaded(4), loaded(2));
@@ -130,7 +180,7 @@ fn equal_layers_share_a_pipeline() {
 
 #[test]
 fn the_loop_makes_nothing() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let network = network(8, 2, &ACTIVATIONS[1]);
     let plan =
         Plan::new(&request(&network, "mse", "adam", OptimizerForm::default())).expect("a plan");
@@ -165,7 +215,7 @@ fn the_loop_makes_nothing() {
 
 #[test]
 fn what_does_not_fit_is_said_before_anything_is_made() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let mut plan = Plan::empty(1);
     plan.add("train.features", Contents::Reals, 100_000_000);
     let error = backend.load(&plan).err().expect("128 MiB are allowed");
@@ -187,7 +237,7 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
 
 #[test]
 fn wrong_requests_are_errors() {
-    let backend = backend(Tile::Tiled);
+    let backend = backend();
     let mut plan = Plan::empty(1);
     let reals = plan.add("reals", Contents::Reals, 4);
     let words = plan.add("words", Contents::Words, 4);

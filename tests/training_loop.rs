@@ -32,12 +32,13 @@ fn adapter() -> Box<dyn Backend> {
 }
 
 #[test]
-fn a_step_is_at_most_3l_plus_3_dispatches_and_an_epoch_one_readback() {
+fn a_step_is_few_dispatches_and_an_epoch_one_readback() {
     let backend = adapter();
     let layers = 3;
     let epochs = 3;
     let steps = 40;
-    for every in [0, 1] {
+    // A plain step of Adam; one whose gradient's norm is logged.
+    for (every, most) in [(0, 2 * layers + 1), (1, 3 * layers + 3)] {
         let log = format!("log.every_steps={every}");
         let outcome = train(backend.as_ref(), &["training.epochs=3", &log]);
         let (start, last) = (outcome.counters_at_start, outcome.counters);
@@ -46,7 +47,7 @@ fn a_step_is_at_most_3l_plus_3_dispatches_and_an_epoch_one_readback() {
         let training = last.calls - start.calls - evaluation;
         assert!(training.is_multiple_of(epochs * steps), "{training} calls");
         let a_step = training / (epochs * steps);
-        assert!(a_step <= 3 * layers + 3, "{a_step} dispatches a step");
+        assert!(a_step <= most, "{a_step} dispatches a step, log.every_steps={every}");
         assert_eq!(last.readbacks - start.readbacks, epochs, "readbacks");
         assert_eq!(start.buffers, last.buffers, "buffers were made in the loop");
         assert_eq!(start.pipelines, last.pipelines, "pipelines were made in the loop");
@@ -63,7 +64,7 @@ impl<B: std::ops::Deref<Target = dyn Backend>> Backend for Small<B> {
         self.0.device()
     }
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: self.1 }
+        Capacity { buffer_bytes: self.1, ..self.0.capacity() }
     }
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
         for buffer in &plan.buffers {

@@ -61,8 +61,8 @@ pub fn update(name: &str) -> Update {
     Update::new(row, OptimizerForm::default())
 }
 
-/// The plan of a training pass over [`STEPS`] batches.
-pub fn plan(network: &Network, batch: usize, update: Update, statistics: bool) -> Plan {
+/// The plan of a training pass over [`STEPS`] batches, in the fused form where it can have it.
+pub fn plan(network: &Network, batch: usize, update: Update, fuses: bool) -> Plan {
     let row = loss::find("categorical_cross_entropy").expect("a loss");
     Plan::new(&PlanRequest {
         network,
@@ -70,7 +70,8 @@ pub fn plan(network: &Network, batch: usize, update: Update, statistics: bool) -
         terms: Vec::new(),
         target_width: 1,
         update: Some(update),
-        gradient_statistics: statistics,
+        gradient_statistics: false,
+        fuses,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

@@ -1,9 +1,9 @@
 // Adadelta (Zeiler, 2012).
 
-@group(0) @binding(10) var<storage, read_write> moment0: array<vec4<f32>>; // mean of g^2
-@group(0) @binding(11) var<storage, read_write> moment1: array<vec4<f32>>; // mean of squared steps
+@group(0) @binding(10) var<storage, read_write> moment0: array<Reals>; // mean of g^2
+@group(0) @binding(11) var<storage, read_write> moment1: array<Reals>; // mean of squared steps
 
-fn opt_step(at: u32, w: vec4<f32>, g: vec4<f32>, settings: StepSettings, learning_rate: f32) -> vec4<f32> {
+fn opt_step(at: u32, w: Reals, g: Reals, settings: StepSettings, learning_rate: f32) -> Reals {
     let rho = settings.rho;
     let v = rho * moment0[at] + (1.0 - rho) * g * g;
     moment0[at] = v;

@@ -1,9 +1,9 @@
 // Adagrad (Duchi et al., 2011). PyTorch: g / (sqrt(s) + eps); Keras: g / sqrt(s + eps).
 // coefficients: the factor of the falling learning rate.
 
-@group(0) @binding(10) var<storage, read_write> moment0: array<vec4<f32>>; // sum of g^2
+@group(0) @binding(10) var<storage, read_write> moment0: array<Reals>; // sum of g^2
 
-fn opt_step(at: u32, w: vec4<f32>, g: vec4<f32>, settings: StepSettings, learning_rate: f32) -> vec4<f32> {
+fn opt_step(at: u32, w: Reals, g: Reals, settings: StepSettings, learning_rate: f32) -> Reals {
     let s = moment0[at] + g * g;
     moment0[at] = s;
     let rate = learning_rate * settings.coefficients.x;

@@ -3,11 +3,11 @@
 // Keras: lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
 // AMSGrad divides by the largest v so far. coefficients: 1 - b1^t, 1 - b2^t.
 
-@group(0) @binding(10) var<storage, read_write> moment0: array<vec4<f32>>; // mean of g
-@group(0) @binding(11) var<storage, read_write> moment1: array<vec4<f32>>; // mean of g^2
-@group(0) @binding(12) var<storage, read_write> moment2: array<vec4<f32>>; // largest mean of g^2
+@group(0) @binding(10) var<storage, read_write> moment0: array<Reals>; // mean of g
+@group(0) @binding(11) var<storage, read_write> moment1: array<Reals>; // mean of g^2
+@group(0) @binding(12) var<storage, read_write> moment2: array<Reals>; // largest mean of g^2
 
-fn opt_step(at: u32, w: vec4<f32>, g: vec4<f32>, settings: StepSettings, learning_rate: f32) -> vec4<f32> {
+fn opt_step(at: u32, w: Reals, g: Reals, settings: StepSettings, learning_rate: f32) -> Reals {
     let m = moment0[at] + (1.0 - settings.beta1) * (g - moment0[at]);
     var v = moment1[at] + (1.0 - settings.beta2) * (g * g - moment1[at]);
     moment0[at] = m;

@@ -2,9 +2,9 @@
 // PyTorch: v = mu v + (1 - dampening) g, at first v = g; w -= lr v.
 // Keras: the rate is inside the buffer, v = mu v - lr g; w += v.
 
-@group(0) @binding(10) var<storage, read_write> moment0: array<vec4<f32>>; // velocity
+@group(0) @binding(10) var<storage, read_write> moment0: array<Reals>; // velocity
 
-fn opt_step(at: u32, w: vec4<f32>, g: vec4<f32>, settings: StepSettings, learning_rate: f32) -> vec4<f32> {
+fn opt_step(at: u32, w: Reals, g: Reals, settings: StepSettings, learning_rate: f32) -> Reals {
     if (!WITH_MOMENTUM) {
         return w - learning_rate * g;
     }

@@ -2,11 +2,10 @@
 
 @group(0) @binding(2) var<storage, read> state: array<MemberState>;
 
-fn step_settings(member: u32, members: u32) -> StepSettings {
-    return steps[state[member].cursor * members + member];
+fn bad_step(member: u32) -> u32 {
+    return state[member].bad_step;
 }
 
-// A member that met a number that is not finite stands still, so that the host can look at it.
-fn has_stopped(member: u32) -> bool {
-    return state[member].bad_step != 0xffffffffu;
+fn bad_element(member: u32) -> u32 {
+    return state[member].bad_element;
 }

@@ -27,10 +27,10 @@ struct StepSettings {
 
 // Where one member stands. Twin: program::MemberState.
 struct MemberState {
-    cursor: u32,         // row of the settings table, advanced by finish_step
+    cursor: u32,         // row of the settings table, up to the loss; moved on at the step's end
     bad_step: u32,       // the step that met a number that is not finite; 0xffffffff: none
     bad_element: u32,    // the first parameter whose gradient or value was not finite; 0xffffffff: none
-    spare: u32,
+    backward: u32,       // row of the settings table after the loss, which sets it
 }
 
 @group(0) @binding(1) var<storage, read> steps: array<StepSettings>;

@@ -17,7 +17,7 @@ pub struct Listed {
 /// A device, opened, and why it was taken.
 pub struct Chosen {
     /// The backend.
-    pub backend: Box<dyn Backend>,
+    pub backend: Box<dyn Backend + Send>,
     /// One line for the log.
     pub why: String,
 }
@@ -42,11 +42,22 @@ fn open(device: &Listed, reason: &str) -> Result<Chosen> {
         None => format!("cpu: {name}{reason}"),
         Some(_) => format!("{name} ({backend}, {kind}){reason}"),
     };
-    let backend: Box<dyn Backend> = match &device.adapter {
+    let backend: Box<dyn Backend + Send> = match &device.adapter {
         None => Box::new(CpuBackend::new()?),
         Some(adapter) => Box::new(GpuBackend::new(adapter, GpuOptions::default())?),
     };
     Ok(Chosen { backend, why })
+}
+
+/// Does some work while [`choose`] finds and opens the device: loading a driver takes tens of
+/// milliseconds, a large file of data as well.
+pub fn choose_during<T>(wanted: &str, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
+    std::thread::scope(|scope| {
+        let choosing = scope.spawn(|| choose(wanted));
+        let done = work();
+        let chosen = choosing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (chosen, done)
+    })
 }
 
 /// Opens the device that `wanted` means: `auto`, `cpu`, `gpu`, an index or a part of a name out of
@@ -56,8 +67,9 @@ fn open(device: &Listed, reason: &str) -> Result<Chosen> {
 /// When nothing fits, or the device cannot be opened.
 pub fn choose(wanted: &str) -> Result<Chosen> {
     if wanted == "cpu" {
-        let description = CpuBackend::new()?.device().clone();
-        return open(&Listed { description, adapter: None }, "");
+        let backend = CpuBackend::new()?;
+        let why = format!("cpu: {}", backend.device().name);
+        return Ok(Chosen { backend: Box::new(backend), why });
     }
     let devices = list()?;
     let is_real =

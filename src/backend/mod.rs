@@ -11,10 +11,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::error::Result;
-pub use choice::{Chosen, Listed, choose, list};
+use crate::error::{Error, Result};
+pub use choice::{Chosen, Listed, choose, choose_during, list};
 
-use crate::program::{BufferId, LayerSettings, MemberState, Plan, ProgramId, StepSettings};
+use crate::program::{
+    BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+};
 
 /// What a backend runs on, as `wgfit devices` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +51,10 @@ pub struct Counters {
 pub struct Capacity {
     /// Largest buffer, in bytes.
     pub buffer_bytes: u64,
+    /// Whether it runs the fused form of a training step.
+    pub fuses: bool,
+    /// Whether [`Executor::run`] returns before the device is done.
+    pub queues: bool,
 }
 
 /// How a device cuts a call up.
@@ -103,6 +109,18 @@ pub trait Executor {
     fn run(&mut self, program: ProgramId, steps: usize) -> Result<()>;
     /// Waits, and reads the starts of several buffers of reals or states at once.
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>>;
+    /// The first half of [`Executor::read`]: takes the contents as what was run so far leaves them,
+    /// and does not wait. A backend that computes at once reads at once.
+    fn begin_read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Readback> {
+        self.read(wanted).map(Readback::Done)
+    }
+    /// The second half: waits until the contents are there. What was queued since goes on.
+    fn take(&mut self, readback: Readback) -> Result<Vec<Contained>> {
+        match readback {
+            Readback::Done(contents) => Ok(contents),
+            Readback::Queued { .. } => Err(Error::internal("nothing was queued to be read")),
+        }
+    }
     /// What was made and run so far.
     fn counters(&self) -> Counters;
     /// How a call of a program is cut up.
@@ -120,6 +138,20 @@ pub trait Executor {
         self.run(program, steps)?;
         Ok(begun.elapsed().as_secs_f64())
     }
+}
+
+/// A readback on its way.
+#[derive(Debug)]
+pub enum Readback {
+    /// It is there.
+    Done(Vec<Contained>),
+    /// It will be, in a staging buffer of the executor.
+    Queued {
+        /// Which.
+        staging: usize,
+        /// What the parts are, and their bytes.
+        parts: Vec<(Contents, u64)>,
+    },
 }
 
 /// What a buffer held.

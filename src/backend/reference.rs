@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::twins::{Bound, Twin, run_twin};
 use super::{Backend, Capacity, Contained, Counters, DeviceDescription, Executor};
 use crate::error::{Error, Result};
-use crate::kernels::{Parameters, Step};
+use crate::kernels::loss::Loss;
+use crate::kernels::{Kernel, Parameters, Step};
 use crate::program::{
-    BufferId, Call, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Plan, Program,
-    ProgramId, STEP_WORDS, StepSettings,
+    BufferId, BufferSpec, Call, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Plan,
+    Program, ProgramId, STEP_WORDS, StepSettings,
 };
 
 /// The backend of the twins.
@@ -46,7 +47,7 @@ impl<R: Twin> Backend for Reference<R> {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX }
+        Capacity { buffer_bytes: u64::MAX, fuses: true, queues: false }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
@@ -54,7 +55,8 @@ impl<R: Twin> Backend for Reference<R> {
             .buffers
             .iter()
             .map(|spec| {
-                let words = spec.words as usize;
+                // A part of another buffer has no memory of its own.
+                let words = if spec.part_of.is_some() { 0 } else { spec.words as usize };
                 match spec.contents {
                     Contents::Reals => Buffer::Reals(vec![R::zero(); words]),
                     Contents::Words => Buffer::Words(vec![0; words]),
@@ -70,7 +72,7 @@ impl<R: Twin> Backend for Reference<R> {
             .collect();
         Ok(Box::new(ReferenceExecutor::<R> {
             members: plan.members,
-            names: plan.buffers.iter().map(|spec| spec.name.clone()).collect(),
+            specs: plan.buffers.clone(),
             programs: plan.programs.clone(),
             buffers,
             counters: Counters { buffers: plan.buffers.len() as u64, ..Counters::default() },
@@ -90,7 +92,7 @@ enum Buffer<R> {
 #[derive(Debug)]
 struct ReferenceExecutor<R> {
     members: usize,
-    names: Vec<String>,
+    specs: Vec<BufferSpec>,
     programs: Vec<Program>,
     buffers: Vec<Buffer<R>>,
     counters: Counters,
@@ -146,7 +148,22 @@ fn overwrite<T: Copy>(to: &mut [T], from: impl ExactSizeIterator<Item = T>) -> R
 
 impl<R: Twin> ReferenceExecutor<R> {
     fn mistaken(&self, id: BufferId, wanted: &str) -> Error {
-        Error::internal(format!("the buffer {:?} is not one of {wanted}", self.names[id.0]))
+        Error::internal(format!("the buffer {:?} is not one of {wanted}", self.specs[id.0].name))
+    }
+
+    /// The buffer that holds another's memory, and the elements of it that are the other's.
+    fn memory(&self, id: BufferId) -> (BufferId, std::ops::Range<usize>) {
+        let spec = &self.specs[id.0];
+        let (memory, first) = spec.part_of.map_or((id, 0), |(of, first)| (of, first as usize));
+        (memory, first..first + spec.words as usize)
+    }
+
+    /// The reals of a buffer, or of the part of one that it is.
+    fn part(&self, id: BufferId) -> Result<&[R]> {
+        let (memory, range) = self.memory(id);
+        self.reals(memory)?.get(range).ok_or_else(|| {
+            Error::internal(format!("{:?} is read while it is written", self.specs[id.0].name))
+        })
     }
 
     fn call(&mut self, call: &Call) -> Result<()> {
@@ -161,7 +178,8 @@ impl<R: Twin> ReferenceExecutor<R> {
         let mut written = Vec::new();
         for name in call.kernel.outputs() {
             if let Some(id) = call.buffer(name) {
-                written.push((*name, id, std::mem::take(self.reals_mut(id)?)));
+                let (memory, range) = self.memory(id);
+                written.push((*name, memory, range, std::mem::take(self.reals_mut(memory)?)));
             }
         }
         let mut done = Ok(());
@@ -171,7 +189,7 @@ impl<R: Twin> ReferenceExecutor<R> {
                 break;
             }
         }
-        for (_, id, values) in written {
+        for (_, id, _, values) in written {
             *self.reals_mut(id)? = values;
         }
         *self.state_mut(state_id)? = state;
@@ -184,15 +202,20 @@ impl<R: Twin> ReferenceExecutor<R> {
         member: usize,
         steps: BufferId,
         state: &mut MemberState,
-        written: &mut [(&'static str, BufferId, Vec<R>)],
+        written: &mut [(&'static str, BufferId, std::ops::Range<usize>, Vec<R>)],
     ) -> Result<()> {
-        let finishes = matches!(call.parameters, Parameters::FinishStep(_));
-        if state.bad_step != NONE && !finishes {
+        let steps_table = self.steps(steps)?;
+        let half = call.kernel.half();
+        if state.has_stopped(half) && !matches!(call.kernel, Kernel::FinishStep | Kernel::Update) {
+            if matches!(call.parameters, Parameters::Loss(Loss { training: 1, .. })) {
+                let step_of = |row: usize| steps_table.get(row * self.members + member);
+                state.settle(|row| step_of(row).map_or(NONE, |settings| settings.step));
+            }
             return Ok(());
         }
-        let row = state.cursor as usize * self.members + member;
-        let settings = *self.steps(steps)?.get(row).ok_or_else(|| {
-            Error::internal(format!("{:?} has no row {row}", self.names[steps.0]))
+        let row = state.row(half) * self.members + member;
+        let settings = *steps_table.get(row).ok_or_else(|| {
+            Error::internal(format!("{:?} has no row {row}", self.specs[steps.0].name))
         })?;
         let order = match call.buffer("order") {
             Some(id) if call.variants.gathered => Some(self.words(id)?),
@@ -202,13 +225,15 @@ impl<R: Twin> ReferenceExecutor<R> {
             Some(id) => self.layers(id)?,
             None => &[],
         };
-        let mut written: Vec<(&'static str, &mut [R])> =
-            written.iter_mut().map(|(name, _, values)| (*name, values.as_mut_slice())).collect();
+        let mut written: Vec<(&'static str, &mut [R])> = written
+            .iter_mut()
+            .map(|(name, _, range, values)| (*name, &mut values[range.clone()]))
+            .collect();
         run_twin(&mut Bound {
             call,
             step: Step { member, settings, order },
             layers,
-            reals: &|id| self.reals(id),
+            reals: &|id| self.part(id),
             words: &|id| self.words(id),
             written: &mut written,
             state,
@@ -265,11 +290,11 @@ impl<R: Twin> Executor for ReferenceExecutor<R> {
         wanted
             .iter()
             .map(|(id, length)| {
-                let short =
-                    || Error::internal(format!("{:?} is shorter than {length}", self.names[id.0]));
+                let name = &self.specs[id.0].name;
+                let short = || Error::internal(format!("{name:?} is shorter than {length}"));
                 match &self.buffers[id.0] {
-                    Buffer::Reals(values) => Ok(Contained::Reals(
-                        values
+                    Buffer::Reals(_) => Ok(Contained::Reals(
+                        self.part(*id)?
                             .get(..*length)
                             .ok_or_else(short)?
                             .iter()

@@ -29,6 +29,7 @@ use crate::kernels::row_activation::row_activation;
 use crate::kernels::row_activation_gradient::row_activation_gradient;
 use crate::kernels::scale_gradient::scale_gradient;
 use crate::kernels::slope_gradient::slope_gradient;
+use crate::kernels::update::{Operands, update};
 use crate::kernels::weight_gradient::weight_gradient;
 use crate::kernels::{Parameters, Real, Step};
 use crate::program::{BufferId, Call, LayerSettings, MemberState};
@@ -296,6 +297,25 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
         Parameters::AverageParameters(p) => {
             let (parameters, settings) = (bound.read("parameters")?, bound.read("block_settings")?);
             average_parameters(p, step, parameters, settings, out!("average"));
+        }
+        Parameters::Update(p) => {
+            let (row, form) = call.variants.optimizer.ok_or_else(|| bound.lacks("optimizer"))?;
+            let operands = Operands {
+                features: bound.read("features")?,
+                even: bound.read("even")?,
+                odd: bound.read("odd")?,
+                block_settings: bound.read("block_settings")?,
+                row_statistics: bound.read("row_statistics")?,
+            };
+            let mut moments = [out!("moment0"), out!("moment1"), out!("moment2")];
+            let kept = (row.moments)(form);
+            for (moment, _) in moments.iter_mut().zip(kept).filter(|(_, kept)| !kept) {
+                *moment = &mut [];
+            }
+            let (parameters, step_log) = (out!("parameters"), out!("step_log"));
+            let opt_step = R::opt_step(row);
+            let state = &mut *bound.state;
+            update(p, step, opt_step, form, &operands, parameters, moments, step_log, state);
         }
         Parameters::FinishStep(p) => {
             let (statistics, partials) = (bound.read("row_statistics")?, bound.read("partials")?);

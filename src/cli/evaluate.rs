@@ -30,14 +30,15 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
-    let (rows, source) = match &arguments.data {
+    let load = || match &arguments.data {
         Some(file) => {
             let rows = data::load_rows(file, arguments.labels.as_deref(), &model.preprocessing)?;
-            (rows, file.display().to_string())
+            Ok((rows, file.display().to_string()))
         }
-        None => held_out(&arguments.run)?,
+        None => held_out(&arguments.run),
     };
-    let chosen = backend::choose(&arguments.device)?;
+    let (chosen, loaded) = backend::choose_during(&arguments.device, load);
+    let ((rows, source), chosen) = (loaded?, chosen?);
     let count = rows.rows;
     let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;
     if arguments.json {

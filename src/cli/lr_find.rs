@@ -53,9 +53,11 @@ impl Observer for Watch {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
-    let dataset = data::load(&settings.data).map_err(|error| settings.locate(error))?;
+    let (chosen, dataset) =
+        backend::choose_during(&arguments.device, || data::load(&settings.data));
+    let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
-    let chosen = backend::choose(&arguments.device)?;
+    let chosen = chosen?;
     eprintln!("device  {}", chosen.why);
     if settings.members > 1 {
         eprintln!("members: the first of {} is tested", settings.members);

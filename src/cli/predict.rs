@@ -25,9 +25,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
-    let rows = data::load_features(&arguments.data, &model.preprocessing)?;
-    let chosen = backend::choose(&arguments.device)?;
-    let predictions = model.predict(rows, chosen.backend.as_ref())?;
+    let (chosen, rows) = backend::choose_during(&arguments.device, || {
+        data::load_features(&arguments.data, &model.preprocessing)
+    });
+    let predictions = model.predict(rows?, chosen?.backend.as_ref())?;
     let bytes = to_csv(&model, &predictions)
         .map_err(|error| Error::internal(format!("cannot write CSV: {error}")))?;
     match &arguments.out {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::backend;
 use crate::config::Config;
@@ -45,7 +46,8 @@ pub(super) struct Arguments {
     time: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+/// `started` is when the process did.
+pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let folder = arguments.config.parent().unwrap_or(Path::new(""));
     let settings = config.validate(folder)?;
@@ -54,11 +56,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         RunFolder::refuse_old_run(out, arguments.overwrite)?;
     }
 
-    let dataset = data::load(&settings.data).map_err(|error| settings.locate(error))?;
+    let (chosen, dataset) =
+        backend::choose_during(&arguments.device, || data::load(&settings.data));
+    let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
     let network = train::network_of(&settings, &dataset.preprocessing)?;
-    let chosen = backend::choose(&arguments.device)?;
+    let chosen = chosen?;
     progress.fact("device", &chosen.why);
     if arguments.explain {
         let backend = chosen.backend.as_ref();
@@ -82,9 +86,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         folder: None,
         progress: &mut progress,
         interrupt: &interrupt,
+        started,
+        startup_seconds: 0.0,
     };
     let outcome = train::fit(&settings, &task, dataset, chosen.backend.as_ref(), &mut recorder);
-    let run_folder = recorder.folder;
+    let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
     progress.end();
     let outcome = outcome?;
     let run_folder = run_folder.ok_or_else(|| Error::internal("training made no run folder"))?;
@@ -97,6 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let facts = RunFacts {
         device: chosen.backend.device(),
+        startup_seconds,
         data_hash: &data_hash,
         task: model.preprocessing.task().to_string(),
         loss: task.loss.row.name,
@@ -186,6 +193,9 @@ struct Recorder<'a> {
     folder: Option<RunFolder>,
     progress: &'a mut Progress,
     interrupt: &'a AtomicBool,
+    started: Instant,
+    /// From the start of the process to that of training.
+    startup_seconds: f64,
 }
 
 impl Observer for Recorder<'_> {
@@ -196,6 +206,7 @@ impl Observer for Recorder<'_> {
         folder.write_config(self.config)?;
         self.folder = Some(folder);
         self.progress.begin(network, epochs, epoch_steps);
+        self.startup_seconds = self.started.elapsed().as_secs_f64();
         Ok(())
     }
 

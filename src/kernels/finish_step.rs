@@ -26,6 +26,14 @@ uniform! {
     }
 }
 
+/// Sums each statistic over the rows of a member's batch.
+pub(super) fn sum_statistics<R: Real>(row_statistics: &[R], rows: usize, log: &mut [R]) {
+    let width = log.len();
+    for (statistic, total) in log.iter_mut().enumerate() {
+        *total = (0..rows).map(|row| row_statistics[row * width + statistic]).sum();
+    }
+}
+
 /// One member's call.
 pub fn finish_step<R: Real>(
     call: &FinishStep,
@@ -38,11 +46,9 @@ pub fn finish_step<R: Real>(
     let statistics = call.statistics as usize;
     let log_at =
         (state.cursor as usize * call.members as usize + step.member) * call.log_width as usize;
-    for statistic in 0..statistics {
-        let first = step.member * call.statistics_member_stride as usize + statistic;
-        step_log[log_at + statistic] =
-            (0..step.rows()).map(|row| row_statistics[first + row * statistics]).sum();
-    }
+    let first = step.member * call.statistics_member_stride as usize;
+    let log = &mut step_log[log_at..log_at + statistics];
+    sum_statistics(&row_statistics[first..], step.rows(), log);
     if call.partials > 0 {
         let count = call.partials as usize;
         let mine = &partials[step.member * count * 2..(step.member + 1) * count * 2];

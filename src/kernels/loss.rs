@@ -109,6 +109,9 @@ pub fn loss<R: Real>(
 ) {
     let outputs = call.outputs as usize;
     let width = call.targets as usize;
+    if call.training == 1 {
+        state.backward = state.cursor;
+    }
     for row in 0..step.rows() {
         let logits_at = step.member * call.logits_member_stride as usize + row * outputs;
         let targets_at = step.input_row(call.order_stride, row) * call.target_stride as usize;

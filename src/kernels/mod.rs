@@ -47,11 +47,12 @@ pub mod row_activation;
 pub mod row_activation_gradient;
 pub mod scale_gradient;
 pub mod slope_gradient;
+pub mod update;
 pub mod weight_gradient;
 
 pub use real::Real;
 
-use crate::program::{LayerSettings, StepSettings};
+use crate::program::{Half, LayerSettings, StepSettings};
 use crate::random::threefry2x32;
 
 macro_rules! kernels {
@@ -163,11 +164,26 @@ kernels! {
         "The max-norm constraint on each unit's weights.",
     AverageParameters average_parameters ["average"]
         "The running average of the weights.",
+    Update update ["parameters", "moment0", "moment1", "moment2", "step_log"]
+        "Weight gradients of several layers with the optimizer's step, and the end of the step.",
     FinishStep finish_step ["step_log"]
         "Sums the row statistics into the log and moves the member on.",
 }
 
 impl Kernel {
+    /// The half of a step that it belongs to.
+    pub fn half(self) -> Half {
+        match self {
+            Self::DenseForward
+            | Self::Normalize
+            | Self::LayerOutput
+            | Self::RowActivation
+            | Self::Loss
+            | Self::FinishStep => Half::Forward,
+            _ => Half::Backward,
+        }
+    }
+
     /// Whether it is a matrix product, whose WGSL is an operand file and a tile file.
     pub fn is_matmul(self) -> bool {
         matches!(

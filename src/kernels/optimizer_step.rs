@@ -3,7 +3,7 @@
 use super::gradient_statistics::{BLOCK, sign};
 use super::{Real, Step};
 use crate::catalog::optimizer::{OptStep, OptimizerForm};
-use crate::program::MemberState;
+use crate::program::{MemberState, StepSettings};
 
 /// Numbers that a block of 64 parameters has in `block_settings`: L1 and L2 (the coefficient of w
 /// in the gradient), the factors of weight decay and of the learning rate; then 1 where the
@@ -43,32 +43,60 @@ pub fn optimizer_step<R: Real>(
         return;
     }
     let length = call.quads as usize * 4;
-    let mut unused = [R::zero(); 3];
-    let [u0, u1, u2] = &mut unused;
-    let [m0, m1, m2] = moments;
+    let mut stepped = Parameter {
+        settings,
+        opt_step,
+        form,
+        block_settings,
+        penalties: call.penalties == 1,
+        parameters,
+        moments,
+    };
+    let arena = step.member * length;
     for element in 0..length {
-        let i = step.member * length + element;
-        let block = &block_settings[i / BLOCK * BLOCK_SETTINGS..];
-        let w = parameters[i];
-        let mut g = gradients[i];
-        if call.penalties == 1 {
+        stepped.apply(arena, element, gradients[arena + element], state);
+    }
+}
+
+/// What steps a parameter. Twin of `shaders/shared/apply_step.wgsl`.
+#[derive(Debug)]
+pub(super) struct Parameter<'a, R> {
+    pub settings: &'a StepSettings<R>,
+    pub opt_step: OptStep<R>,
+    pub form: OptimizerForm,
+    pub block_settings: &'a [R],
+    /// Whether the L1 and L2 terms are added here.
+    pub penalties: bool,
+    pub parameters: &'a mut [R],
+    /// A moment that the form does not keep may be empty.
+    pub moments: [&'a mut [R]; 3],
+}
+
+impl<R: Real> Parameter<'_, R> {
+    /// Steps an element of the member's arena, which begins at `arena`.
+    pub fn apply(&mut self, arena: usize, element: usize, gradient: R, state: &mut MemberState) {
+        let i = arena + element;
+        let block = &self.block_settings[i / BLOCK * BLOCK_SETTINGS..];
+        let w = self.parameters[i];
+        let mut g = gradient;
+        if self.penalties {
             g += block[0] * sign(w) + block[1] * w;
         }
-        let learning_rate = settings.learning_rate * block[3];
-        let decayed = w - learning_rate * settings.weight_decay * block[2] * w;
-        let kept = [
-            m0.get_mut(i).unwrap_or(&mut *u0),
-            m1.get_mut(i).unwrap_or(&mut *u1),
-            m2.get_mut(i).unwrap_or(&mut *u2),
-        ];
+        let learning_rate = self.settings.learning_rate * block[3];
+        let decayed = w - learning_rate * self.settings.weight_decay * block[2] * w;
+        let mut unused = [R::zero(); 3];
+        let [u0, u1, u2] = &mut unused;
+        let [m0, m1, m2] = &mut self.moments;
+        let kept =
+            [m0.get_mut(i).unwrap_or(u0), m1.get_mut(i).unwrap_or(u1), m2.get_mut(i).unwrap_or(u2)];
         let updated = if block[4] == R::zero() {
-            opt_step(decayed, g, kept, settings, learning_rate, form)
+            (self.opt_step)(decayed, g, kept, self.settings, learning_rate, self.form)
         } else {
             decayed - learning_rate * g
         };
         if !g.is_finite() || !updated.is_finite() {
             state.bad_element = state.bad_element.min(element as u32);
         }
-        parameters[i] = updated;
+        self.parameters[i] = updated;
     }
 }

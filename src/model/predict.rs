@@ -188,6 +188,7 @@ impl Model {
             target_width: width,
             update: None,
             gradient_statistics: false,
+            fuses: false,
             passes: vec![feed.pass()],
         })?;
         let mut executor = backend.load(&plan)?;

@@ -38,6 +38,11 @@ impl Builder<'_> {
         Ok(calls)
     }
 
+    /// The calls of a step that leaves the gradients of the weights to its update.
+    pub(super) fn input_gradients(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Vec<Call>> {
+        (1..self.layers.len()).rev().map(|i| self.input_gradient(i, pass, buffers)).collect()
+    }
+
     fn weight_gradient(&self, i: usize, pass: &Pass, buffers: &PassBuffers) -> Result<Call> {
         let network = self.request.network;
         let layer = &network.layers[i];

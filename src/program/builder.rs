@@ -1,5 +1,6 @@
 //! Builds a plan: the shared buffers, and the calls of each pass.
 
+use super::fused::{Arenas, fuses};
 use super::plan::{Pass, PassKind, Plan, PlanRequest};
 use super::{BufferId, Call, Contents, LAYER_WORDS, Program, STEP_WORDS, Variants};
 use crate::catalog::activation::GradientFrom;
@@ -43,8 +44,10 @@ pub(super) struct Builder<'a> {
     pub evaluated: BufferId,
     pub layer_table: BufferId,
     pub layers: Vec<LayerBuffers>,
-    row_statistics: BufferId,
+    pub row_statistics: BufferId,
     pub partials: BufferId,
+    /// What lets weight gradients and the optimizer's step be one call; none in a plain plan.
+    pub arenas: Option<Arenas>,
 }
 
 /// The buffers of one pass.
@@ -54,7 +57,7 @@ pub(super) struct PassBuffers {
     pub order: BufferId,
     pub steps: BufferId,
     pub state: BufferId,
-    log: BufferId,
+    pub log: BufferId,
     collected: Option<BufferId>,
 }
 
@@ -81,6 +84,7 @@ impl<'a> Builder<'a> {
         let arena = members * network.stride;
         let parameters = plan.add("parameters", Contents::Reals, arena);
         let layer_table = plan.add("layers", Contents::Layers, table_words);
+        let arenas = fuses(request).then(|| Arenas::new(&mut plan, network, rows)).transpose()?;
         let mut layers = Vec::with_capacity(network.layers.len());
         for (i, layer) in network.layers.iter().enumerate() {
             let words = members * rows * layer.units;
@@ -94,18 +98,22 @@ impl<'a> Builder<'a> {
                 _ => rows,
             };
             let keeps_input = layer.apart || trains && from_input;
-            layers.push(LayerBuffers {
+            let mut own = LayerBuffers {
                 pre_activation: add("pre_activation", keeps_input, words),
                 linear: add("linear", normalized.is_some(), words),
                 statistics: add("norm_statistics", normalized.is_some(), members * items * 2),
                 residual_gradient: add("residual_gradient", trains && layer.shape.residual, words),
-                activation: plan.add(format!("activation.{i}"), Contents::Reals, words),
-                delta: plan.add(
-                    format!("delta.{i}"),
-                    Contents::Reals,
-                    if trains { words } else { members },
-                ),
-            });
+                activation: BufferId(0),
+                delta: BufferId(0),
+            };
+            let place = |of: &dyn Fn(&Arenas) -> (BufferId, u64)| arenas.as_ref().map(of);
+            let activation = place(&|arenas| arenas.activation(i));
+            own.activation =
+                plan.add_part(format!("activation.{i}"), Contents::Reals, words, activation);
+            let words = if trains { words } else { members };
+            let delta = place(&|arenas| arenas.delta(i));
+            own.delta = plan.add_part(format!("delta.{i}"), Contents::Reals, words, delta);
+            layers.push(own);
         }
         let row_statistics =
             plan.add("row_statistics", Contents::Reals, members * rows * statistics);
@@ -116,7 +124,9 @@ impl<'a> Builder<'a> {
             plan.add("partials", Contents::Reals, if summed { blocks * 2 } else { members * 2 });
         let mut evaluated = parameters;
         if let Some(update) = &request.update {
-            plan.add("gradients", Contents::Reals, arena);
+            if arenas.is_none() {
+                plan.add("gradients", Contents::Reals, arena);
+            }
             plan.add("block_settings", Contents::Reals, blocks * BLOCK_SETTINGS);
             plan.add("best_parameters", Contents::Reals, arena);
             for (i, kept) in (update.row.moments)(update.form).into_iter().enumerate() {
@@ -137,6 +147,7 @@ impl<'a> Builder<'a> {
             layers,
             row_statistics,
             partials,
+            arenas,
         };
         builder.add_clip_buffers();
         builder.add_muon_buffers();
@@ -150,11 +161,16 @@ impl<'a> Builder<'a> {
             if pass.kind != PassKind::Predict {
                 calls.push(self.loss(pass, &buffers)?);
             }
-            if pass.training() {
-                calls.extend(self.backward(pass, &buffers)?);
-                calls.extend(self.update(&buffers)?);
+            if let (true, Some(arenas)) = (pass.training(), &self.arenas) {
+                calls.extend(self.input_gradients(pass, &buffers)?);
+                calls.extend(self.fused_update(arenas, pass, &buffers)?);
+            } else {
+                if pass.training() {
+                    calls.extend(self.backward(pass, &buffers)?);
+                    calls.extend(self.update(&buffers)?);
+                }
+                calls.push(self.finish(pass, &buffers)?);
             }
-            calls.push(self.finish(pass, &buffers)?);
             self.plan.programs.push(Program { name: pass.program(), calls });
         }
         Ok(self.plan)

@@ -9,6 +9,7 @@ use super::Call;
 use crate::kernels::Parameters;
 use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::optimizer_step::BLOCK_SETTINGS;
+use crate::kernels::update::UpdatedLayer;
 
 /// Bytes of an f32 or of an index.
 const WORD: u64 = 4;
@@ -125,6 +126,8 @@ impl Call {
             Parameters::OptimizerStep(call) => shape(1, wide(call.quads) * 4, 1),
             Parameters::MaxNorm(call) => shape(wide(call.units), wide(call.inputs), 1),
             Parameters::AverageParameters(call) => shape(1, wide(call.quads) * 4, 1),
+            // Its largest layer's.
+            Parameters::Update(_) => shape(wide(self.extent[1]), wide(self.extent[0]), batch),
             Parameters::FinishStep(call) => shape(1, wide(call.log_width), batch),
         }
     }
@@ -271,15 +274,28 @@ impl Call {
                 Cost::words(parameters, read, parameters)
             }
             Parameters::OptimizerStep(call) => {
-                let parameters = wide(call.quads) * 4;
-                let kept = self.variants.optimizer.map_or(0, |(row, form)| {
-                    (row.moments)(form).into_iter().filter(|kept| *kept).count() as u64
-                });
+                let (parameters, kept) = (wide(call.quads) * 4, self.moments());
                 Cost::words(
                     (UPDATE + MOMENT * kept) * parameters,
                     (2 + kept) * parameters + settings(parameters),
                     (1 + kept) * parameters,
                 )
+            }
+            Parameters::Update(call) => {
+                let kept = self.moments();
+                let statistics = wide(call.finishes) * wide(call.statistics);
+                let of_layer = |layer: &UpdatedLayer| {
+                    let (inputs, units) = (wide(layer.inputs), wide(layer.units));
+                    let (delta, parameters) = (batch * units, (inputs + 1) * units);
+                    Cost::words(
+                        2 * delta * inputs + delta + (UPDATE + MOMENT * kept) * parameters,
+                        batch * inputs + delta + (1 + kept) * parameters + settings(parameters),
+                        (1 + kept) * parameters,
+                    )
+                };
+                let layers = call.layers().iter().map(of_layer);
+                let log = Cost::words(statistics * batch, order + statistics * batch, statistics);
+                layers.chain([log]).sum()
             }
             Parameters::MaxNorm(call) => {
                 let weights = wide(call.units) * wide(call.inputs);
@@ -294,6 +310,13 @@ impl Call {
                 Cost::words(read, read, wide(call.log_width))
             }
         }
+    }
+
+    /// Moments that its optimizer keeps.
+    fn moments(&self) -> u64 {
+        self.variants.optimizer.map_or(0, |(row, form)| {
+            (row.moments)(form).into_iter().filter(|kept| *kept).count() as u64
+        })
     }
 
     /// Words of a normalisation's statistics: a mean and a factor a column or a row.

@@ -24,6 +24,7 @@ fn plan(members: usize, kind: PassKind, optimizer: &str) -> Plan {
         target_width: 1,
         update: Some(Update::new(row, OptimizerForm::default())),
         gradient_statistics: false,
+        fuses: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind,

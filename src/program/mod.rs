@@ -5,6 +5,7 @@ mod backward;
 mod builder;
 mod cost;
 mod forward;
+mod fused;
 mod muon;
 mod plan;
 mod settings;
@@ -12,7 +13,7 @@ mod update;
 
 pub use cost::{Cost, Shape};
 pub use plan::{Clip, Orthogonalization, Pass, PassKind, Plan, PlanRequest, Update};
-pub use settings::{LAYER_WORDS, LayerSettings, MemberState, NONE, STEP_WORDS, StepSettings};
+pub use settings::{Half, LAYER_WORDS, LayerSettings, MemberState, NONE, STEP_WORDS, StepSettings};
 pub use update::block_groups;
 
 use crate::catalog::activation::ActivationSettings;
@@ -55,6 +56,8 @@ pub struct BufferSpec {
     pub contents: Contents,
     /// Length in 32-bit words.
     pub words: u64,
+    /// The buffer that it is a part of, and the word where it begins there; none has its own memory.
+    pub part_of: Option<(BufferId, u64)>,
 }
 
 /// The variants whose sources and twins a call is made of.

@@ -24,6 +24,9 @@ pub struct PlanRequest<'a> {
     pub update: Option<Update>,
     /// Whether the norm of the gradient and the penalty are summed at every step.
     pub gradient_statistics: bool,
+    /// Whether the weight gradients are computed together with the optimizer's step, where the
+    /// network and the update allow it.
+    pub fuses: bool,
     /// The passes over data sets.
     pub passes: Vec<Pass>,
 }
@@ -142,8 +145,24 @@ impl Plan {
 
     /// Adds a buffer and names it.
     pub fn add(&mut self, name: impl Into<String>, contents: Contents, words: usize) -> BufferId {
-        self.buffers.push(BufferSpec { name: name.into(), contents, words: words as u64 });
+        self.add_part(name, contents, words, None)
+    }
+
+    /// Adds a buffer that may be a part of another.
+    pub(super) fn add_part(
+        &mut self,
+        name: impl Into<String>,
+        contents: Contents,
+        words: usize,
+        part_of: Option<(BufferId, u64)>,
+    ) -> BufferId {
+        self.buffers.push(BufferSpec { name: name.into(), contents, words: words as u64, part_of });
         BufferId(self.buffers.len() - 1)
+    }
+
+    /// The buffer whose memory a buffer has, and the word where it begins there.
+    pub fn memory(&self, buffer: BufferId) -> (BufferId, u64) {
+        self.buffers[buffer.0].part_of.unwrap_or((buffer, 0))
     }
 
     /// The buffer of that name.
@@ -168,6 +187,25 @@ impl Plan {
             .position(|program| program.name == name)
             .map(ProgramId)
             .ok_or_else(|| Error::internal(format!("the plan has no program {name:?}")))
+    }
+
+    /// Plans a run in buffers of at most so many bytes, as far as that depends on the form of the
+    /// step: the fused one puts the activations of many layers into one buffer.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn within(request: &PlanRequest, buffer_bytes: u64) -> Result<Self> {
+        let fits = |plan: &Plan| {
+            let mut wholes = plan.buffers.iter().filter_map(|spec| spec.part_of);
+            wholes.all(|(whole, _)| plan.buffers[whole.0].words * 4 <= buffer_bytes)
+        };
+        match Self::new(request) {
+            Ok(plan) if fits(&plan) => Ok(plan),
+            Ok(_) | Err(_) if request.fuses => {
+                Self::new(&PlanRequest { fuses: false, ..request.clone() })
+            }
+            outcome => outcome,
+        }
     }
 
     /// Plans a run.

@@ -156,19 +156,53 @@ impl LayerSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct MemberState {
-    /// Row of the settings table, advanced by `finish_step`.
+    /// Row of the settings table, for the forward half of a step: up to the loss. Moved on by the
+    /// last kernel of the step.
     pub cursor: u32,
     /// The step that met a number that is not finite, or [`NONE`].
     pub bad_step: u32,
     /// The first parameter whose gradient or value was not finite, or [`NONE`].
     pub bad_element: u32,
-    /// Unused.
-    pub spare: u32,
+    /// Row of the settings table for the backward half: what comes after the loss, which sets it.
+    /// The kernel that moves `cursor` on reads this row, so no kernel reads what it writes.
+    pub backward: u32,
 }
 
 impl MemberState {
     /// At the first row of the table, with nothing amiss.
-    pub const START: Self = Self { cursor: 0, bad_step: NONE, bad_element: NONE, spare: 0 };
+    pub const START: Self = Self { cursor: 0, bad_step: NONE, bad_element: NONE, backward: 0 };
+
+    /// Whether the member stands still in that half of a step: it met a number that is not finite,
+    /// or was stopped. An update that is not finite is seen from the next forward half on.
+    pub fn has_stopped(&self, half: Half) -> bool {
+        self.bad_step != NONE || half == Half::Forward && self.bad_element != NONE
+    }
+
+    /// The row of the settings table that a half of the step reads.
+    pub fn row(&self, half: Half) -> usize {
+        match half {
+            Half::Forward => self.cursor as usize,
+            Half::Backward => self.backward as usize,
+        }
+    }
+
+    /// Puts a member whose last update was not finite back to the step of that update, whose number
+    /// `step_of` finds by its row.
+    pub fn settle(&mut self, step_of: impl Fn(usize) -> u32) {
+        if self.bad_step == NONE && self.bad_element != NONE {
+            self.bad_step = step_of(self.backward as usize);
+            self.cursor = self.backward;
+        }
+    }
+}
+
+/// The halves of a training step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// Up to the loss.
+    Forward,
+    /// After it.
+    Backward,
 }
 
 #[cfg(test)]

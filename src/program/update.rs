@@ -60,7 +60,13 @@ impl Builder<'_> {
             calls.extend(self.orthogonalize(update, orthogonalization, buffers)?);
         }
         calls.push(self.optimizer_step(update, !clips, buffers)?);
-        calls.extend(self.max_norms(update, buffers)?);
+        calls.extend(self.after_update(update, buffers)?);
+        Ok(calls)
+    }
+
+    /// The calls that follow the optimizer's step.
+    pub(super) fn after_update(&self, update: &Update, buffers: &PassBuffers) -> Result<Vec<Call>> {
+        let mut calls = self.max_norms(update, buffers)?;
         if update.average {
             calls.push(self.average_parameters(buffers)?);
         }

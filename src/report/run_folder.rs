@@ -28,6 +28,8 @@ pub struct RunFolder {
 pub struct RunFacts<'a> {
     /// What it ran on.
     pub device: &'a DeviceDescription,
+    /// Seconds from the start of the process to its first step.
+    pub startup_seconds: f64,
     /// Hash of the encoded data.
     pub data_hash: &'a str,
     /// The task.
@@ -146,6 +148,7 @@ impl RunFolder {
             "best_epoch": each_member(outcome.best_epoch.iter().map(|epoch| json!(epoch))),
             "epochs": outcome.epochs,
             "stop_reason": outcome.stop_reason,
+            "startup_seconds": facts.startup_seconds,
             "seconds": outcome.seconds,
             "samples_per_second": outcome.samples_per_second,
             "parameters": outcome.network.parameters(),

@@ -42,7 +42,7 @@ impl Run<'_> {
         trained: &[bool],
         record: &mut EpochRecord,
     ) -> Result<()> {
-        let stride = self.network.stride;
+        let restores = self.keeps_best();
         for (member, trained) in trained.iter().enumerate() {
             if !trained {
                 continue;
@@ -53,13 +53,8 @@ impl Run<'_> {
             };
             let finite = self.states[member].bad_step == NONE;
             let value = self.watched(&monitor, member, record);
-            let restores = self.keeps_best();
             let verdict = self.early_stopping[member].end_epoch(epoch, value);
             record.best[member] = verdict.keep;
-            if verdict.keep && restores {
-                let (from, to) = (self.evaluated, self.best_parameters);
-                self.executor.copy(from, to, member * stride, stride)?;
-            }
             self.best_epoch[member] = match self.early_stopping[member].best_epoch() {
                 Some(best) if restores => best,
                 _ => epoch,
@@ -67,6 +62,10 @@ impl Run<'_> {
             if verdict.stop && finite {
                 self.states[member].bad_step = STOPPED_BY_HOST;
             }
+        }
+        if restores {
+            let (from, to) = (self.judged(self.evaluated), self.best_parameters);
+            self.copy_members(from, to, |member| record.best[member])?;
         }
         Ok(())
     }

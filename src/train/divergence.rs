@@ -1,6 +1,7 @@
 //! What happens when a member meets a number that is not finite, and where it was first.
 
 use super::Observer;
+use super::epoch::Epoch;
 use super::run::{Run, STOPPED_BY_HOST};
 use crate::error::{Error, Result};
 use crate::program::{MemberState, NONE};
@@ -10,7 +11,7 @@ impl Run<'_> {
     /// finite is left standing, with a warning; it is an error when that leaves none.
     pub(super) fn check_finite(
         &mut self,
-        epoch: usize,
+        epoch: &Epoch,
         trained: &[bool],
         observer: &mut dyn Observer,
     ) -> Result<()> {
@@ -22,10 +23,10 @@ impl Run<'_> {
             }
             let several = self.network.members > 1;
             let error = Error::Diverged {
-                epoch,
+                epoch: epoch.number,
                 step: u64::from(state.bad_step),
                 member: several.then_some(member),
-                problem: self.first_not_finite(member, state)?,
+                problem: self.first_not_finite(epoch, member, state)?,
                 help: "lower optimizer.learning_rate, scale the data (data.scaling), or use a \
                        gentler init"
                     .to_owned(),
@@ -54,7 +55,12 @@ impl Run<'_> {
     }
 
     /// Names the first tensor, in the order of computation, that held such a number.
-    fn first_not_finite(&mut self, member: usize, state: MemberState) -> Result<String> {
+    fn first_not_finite(
+        &mut self,
+        epoch: &Epoch,
+        member: usize,
+        state: MemberState,
+    ) -> Result<String> {
         if state.bad_element != NONE {
             let name = self
                 .network
@@ -66,6 +72,7 @@ impl Run<'_> {
             return Ok("the loss is not finite".to_owned());
         }
         // The weights are still those before the step: run it again and look at each layer.
+        self.put_back(epoch, member)?;
         let members = self.network.members;
         let mut states =
             vec![MemberState { bad_step: STOPPED_BY_HOST, ..MemberState::START }; members];

@@ -2,7 +2,10 @@
 //! and step records made of that.
 
 use super::run::Run;
-use super::{Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord, epoch_order};
+use super::{
+    EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord, epoch_order,
+};
+use crate::backend::{Contained, Readback};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
 use crate::error::Result;
 use crate::program::{BufferId, MemberState};
@@ -20,20 +23,19 @@ impl Run<'_> {
     }
 
     /// Each member's learning rate at the epoch's end.
-    pub(super) fn last_rates(&self) -> Vec<f64> {
-        let members = self.network.members;
-        let first = self.table.steps.len() - members;
-        self.table.steps[first..].iter().map(|step| step.learning_rate).collect()
+    pub(super) fn last_rates(&self, epoch: &Epoch) -> Vec<f64> {
+        let steps = &epoch.table.steps;
+        steps[steps.len() - self.network.members..].iter().map(|step| step.learning_rate).collect()
     }
 
     /// Makes the epoch's order of the rows and its table of steps.
-    pub(super) fn prepare_epoch(&mut self, epoch: usize) {
+    pub(super) fn prepare_epoch(&mut self, number: usize) -> Epoch {
         let members = self.network.members;
         let rows = self.train.set.rows as u32;
         let shuffle = self.settings.data.shuffle;
-        self.orders = if shuffle || !self.train.set.is_resident() {
+        let orders: Vec<Vec<u32>> = if shuffle || !self.train.set.is_resident() {
             (0..members)
-                .map(|member| epoch_order(self.settings.seed, epoch, member, rows, shuffle))
+                .map(|member| epoch_order(self.settings.seed, number, member, rows, shuffle))
                 .collect()
         } else {
             Vec::new()
@@ -43,7 +45,6 @@ impl Run<'_> {
             plateaus => plateaus.iter().map(ReduceOnPlateau::factor).collect(),
         };
         let divisors = &self.train.set.divisors;
-        let orders = &self.orders;
         let divisor = |member: usize, first: usize, rows: usize| {
             if divisors.is_empty() {
                 return rows as f64;
@@ -55,45 +56,46 @@ impl Run<'_> {
         };
         let (table, coefficients) = self.pace().training_table(
             &self.train.batches,
-            epoch,
+            number,
             self.coefficients,
             &factors,
             &divisor,
         );
-        self.table = table;
         self.coefficients = coefficients;
+        Epoch { number, table, orders }
     }
 
     /// Uploads the epoch's table and queues the first so many of its batches; returns whether it
     /// was interrupted.
     pub(super) fn queue_batches(
         &mut self,
+        epoch: &Epoch,
         batches: usize,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let executor = self.executor.as_mut();
-        self.train.write_steps(executor, &self.table.steps)?;
+        self.train.write_steps(executor, &epoch.table.steps)?;
         let start: Vec<MemberState> =
             self.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
         executor.write_state(self.train.state()?, &start)?;
-        self.train.run_first(batches, executor, &self.orders, interrupted)
+        self.train.run_first(batches, executor, &epoch.orders, interrupted)
     }
 
-    /// Queues an epoch's training and validation; returns whether it was interrupted.
-    pub(super) fn queue_epoch(&mut self, epoch: usize, observer: &dyn Observer) -> Result<bool> {
-        self.prepare_epoch(epoch);
+    /// Queues an epoch's training and validation, and the readback of both.
+    pub(super) fn queue_epoch(&mut self, number: usize, observer: &dyn Observer) -> Result<Queued> {
+        let epoch = self.prepare_epoch(number);
         let members = self.network.members;
         let batches = self.train.batches.steps();
-        if self.queue_batches(batches, &|| observer.interrupted())? {
-            return Ok(true);
-        }
-        let executor = self.executor.as_mut();
-        if self.has_validation {
+        let interrupted = self.queue_batches(&epoch, batches, &|| observer.interrupted())?;
+        if self.has_validation && !interrupted {
+            let executor = self.executor.as_mut();
             let pass = &self.evaluations[0];
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
             pass.run(executor, &[], &|| false)?;
         }
-        Ok(false)
+        let wanted = self.wanted_of_epoch()?;
+        let readback = self.executor.begin_read(&wanted)?;
+        Ok(Queued { epoch, interrupted, readback })
     }
 
     /// What is read of a pass: its log, and the outputs where they are collected.
@@ -107,15 +109,19 @@ impl Run<'_> {
         Ok(wanted)
     }
 
-    /// The epoch's one readback.
-    pub(super) fn read_epoch(&mut self) -> Result<EpochRead> {
-        let members = self.network.members;
-        let mut wanted = vec![(self.train.state()?, members)];
+    /// The epoch's one readback: the states, and what is read of its passes.
+    pub(super) fn wanted_of_epoch(&self) -> Result<Vec<(BufferId, usize)>> {
+        let mut wanted = vec![(self.train.state()?, self.network.members)];
         wanted.extend(self.wanted(&self.train, self.plan.log_width)?);
         if self.has_validation {
             wanted.extend(self.wanted(&self.evaluations[0], self.plan.statistics)?);
         }
-        let mut read = self.executor.read(&wanted)?.into_iter();
+        Ok(wanted)
+    }
+
+    /// What an epoch's readback brought.
+    pub(super) fn epoch_read(&self, read: Vec<Contained>) -> Result<EpochRead> {
+        let mut read = read.into_iter();
         let states = read.next().map(|read| read.into_state()).unwrap_or_default();
         let collects = self.train.collects;
         let mut pass = || {
@@ -143,13 +149,13 @@ impl Run<'_> {
     }
 
     /// The scores of the epoch's training pass: of the weights as they were at each step.
-    pub(super) fn train_scores(&self, read: &EpochRead) -> Result<Vec<Scores>> {
+    pub(super) fn train_scores(&self, epoch: &Epoch, read: &EpochRead) -> Result<Vec<Scores>> {
         let members = self.network.members;
         let mut divisors = vec![0.0; members];
-        for batch in self.table.divisors.chunks_exact(members) {
+        for batch in epoch.table.divisors.chunks_exact(members) {
             divisors.iter_mut().zip(batch).for_each(|(sum, divisor)| *sum += divisor);
         }
-        self.scores_of(&self.train, &read.train, self.plan.log_width, &divisors, &self.orders)
+        self.scores_of(&self.train, &read.train, self.plan.log_width, &divisors, &epoch.orders)
     }
 
     pub(super) fn scores_of(
@@ -176,10 +182,11 @@ impl Run<'_> {
     }
 
     /// Reports the steps that are logged: of the batches that make a step the mean loss, and the
-    /// gradient after the last.
+    /// gradient after the last. A member that did not take the step has no numbers.
     pub(super) fn report_steps(
         &self,
-        epoch: usize,
+        epoch: &Epoch,
+        trained: &[bool],
         log: &[f64],
         observer: &mut dyn Observer,
     ) -> Result<()> {
@@ -189,12 +196,17 @@ impl Run<'_> {
         }
         let members = self.network.members;
         let width = self.plan.log_width;
-        let reached = self.states.iter().map(|state| state.cursor as usize).max().unwrap_or(0);
+        let reached: Vec<usize> = self
+            .states
+            .iter()
+            .zip(trained)
+            .map(|(state, trained)| if *trained { state.cursor as usize } else { 0 })
+            .collect();
+        let batches = reached.iter().copied().max().unwrap_or(0).min(self.train.batches.steps());
         let accumulate = self.settings.training.accumulate;
-        let before = (epoch - 1) * self.pace().epoch_steps();
-        let batches = reached.min(self.train.batches.steps());
+        let before = (epoch.number - 1) * self.pace().epoch_steps();
         for last in 0..batches {
-            if self.table.steps[last * members].updates == 0 {
+            if epoch.table.steps[last * members].updates == 0 {
                 continue;
             }
             let group = last / accumulate;
@@ -204,18 +216,24 @@ impl Run<'_> {
             }
             let of_group = group * accumulate..last + 1;
             let column = |at: usize| -> Vec<f64> {
-                (0..members).map(|member| log[(last * members + member) * width + at]).collect()
+                let of = |member: usize| log[(last * members + member) * width + at];
+                (0..members)
+                    .map(|member| if reached[member] > last { of(member) } else { f64::NAN })
+                    .collect()
             };
             let loss = |member: usize| {
+                if reached[member] <= last {
+                    return f64::NAN;
+                }
                 let at = |batch: usize| batch * members + member;
                 let sum: f64 = of_group.clone().map(|batch| log[at(batch) * width]).sum();
-                let divisors = of_group.clone().map(|batch| self.table.divisors[at(batch)]);
+                let divisors = of_group.clone().map(|batch| epoch.table.divisors[at(batch)]);
                 sum / divisors.sum::<f64>()
             };
-            let rates = &self.table.steps[last * members..(last + 1) * members];
+            let rates = &epoch.table.steps[last * members..(last + 1) * members];
             observer.step(&StepRecord {
                 step: step as u64,
-                epoch,
+                epoch: epoch.number,
                 learning_rate: rates.iter().map(|row| row.learning_rate).collect(),
                 loss: (0..members).map(loss).collect(),
                 grad_norm: column(self.plan.statistics).into_iter().map(f64::sqrt).collect(),
@@ -224,6 +242,22 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// An epoch, from 1: its table, and each member's order of the rows; no order stands for that of
+/// the file.
+pub(super) struct Epoch {
+    pub(super) number: usize,
+    pub(super) table: EpochTable,
+    pub(super) orders: Vec<Vec<u32>>,
+}
+
+/// An epoch that the device was given.
+pub(super) struct Queued {
+    pub(super) epoch: Epoch,
+    /// Whether the user ended it before all of it was queued.
+    pub(super) interrupted: bool,
+    pub(super) readback: Readback,
 }
 
 /// What an epoch's readback brought.

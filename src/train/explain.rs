@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::ahead::RunAhead;
 use super::rates::{Rates, measure_rates, median, repeated};
 use super::run::Run;
 use crate::backend::{Backend, CallForm, Capacity, DeviceDescription, Executor};
@@ -120,7 +121,7 @@ pub fn explain(
     backend: &dyn Backend,
     timed: bool,
 ) -> Result<Explanation> {
-    let mut run = Run::new(settings, task, dataset, &Dissecting(backend))?;
+    let mut run = Run::new(settings, task, dataset, &Dissecting(backend), RunAhead::Never)?;
     let program = run.plan.program("train.train")?;
     let rows = run.train.batches.batch;
     let calls = &run.plan.programs[program.0].calls;
@@ -184,9 +185,9 @@ fn explained(call: &Call, rows: u64, plan: &Plan, form: CallForm) -> ExplainedCa
 
 /// Times the whole step and each of its calls.
 fn time(run: &mut Run, program: ProgramId, explanation: &mut Explanation) -> Result<()> {
-    run.prepare_epoch(1);
+    let epoch = run.prepare_epoch(1);
     // Uploads the tables and the order, and warms up.
-    run.queue_batches(1, &|| false)?;
+    run.queue_batches(&epoch, 1, &|| false)?;
     let batches = run.train.batches;
     // A last batch that is not full is left out.
     let full = (batches.covered() / batches.batch).max(1).min(batches.window);

@@ -278,6 +278,15 @@ impl Feed {
         executor.write_steps(self.ids()?.steps, table)
     }
 
+    /// Uploads each member's order of the rows, where the device holds the set whole; none leaves
+    /// the order as it is.
+    pub fn write_orders(&self, executor: &mut dyn Executor, orders: &[Vec<u32>]) -> Result<()> {
+        if self.set.is_resident() && !orders.is_empty() {
+            executor.write_words(self.ids()?.order, &orders.concat())?;
+        }
+        Ok(())
+    }
+
     /// Runs every step of the pass. `orders` holds each member's order of the rows; none means
     /// file order. `interrupted` is asked now and then; returns whether it said yes.
     pub fn run(
@@ -298,9 +307,7 @@ impl Feed {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let ids = self.ids()?;
-        if self.set.is_resident() && !orders.is_empty() {
-            executor.write_words(ids.order, &orders.concat())?;
-        }
+        self.write_orders(executor, orders)?;
         let mut done = 0;
         while done < steps {
             let window = self.batches.window.min(steps - done);

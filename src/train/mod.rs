@@ -1,8 +1,11 @@
 //! The loop: epochs, validation, early stopping, the best weights kept on the device.
 //!
 //! An epoch is a training pass and a validation pass, queued one after the other, and one
-//! readback of their logs; the host decides between epochs alone.
+//! readback of their logs; the host decides between epochs alone. Where epochs are short and the
+//! backend queues, the next epoch is queued before the host decides, and rolled back where it
+//! should not have been.
 
+mod ahead;
 mod decision;
 mod divergence;
 mod early_stopping;
@@ -19,6 +22,7 @@ mod starting_weights;
 mod steps;
 mod tables;
 
+pub use ahead::RunAhead;
 pub use early_stopping::{EarlyStopping, Verdict};
 pub use feed::{DeviceSet, Feed, WeightedRows};
 pub use order::epoch_order;
@@ -199,11 +203,26 @@ pub fn fit(
     backend: &dyn Backend,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
+    fit_ahead(settings, task, dataset, backend, observer, RunAhead::WhereItPays)
+}
+
+/// [`fit`], with a say in whether the device runs ahead of the host.
+///
+/// # Errors
+/// Those of [`fit`].
+pub fn fit_ahead(
+    settings: &Settings,
+    task: &TaskSettings,
+    dataset: Dataset,
+    backend: &dyn Backend,
+    observer: &mut dyn Observer,
+    run_ahead: RunAhead,
+) -> Result<Outcome> {
     if u32::try_from(dataset.train.rows).is_err() {
         return Err(Error::usage(format!("{} training rows are too many", dataset.train.rows))
             .with_help("at most 2^32 - 1 rows can be addressed"));
     }
-    let mut run = Run::new(settings, task, dataset, backend)?;
+    let mut run = Run::new(settings, task, dataset, backend, run_ahead)?;
     let batches = run.train.batches;
     let steps = batches.steps().div_ceil(settings.training.accumulate);
     observer.begin(&run.network, settings.training.epochs, steps)?;

@@ -4,8 +4,8 @@
 //! Sources: Smith, "Cyclical learning rates for training neural networks", 2017; the smoothing, the
 //! end at four times the best loss and the suggestions are those of fast.ai's `lr_find`.
 
-use super::Observer;
 use super::run::Run;
+use super::{Observer, RunAhead};
 use crate::backend::Backend;
 use crate::catalog::schedule::{self, ScheduleSettings};
 use crate::config::{Settings, TaskSettings};
@@ -193,24 +193,26 @@ pub fn range_test(
     task.monitor = None;
     task.plateau_monitor = None;
     let dataset = Dataset { validation: None, test: None, ..dataset };
-    let mut run = Run::new(&settings, &task, dataset, backend)?;
+    let mut run = Run::new(&settings, &task, dataset, backend, RunAhead::Never)?;
 
     let mut losses: Vec<f64> = Vec::with_capacity(sweep.steps);
     let mut ended = End::End;
-    let mut epoch = 0;
+    let mut number = 0;
     while losses.len() < sweep.steps {
-        epoch += 1;
-        run.prepare_epoch(epoch);
-        for (within, step) in run.table.steps.iter_mut().enumerate() {
+        number += 1;
+        let mut epoch = run.prepare_epoch(number);
+        for (within, step) in epoch.table.steps.iter_mut().enumerate() {
             step.learning_rate = sweep.rate((losses.len() + within).min(sweep.steps - 1));
         }
         let batches = run.train.batches.steps().min(sweep.steps - losses.len());
-        let interrupted = run.queue_batches(batches, &|| observer.interrupted())?;
-        let read = run.read_epoch()?;
+        let interrupted = run.queue_batches(&epoch, batches, &|| observer.interrupted())?;
+        let wanted = run.wanted_of_epoch()?;
+        let read = run.executor.read(&wanted)?;
+        let read = run.epoch_read(read)?;
         run.states = read.states;
         let done = (run.states[0].cursor as usize).min(batches);
         let width = run.plan.log_width;
-        let divisors = &run.table.divisors;
+        let divisors = &epoch.table.divisors;
         losses.extend((0..done).map(|batch| read.train.log[batch * width] / divisors[batch]));
         if interrupted {
             ended = End::Interrupted;

@@ -97,6 +97,7 @@ pub fn measure_product(backend: &dyn Backend, size: usize) -> Result<(f64, Clock
         target_width: size,
         update: None,
         gradient_statistics: false,
+        fuses: false,
         passes: vec![Pass {
             set: "rows".to_owned(),
             kind: PassKind::Predict,

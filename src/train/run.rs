@@ -2,13 +2,14 @@
 //! is decided between two epochs.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::epoch::PassRead;
+use super::ahead::{RunAhead, Snapshot};
+use super::epoch::{Epoch, EpochRead, PassRead, Queued};
 use super::outputs::Interpreter;
 use super::{
-    DeviceSet, EarlyStopping, EpochRecord, EpochTable, Feed, LayerInitializers, Observer, Outcome,
-    Scorer, StopReason, WeightedRows, draw, epoch_order, evaluation_batch, network_of, terms_of,
+    DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Scorer,
+    Scores, StopReason, WeightedRows, draw, epoch_order, evaluation_batch, network_of, terms_of,
 };
 use crate::backend::{Backend, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
@@ -44,10 +45,12 @@ pub(super) struct Run<'a> {
     pub(super) plateaus: Vec<ReduceOnPlateau>,
     /// The optimizer's coefficients of the last step.
     pub(super) coefficients: [f64; 4],
-    /// The epoch's table.
-    pub(super) table: EpochTable,
-    /// Each member's order of the rows in this epoch; empty stands for file order.
-    pub(super) orders: Vec<Vec<u32>>,
+    pub(super) run_ahead: RunAhead,
+    /// Whether the epoch after the one that is being judged is under way.
+    pub(super) is_ahead: bool,
+    pub(super) snapshots: Vec<Snapshot>,
+    /// Each member's scores on the validation rows in the epoch before.
+    validation: Vec<Scores>,
     /// Each member's state at the end of the epoch before.
     pub(super) states: Vec<MemberState>,
     pub(super) best_epoch: Vec<usize>,
@@ -65,6 +68,7 @@ impl<'a> Run<'a> {
         task: &'a TaskSettings,
         dataset: Dataset,
         backend: &dyn Backend,
+        run_ahead: RunAhead,
     ) -> Result<Self> {
         let members = settings.members;
         let preprocessing = &dataset.preprocessing;
@@ -102,15 +106,17 @@ impl<'a> Run<'a> {
             evaluations.push(evaluate(&set("test", rows.into())));
         }
 
-        let plan = Plan::new(&PlanRequest {
+        let request = PlanRequest {
             network: &network,
             loss: task.loss,
             terms: terms_of(&task.metrics, task.task),
             target_width: width,
             update: Some(settings.update()),
             gradient_statistics: settings.log_every_steps > 0,
+            fuses: capacity.fuses && settings.training.accumulate == 1,
             passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
-        })?;
+        };
+        let mut plan = Plan::within(&request, capacity.buffer_bytes)?;
         let evaluated_name = match settings.training.average {
             Some(_) => "average_parameters",
             None => "parameters",
@@ -122,11 +128,25 @@ impl<'a> Run<'a> {
             }
             _ => Vec::new(),
         };
+        let (parameters, weights) = (plan.buffer("parameters")?, plan.buffer(evaluated_name)?);
+        let run_ahead = match run_ahead {
+            // The rate of the next epoch depends on the verdict.
+            _ if !plateaus.is_empty() => RunAhead::Never,
+            RunAhead::WhereItPays if !capacity.queues => RunAhead::Never,
+            asked => asked,
+        };
+        let mut snapshots = Vec::new();
+        if run_ahead != RunAhead::Never {
+            snapshots.push(Snapshot::plan(&mut plan, parameters));
+            if weights != parameters {
+                snapshots.push(Snapshot::plan(&mut plan, weights));
+            }
+        }
         let mut run = Self {
             settings,
             task,
-            parameters: plan.buffer("parameters")?,
-            evaluated: plan.buffer(evaluated_name)?,
+            parameters,
+            evaluated: weights,
             best_parameters: plan.buffer("best_parameters")?,
             executor: backend.load(&plan)?,
             network,
@@ -139,8 +159,10 @@ impl<'a> Run<'a> {
             early_stopping: Vec::new(),
             plateaus,
             coefficients: [1.0; 4],
-            table: EpochTable::default(),
-            orders: Vec::new(),
+            run_ahead,
+            is_ahead: false,
+            snapshots,
+            validation: Vec::new(),
             states: vec![MemberState::START; members],
             best_epoch: vec![0; members],
             epochs: 0,
@@ -189,81 +211,130 @@ impl<'a> Run<'a> {
     pub(super) fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
         self.counters_at_start = self.executor.counters();
         let begun = Instant::now();
-        let epoch_steps = self.pace().epoch_steps();
-        for epoch in 1..=self.settings.training.epochs {
-            let at = Instant::now();
-            self.epochs = epoch;
-            let interrupted = self.queue_epoch(epoch, observer)?;
-            let read = self.read_epoch()?;
-            let previous = std::mem::replace(&mut self.states, read.states.clone());
-            self.seconds = begun.elapsed().as_secs_f64();
-
-            // A member that stopped before this epoch has nothing new to say.
-            let trained: Vec<bool> = previous.iter().map(|s| s.bad_step == NONE).collect();
-            let rows: f64 = self
-                .states
-                .iter()
-                .zip(&trained)
-                .filter(|(_, trained)| **trained)
-                .map(|(state, _)| {
-                    (state.cursor as usize * self.train.batches.batch)
-                        .min(self.train.batches.covered()) as f64
-                })
-                .sum();
-            self.samples += rows;
-            self.report_steps(epoch, &read.train.log, observer)?;
-            self.check_finite(epoch, &trained, observer)?;
-            if self.failure.is_some() {
-                self.stop_reason = StopReason::Diverged;
-                break;
-            }
-            if interrupted {
-                self.stop_reason = StopReason::Interrupted;
-                if !self.keeps_best() {
-                    // The weights are those of the step that was finished last.
-                    self.best_epoch.fill(epoch);
-                }
-                break;
-            }
-            let mut record = EpochRecord {
-                epoch,
-                step: (epoch * epoch_steps) as u64,
-                seconds: self.seconds,
-                samples_per_second: rows / at.elapsed().as_secs_f64(),
-                learning_rate: self.last_rates(),
-                train: self.train_scores(&read)?,
-                validation: read.validation.clone(),
-                best: vec![false; self.network.members],
+        let mut ended = begun;
+        let mut took = None;
+        let mut ahead = None;
+        let epochs = self.settings.training.epochs;
+        for number in 1..=epochs {
+            self.epochs = number;
+            let Queued { epoch, interrupted, readback } = match ahead.take() {
+                Some(queued) => queued,
+                None => self.queue_epoch(number, observer)?,
             };
-            for (member, scores) in record.train.iter_mut().enumerate() {
-                let state = self.states[member].bad_step;
-                if !trained[member] || (state != NONE && state != STOPPED_BY_HOST) {
-                    scores.forget();
-                }
+            self.is_ahead = number < epochs && !interrupted && self.run_ahead.after(took);
+            if self.is_ahead {
+                self.take_snapshots()?;
+                ahead = Some(self.queue_epoch(number + 1, observer)?);
             }
-            self.decide(epoch, &trained, &mut record)?;
-            self.watch_plateaus(&trained, &record);
-            observer.epoch(&record)?;
-            if self.states.iter().all(|state| state.bad_step != NONE) {
-                let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
-                self.stop_reason =
-                    if stopped { StopReason::EarlyStopping } else { StopReason::Diverged };
+            let read = self.executor.take(readback)?;
+            let now = Instant::now();
+            self.seconds = (now - begun).as_secs_f64();
+            let lasted = now - std::mem::replace(&mut ended, now);
+            took = Some(lasted);
+            let read = self.epoch_read(read)?;
+            if self.end_epoch(&epoch, read, interrupted, lasted, observer)? {
                 break;
             }
         }
+        if let Some(queued) = ahead {
+            // It was run in vain; its staging buffer is free again.
+            self.executor.take(queued.readback)?;
+        }
         Ok(())
+    }
+
+    /// Judges an epoch; returns whether it was the last.
+    fn end_epoch(
+        &mut self,
+        epoch: &Epoch,
+        mut read: EpochRead,
+        interrupted: bool,
+        lasted: Duration,
+        observer: &mut dyn Observer,
+    ) -> Result<bool> {
+        // A member that stopped before this epoch has nothing new to say, whatever the device,
+        // which may have run ahead, made of it.
+        let members = self.network.members;
+        let trained: Vec<bool> = self.states.iter().map(|s| s.bad_step == NONE).collect();
+        for (member, state) in self.states.iter_mut().enumerate() {
+            *state = if trained[member] {
+                let mut reached = read.states[member];
+                reached.settle(|row| epoch.table.steps[row * members + member].step);
+                reached
+            } else {
+                MemberState { cursor: 0, ..*state }
+            };
+        }
+        if let Some(validation) = &mut read.validation {
+            for (member, scores) in validation.iter_mut().enumerate() {
+                match self.validation.get(member) {
+                    Some(before) if !trained[member] => *scores = before.clone(),
+                    _ => {}
+                }
+            }
+            self.validation.clone_from(validation);
+        }
+        let rows: f64 = self
+            .states
+            .iter()
+            .map(|state| {
+                (state.cursor as usize * self.train.batches.batch).min(self.train.batches.covered())
+                    as f64
+            })
+            .sum();
+        self.samples += rows;
+        self.report_steps(epoch, &trained, &read.train.log, observer)?;
+        self.check_finite(epoch, &trained, observer)?;
+        if self.failure.is_some() {
+            self.stop_reason = StopReason::Diverged;
+            self.roll_back(&trained)?;
+            return Ok(true);
+        }
+        if interrupted {
+            self.stop_reason = StopReason::Interrupted;
+            if !self.keeps_best() {
+                // The weights are those of the step that was finished last.
+                self.best_epoch.fill(epoch.number);
+            }
+            return Ok(true);
+        }
+        let mut record = EpochRecord {
+            epoch: epoch.number,
+            step: (epoch.number * self.pace().epoch_steps()) as u64,
+            seconds: self.seconds,
+            samples_per_second: rows / lasted.as_secs_f64().max(1e-9),
+            learning_rate: self.last_rates(epoch),
+            train: self.train_scores(epoch, &read)?,
+            validation: read.validation,
+            best: vec![false; self.network.members],
+        };
+        for (member, scores) in record.train.iter_mut().enumerate() {
+            if self.states[member].bad_step != NONE {
+                scores.forget();
+            }
+        }
+        self.decide(epoch.number, &trained, &mut record)?;
+        self.watch_plateaus(&trained, &record);
+        self.roll_back(&trained)?;
+        observer.epoch(&record)?;
+        let ends = self.states.iter().all(|state| state.bad_step != NONE);
+        if ends {
+            let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
+            self.stop_reason =
+                if stopped { StopReason::EarlyStopping } else { StopReason::Diverged };
+        }
+        Ok(ends)
     }
 
     /// Puts the kept weights in place, scores them on every set and reads them back.
     pub(super) fn finish(mut self) -> Result<Outcome> {
         let counters = self.executor.counters();
         let (members, stride) = (self.network.members, self.network.stride);
-        let restores = self.keeps_best();
-        for member in 0..members {
-            if restores && self.early_stopping[member].best_epoch().is_some() {
-                let (from, to) = (self.best_parameters, self.evaluated);
-                self.executor.copy(from, to, member * stride, stride)?;
-            }
+        if self.keeps_best() {
+            let best = |watch: &EarlyStopping| watch.best_epoch().is_some();
+            let has_best: Vec<bool> = self.early_stopping.iter().map(best).collect();
+            let (from, to) = (self.best_parameters, self.evaluated);
+            self.copy_members(from, to, |member| has_best[member])?;
         }
         let mut wanted = Vec::new();
         for pass in &self.evaluations {

@@ -159,6 +159,16 @@ fn bound_of<'a>(
         }
         // Parameters, moments and steps are near 1.
         Parameters::OptimizerStep(_) => Box::new(move |i| 24.0 * U * (1.0 + wanted[i].abs())),
+        // As the optimizer's step, of gradients that are sums of products below 1; no step is
+        // steeper than 4 by its gradient.
+        Parameters::Update(_) => {
+            let gamma = gamma(rows);
+            if is("step_log") {
+                return Box::new(move |i| gamma * sizes[i]);
+            }
+            let sums = 4.0 * gamma * rows as f64;
+            Box::new(move |i| 24.0 * U * (1.0 + wanted[i].abs()) + sums)
+        }
         Parameters::FinishStep(p) => {
             let gamma = gamma(rows.max(p.partials as usize));
             Box::new(move |i| gamma * sizes[i])
@@ -204,7 +214,8 @@ pub fn differences(
         oracle.run(ProgramId(i), 1).unwrap();
         let found = scene.download(under_test.as_mut());
         let wanted = scene.download(oracle.as_mut());
-        let sums = call.kernel.is_matmul() || call.kernel == Kernel::FinishStep;
+        let sums =
+            call.kernel.is_matmul() || matches!(call.kernel, Kernel::FinishStep | Kernel::Update);
         let sizes = sums.then(|| {
             let (scene, call) = sizes_of(scene, call);
             run_alone(&reference, &scene, &call)

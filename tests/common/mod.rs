@@ -54,19 +54,27 @@ pub fn devices() -> Vec<&'static str> {
     std::iter::once("cpu").chain(adapters.into_iter().map(|(name, _)| name)).collect()
 }
 
-/// The binary, with every software adapter in its sight and its memory bounded to 4 GiB.
+/// The binary, with every software adapter in its sight and its memory bounded to 4 GiB. Its
+/// caches are apart from the user's.
 pub fn wgfit(folder: &Path, arguments: &[&str]) -> Output {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    command(folder, arguments, &cache).output().expect("the binary runs")
+}
+
+/// The same, yet to be started, with its caches in a folder of the test's own.
+pub fn command(folder: &Path, arguments: &[&str], cache: &Path) -> Command {
     let drivers = software_drivers();
     let manifests: Vec<_> = drivers.iter().map(|(_, path)| path.display().to_string()).collect();
-    Command::new("sh")
+    let mut command = Command::new("sh");
+    command
         .arg("-c")
         .arg("ulimit -v 4194304; exec \"$0\" \"$@\"")
         .arg(env!("CARGO_BIN_EXE_wgfit"))
         .args(arguments)
         .current_dir(folder)
         .env("VK_ICD_FILENAMES", manifests.join(":"))
-        .output()
-        .expect("the binary runs")
+        .env("WGFIT_CACHE", cache);
+    command
 }
 
 /// stdout, when the command succeeded.

@@ -16,8 +16,9 @@ use wgfit::config::data::Task;
 use wgfit::kernels::gradient_statistics::BLOCK;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    BufferId, Call, Clip, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Pass, PassKind,
-    Plan, PlanRequest, Program, ProgramId, STEP_WORDS, StepSettings, Update, block_groups,
+    BufferId, BufferSpec, Call, Clip, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE,
+    Pass, PassKind, Plan, PlanRequest, Program, ProgramId, STEP_WORDS, StepSettings, Update,
+    block_groups,
 };
 use wgfit::random::threefry2x32;
 
@@ -77,6 +78,10 @@ pub struct Case {
     pub weighted: bool,
     /// The outputs of every row are collected.
     pub collects: bool,
+    /// The fused form of the step.
+    pub fused: bool,
+    /// The norm of the gradient is summed, where the step is not fused.
+    pub statistics: bool,
 }
 
 impl Default for Case {
@@ -99,6 +104,8 @@ impl Default for Case {
             soft: false,
             weighted: false,
             collects: false,
+            fused: false,
+            statistics: true,
         }
     }
 }
@@ -166,7 +173,8 @@ impl Scene {
             terms,
             target_width,
             update: Some(update),
-            gradient_statistics: true,
+            gradient_statistics: case.statistics && !case.fused,
+            fuses: case.fused,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,
@@ -256,6 +264,7 @@ impl Scene {
                         (0..case.members)
                             .map(|member| MemberState {
                                 cursor: (member % 2) as u32,
+                                backward: (member % 2) as u32,
                                 bad_step: if case.stopped && member + 1 == case.members {
                                     9
                                 } else {
@@ -269,6 +278,17 @@ impl Scene {
             })
             .collect();
         Self { name: format!("{case:?}"), network, plan, fills }
+    }
+
+    /// Fills each buffer as another scene's of the same name.
+    pub fn fill_as(&mut self, other: &Self) {
+        for (spec, fill) in self.plan.buffers.iter().zip(&mut self.fills) {
+            let same = |theirs: &(&BufferSpec, &Fill)| theirs.0.name == spec.name;
+            if let Some((theirs, filled)) = other.plan.buffers.iter().zip(&other.fills).find(same) {
+                assert_eq!(theirs.words, spec.words, "{}", spec.name);
+                *fill = filled.clone();
+            }
+        }
     }
 
     pub fn buffer(&self, name: &str) -> BufferId {
@@ -320,6 +340,9 @@ impl Scene {
     pub fn upload(&self, executor: &mut dyn Executor) {
         for (i, fill) in self.fills.iter().enumerate() {
             let id = BufferId(i);
+            if self.plan.buffers[i].part_of.is_some() {
+                continue;
+            }
             match fill {
                 Fill::Reals(values) => executor.write_reals(id, values),
                 Fill::Words(values) => executor.write_words(id, values),
@@ -338,6 +361,7 @@ impl Scene {
             .buffers
             .iter()
             .enumerate()
+            .filter(|(_, spec)| spec.part_of.is_none())
             .filter_map(|(i, spec)| match spec.contents {
                 Contents::Reals => Some((BufferId(i), spec.words as usize)),
                 Contents::State => Some((BufferId(i), spec.words as usize / 4)),

@@ -3,10 +3,11 @@
 #[path = "../common/oracle.rs"]
 mod oracle;
 mod scenarios;
+mod tiles;
 
 use oracle::{Case, Scene, compare, differences};
 use wgfit::backend::cpu::CpuBackend;
-use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile, adapters};
+use wgfit::backend::gpu::{Adapter, GpuBackend, GpuOptions, Tile, adapters};
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation;
@@ -24,32 +25,36 @@ fn reference() -> Vec<Under> {
     vec![Box::new(Reference::<f32>::new())]
 }
 
-fn gpu_with(tile: Tile, checked: bool) -> Under {
-    let adapters = adapters();
-    let adapter = adapters.first().expect(
+fn adapter() -> Adapter {
+    adapters().into_iter().next().expect(
         "no GPU adapter, not even a software one: `apt-get install mesa-vulkan-drivers` gives \
          lavapipe on Debian and Ubuntu; without a desktop session, set XDG_RUNTIME_DIR to a folder",
-    );
-    let options = GpuOptions { tile: Some(tile), checked_shaders: Some(checked) };
-    Box::new(GpuBackend::new(adapter, options).unwrap())
+    )
 }
 
-/// Both tiles.
+fn gpu_with(tile: Option<Tile>, checked: bool) -> Under {
+    let options = GpuOptions { tile, checked_shaders: Some(checked) };
+    Box::new(GpuBackend::new(&adapter(), options).unwrap())
+}
+
+/// The adapter's own tiles, and one of another class; `tiles.rs` holds all of them.
+const TILES: [Option<Tile>; 2] = [None, Some(Tile::shared([64, 64, 16], [4, 4]))];
+
 fn gpu() -> Vec<Under> {
-    Tile::ALL.into_iter().map(|tile| gpu_with(tile, false)).collect()
+    TILES.into_iter().map(|tile| gpu_with(tile, false)).collect()
 }
 
-/// Both tiles, with shaders as they are and checked.
+/// With shaders as they are and checked.
 fn gpu_all() -> Vec<Under> {
     [false, true]
         .into_iter()
-        .flat_map(|checked| Tile::ALL.into_iter().map(move |tile| gpu_with(tile, checked)))
+        .flat_map(|checked| TILES.into_iter().map(move |tile| gpu_with(tile, checked)))
         .collect()
 }
 
 /// One of them, for kernels that have no tile.
 fn gpu_once() -> Vec<Under> {
-    vec![gpu_with(Tile::ALL[0], false)]
+    vec![gpu_with(None, false)]
 }
 
 use scenarios::*;
@@ -118,6 +123,33 @@ for_backends! {
     on_the_cpu: cpu(), cpu(), cpu();
     on_the_reference_in_f32: reference(), reference(), reference();
     on_the_gpu: gpu(), gpu_once(), gpu_all();
+}
+
+// The CPU backend has a form of its own for whole steps.
+#[test]
+fn the_fused_update_on_the_reference_in_f32() {
+    fused_sizes(&reference());
+    fused_optimizers(&reference());
+}
+
+#[test]
+fn the_fused_update_of_all_sizes_on_the_gpu() {
+    fused_sizes(&gpu());
+}
+
+#[test]
+fn the_fused_update_of_every_optimizer_on_the_gpu() {
+    fused_optimizers(&gpu_once());
+}
+
+#[test]
+fn a_fused_step_is_a_plain_one_on_the_reference_in_f32() {
+    fused_as_plain(&reference());
+}
+
+#[test]
+fn a_fused_step_is_a_plain_one_on_the_gpu() {
+    fused_as_plain(&gpu_all());
 }
 
 #[test]

@@ -255,6 +255,108 @@ pub fn not_finite(backends: &[Under]) {
 }
 
 /// A whole training step by step, of members that differ.
+/// The call that ends a fused step: every optimizer, in fours and one at a time.
+pub fn fused_optimizers(backends: &[Under]) {
+    let case = Case { fused: true, members: 3, stopped: true, ..Case::default() };
+    let optimizers = wgfit::catalog::optimizer::OPTIMIZERS.iter();
+    let forms = optimizers
+        .filter(|row| !row.orthogonalises())
+        .flat_map(|row| OptimizerForm::all(row).into_iter().map(move |form| (row.name, form)));
+    for (index, optimizer) in forms.enumerate() {
+        let (inputs, hidden) = [(11, vec![19]), (12, vec![20])][index % 2].clone();
+        let scene = Scene::new(&Case { optimizer, inputs, hidden, ..case.clone() });
+        backends.iter().for_each(|backend| hold(backend.as_ref(), &scene, &is_update));
+    }
+}
+
+fn is_update(call: &Call) -> bool {
+    call.kernel == Kernel::Update
+}
+
+/// Ragged and even widths, 1 to 18 layers.
+pub fn fused_sizes(backends: &[Under]) {
+    let case = Case { fused: true, members: 3, stopped: true, ..Case::default() };
+    for (rows, inputs, hidden) in [
+        (1, 1, vec![]),
+        (3, 65, vec![]),
+        (64, 64, vec![64, 128]),
+        (65, 63, vec![65, 66, 67]),
+        (127, 784, vec![13]),
+        (7, 5, vec![6; 17]),
+    ] {
+        let scene = Scene::new(&Case { rows, inputs, hidden, ..case.clone() });
+        backends.iter().for_each(|backend| hold(backend.as_ref(), &scene, &is_update));
+    }
+}
+
+/// The fused form of a step gives what the plain one does.
+pub fn fused_as_plain(backends: &[Under]) {
+    let momentum = OptimizerForm { with_momentum: true, ..OptimizerForm::default() };
+    let layer = |layer| LayerShape { max_norm: Some(0.75), ..layer };
+    let update = |update| Update { average: true, ..update };
+    for (inputs, hidden, members) in
+        [(11, vec![23, 18, 9], 3), (12, vec![24, 8], 2), (5, vec![], 1)]
+    {
+        let case = Case {
+            inputs,
+            hidden,
+            members,
+            dropout: 0.25,
+            optimizer: ("sgd", momentum),
+            statistics: false,
+            layer,
+            update,
+            ..Case::default()
+        };
+        let mut plain = Scene::new(&case);
+        plain.reals_mut("parameters").iter_mut().for_each(|w| *w *= 0.5);
+        // Every step of a fused program is a whole one.
+        plain.steps_mut().iter_mut().for_each(|step| step.accumulates = 0);
+        plain.begin();
+        let mut fused = Scene::new(&Case { fused: true, ..case });
+        fused.fill_as(&plain);
+        let trained = |backend: &dyn Backend, scene: &Scene| {
+            let mut executor = backend.load(&scene.plan).unwrap();
+            scene.upload(executor.as_mut());
+            executor.run(ProgramId(0), 1).unwrap();
+            executor.run(ProgramId(0), 2).unwrap();
+            let names = ["parameters", "average_parameters", "moment0", "train.train.log"];
+            let reals = names.map(|name| {
+                let id = scene.buffer(name);
+                let words = scene.plan.buffers[id.0].words as usize;
+                executor.read(&[(id, words)]).unwrap().remove(0).into_reals()
+            });
+            let state = executor.read(&[(scene.buffer("train.train.state"), members)]).unwrap();
+            (reals, state)
+        };
+        let (wanted, state) = trained(&Reference::<f64>::new(), &plain);
+        let stride = plain.network.stride;
+        let tensors = plain.network.tensors();
+        let trained_element = |element: usize| {
+            tensors.iter().any(|t| (t.offset..t.offset + t.length).contains(&element))
+        };
+        for backend in backends {
+            let (found, reached) = trained(backend.as_ref(), &fused);
+            for (found, wanted) in found.iter().zip(&wanted) {
+                let sentinel = vec![f64::MAX; wanted.len()];
+                // What pads a tensor has no gradient of its own: the plain form steps it by what
+                // its buffer held before.
+                let is_arena = wanted.len() == members * stride;
+                let bound = |i: usize| match is_arena && !trained_element(i % stride) {
+                    true => f64::MAX,
+                    false => 2e-5 * (0.1 + wanted[i].abs()),
+                };
+                compare(found, wanted, &sentinel, &bound).unwrap();
+            }
+            let places = |state: &[Contained]| -> Vec<_> {
+                let states = state[0].clone().into_state();
+                states.iter().map(|s| (s.cursor, s.bad_step, s.bad_element)).collect()
+            };
+            assert_eq!(places(&reached), places(&state), "{}", fused.name);
+        }
+    }
+}
+
 pub fn whole(backends: &[Under]) {
     let momentum = OptimizerForm { with_momentum: true, ..OptimizerForm::default() };
     let mut scene = Scene::new(&Case {

@@ -349,6 +349,7 @@ pub(super) fn loss(
             *known = (*known).min(settings.step);
         }
         member.reals[work.delta] = delta;
+        member.states[state].backward = member.states[state].cursor;
     }
     member.reals[work.row_statistics] = rows_of_statistics;
 }

@@ -87,14 +87,14 @@ impl Adapter {
     }
 }
 
-fn instance(backends: wgpu::Backends, noop: bool) -> wgpu::Instance {
+fn instance(backends: wgpu::Backends, noop: Option<wgpu::Limits>) -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     // Validation layers are a developer's tool: wgpu's own checks find what a kernel can do wrong.
     descriptor.flags = wgpu::InstanceFlags::empty();
-    if noop {
+    if let Some(limits) = noop {
         descriptor.backend_options.noop.enable = true;
-        descriptor.backend_options.noop.limits = Some(wgpu::Limits::default());
+        descriptor.backend_options.noop.limits = Some(limits);
         descriptor.backend_options.noop.features = Some(wgpu::Features::empty());
     }
     wgpu::Instance::new(descriptor)
@@ -103,7 +103,7 @@ fn instance(backends: wgpu::Backends, noop: bool) -> wgpu::Instance {
 /// Every adapter, real GPUs first.
 pub fn adapters() -> Vec<Adapter> {
     let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let found = pollster::block_on(instance(backends, false).enumerate_adapters(backends));
+    let found = pollster::block_on(instance(backends, None).enumerate_adapters(backends));
     let mut adapters: Vec<Adapter> = found
         .into_iter()
         .filter(|adapter| {
@@ -118,10 +118,15 @@ pub fn adapters() -> Vec<Adapter> {
     adapters
 }
 
-/// wgpu's adapter that does nothing, with WebGPU's default limits: for tests without a GPU.
-pub(super) fn noop_adapter() -> Result<Adapter> {
+/// wgpu's adapter that does nothing, with WebGPU's default limits but for the storage buffers of a
+/// kernel: for tests without a GPU.
+pub(super) fn noop_adapter(storage_buffers: u32) -> Result<Adapter> {
     let backends = wgpu::Backends::NOOP;
-    pollster::block_on(instance(backends, true).enumerate_adapters(backends))
+    let limits = wgpu::Limits {
+        max_storage_buffers_per_shader_stage: storage_buffers,
+        ..wgpu::Limits::default()
+    };
+    pollster::block_on(instance(backends, Some(limits)).enumerate_adapters(backends))
         .into_iter()
         .next()
         .map(Adapter::new)
@@ -135,6 +140,8 @@ pub struct Gpu {
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
     pub(super) description: DeviceDescription,
+    /// The file of its compiled pipelines; none where the driver does not hand them out.
+    pub(super) pipeline_cache_name: Option<String>,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
@@ -175,7 +182,12 @@ impl Gpu {
                 remember(&lost, format!("the device was lost: {text}"));
             }
         });
-        Ok(Self { device, queue, limits, description: adapter.description.clone(), trouble })
+        let pipeline_cache_name = features
+            .contains(wgpu::Features::PIPELINE_CACHE)
+            .then(|| wgpu::util::pipeline_cache_key(&adapter.adapter.get_info()))
+            .flatten();
+        let description = adapter.description.clone();
+        Ok(Self { device, queue, limits, description, pipeline_cache_name, trouble })
     }
 
     /// What went wrong since the device was opened, as an error.

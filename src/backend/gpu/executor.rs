@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
-use super::source::Tile;
 use super::stopwatch::{Stopwatch, time};
+use super::tile::Tiles;
 use super::transfer::Transfer;
-use crate::backend::{CallForm, Clock, Contained, Counters, Executor};
+use crate::backend::{CallForm, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
-    BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
 };
 
 /// Submits under way: the device is never idle, the host never far ahead.
@@ -32,6 +32,8 @@ const MOST_DISPATCHES: usize = 2048;
 pub(super) struct GpuExecutor {
     gpu: Arc<Gpu>,
     contents: Vec<Contents>,
+    /// Where each buffer begins in its memory, in bytes.
+    firsts: Vec<u64>,
     buffers: Vec<wgpu::Buffer>,
     programs: Vec<Vec<Dispatch>>,
     transfer: Transfer,
@@ -45,10 +47,15 @@ pub(super) struct GpuExecutor {
 }
 
 impl GpuExecutor {
-    pub(super) fn new(gpu: Arc<Gpu>, plan: &Plan, tile: Tile, checked: bool) -> Result<Self> {
+    pub(super) fn new(gpu: Arc<Gpu>, plan: &Plan, tiles: &Tiles, checked: bool) -> Result<Self> {
         let mut counters = Counters::default();
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for spec in &plan.buffers {
+            if let Some(memory) = spec.part_of.and_then(|(of, _)| buffers.get(of.0)) {
+                // wgpu's buffers are handles: a part's is that of its whole.
+                buffers.push(wgpu::Buffer::clone(memory));
+                continue;
+            }
             counters.buffers += 1;
             buffers.push(gpu.scoped(&format!("the buffer {}", spec.name), || {
                 gpu.device.create_buffer(&wgpu::BufferDescriptor {
@@ -61,23 +68,28 @@ impl GpuExecutor {
                 })
             })?);
         }
-        let programs = build(&gpu, plan, &buffers, tile, checked, &mut counters)?;
-        // The largest readback is the last: every log, and the parameters.
-        let readback_words: u64 = plan
-            .buffers
-            .iter()
-            .filter(|spec| {
-                spec.name == "parameters"
-                    || spec.name.ends_with(".log")
-                    || spec.contents == Contents::State
-            })
-            .map(|spec| spec.words)
-            .sum();
-        let readback_bytes = (readback_words * 4).min(gpu.limits.max_buffer_size);
-        let transfer = Transfer::new(&gpu, readback_bytes, &mut counters)?;
+        let programs = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
+        // An epoch reads logs and states, while those of the one before are still to be taken; the
+        // last readback brings the parameters too.
+        let words_of = |wanted: &dyn Fn(&BufferSpec) -> bool| {
+            plan.buffers.iter().filter(|spec| wanted(spec)).map(|spec| spec.words).sum::<u64>()
+        };
+        let of_epoch = words_of(&|spec| {
+            spec.contents == Contents::State
+                || [".log", ".collected"].iter().any(|end| spec.name.ends_with(end))
+        });
+        let parameters = words_of(&|spec| spec.name == "parameters");
+        let bytes = |words: u64| (words * 4).min(gpu.limits.max_buffer_size);
+        let readbacks = [bytes(of_epoch), bytes(of_epoch + parameters)];
+        let transfer = Transfer::new(&gpu, &readbacks, &mut counters)?;
         Ok(Self {
             gpu,
             contents: plan.buffers.iter().map(|spec| spec.contents).collect(),
+            firsts: plan
+                .buffers
+                .iter()
+                .map(|spec| spec.part_of.map_or(0, |(_, at)| at * 4))
+                .collect(),
             buffers,
             programs,
             transfer,
@@ -96,6 +108,11 @@ impl GpuExecutor {
                 Err(Error::internal(format!("buffer {id:?} holds {found:?}, not {contents:?}")))
             }
         }
+    }
+
+    fn bytes_of(&self, id: BufferId, length: usize) -> u64 {
+        let is_state = self.contents.get(id.0) == Some(&Contents::State);
+        length as u64 * if is_state { 16 } else { 4 }
     }
 
     fn upload<T: bytemuck::NoUninit>(
@@ -201,31 +218,55 @@ impl Executor for GpuExecutor {
     }
 
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {
-        let mut sources = Vec::with_capacity(wanted.len());
-        for (id, length) in wanted {
-            let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
-            let words = if contents == Contents::State { length * 4 } else { *length };
-            sources.push((self.buffer(*id, contents)?, words as u64 * 4, contents));
-        }
         // One readback, unless together they are more than one buffer holds.
-        let mut read = Vec::with_capacity(sources.len());
-        let mut rest = &sources[..];
+        let mut read = Vec::with_capacity(wanted.len());
+        let mut rest = wanted;
         while !rest.is_empty() {
             let mut total = 0_u64;
-            let fitting = rest.iter().take_while(|(_, bytes, _)| {
-                total += bytes;
+            let fitting = rest.iter().take_while(|(id, length)| {
+                total += self.bytes_of(*id, *length);
                 total <= self.gpu.limits.max_buffer_size
             });
             let (now, later) = rest.split_at(fitting.count().max(1));
-            let borrowed: Vec<_> = now.iter().map(|(buffer, bytes, _)| (buffer, *bytes)).collect();
-            read.extend(self.transfer.read(&self.gpu, &borrowed, &mut self.counters)?);
+            let readback = self.begin_read(now)?;
+            read.extend(self.take(readback)?);
             rest = later;
         }
+        Ok(read)
+    }
+
+    fn begin_read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Readback> {
+        let mut sources = Vec::with_capacity(wanted.len());
+        for (id, length) in wanted {
+            let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
+            let first = self.firsts.get(id.0).copied().unwrap_or(0);
+            let bytes = self.bytes_of(*id, *length);
+            sources.push((self.buffer(*id, contents)?, first, bytes, contents));
+        }
+        let total: u64 = sources.iter().map(|(_, _, bytes, _)| bytes).sum();
+        if wanted.len() > 1 && total > self.gpu.limits.max_buffer_size {
+            return self.read(wanted).map(Readback::Done);
+        }
+        let ranges: Vec<_> =
+            sources.iter().map(|(buffer, first, bytes, _)| (buffer, *first, *bytes)).collect();
+        let staging = self.transfer.begin_read(&self.gpu, &ranges, &mut self.counters)?;
+        // Whoever takes it waits for all that was queued before it.
         self.in_flight.clear();
         self.last_done = None;
+        let parts = sources.iter().map(|(_, _, bytes, contents)| (*contents, *bytes)).collect();
+        Ok(Readback::Queued { staging, parts })
+    }
+
+    fn take(&mut self, readback: Readback) -> Result<Vec<Contained>> {
+        let (staging, parts) = match readback {
+            Readback::Done(contents) => return Ok(contents),
+            Readback::Queued { staging, parts } => (staging, parts),
+        };
+        let bytes = parts.iter().map(|(_, bytes)| *bytes);
+        let read = self.transfer.take(&self.gpu, staging, bytes, &mut self.counters)?;
         read.into_iter()
-            .zip(&sources)
-            .map(|(bytes, (_, _, contents))| match contents {
+            .zip(&parts)
+            .map(|(bytes, (contents, _))| match contents {
                 Contents::Reals => Ok(Contained::Reals(
                     bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
                 )),
@@ -244,7 +285,7 @@ impl Executor for GpuExecutor {
     fn form(&self, program: ProgramId, call: usize) -> CallForm {
         let dispatch = self.programs.get(program.0).and_then(|calls| calls.get(call));
         CallForm {
-            tile: dispatch.and_then(|d| d.tile).map(|tile| format!("{tile:?}").to_lowercase()),
+            tile: dispatch.and_then(|d| d.tile).map(|tile| tile.to_string()),
             workgroups: dispatch.map(|dispatch| dispatch.workgroups),
         }
     }

@@ -2,16 +2,18 @@
 
 mod device;
 mod executor;
+mod pipeline_cache;
 mod pipelines;
 pub mod reflect;
 pub mod source;
 mod stopwatch;
+pub mod tile;
 mod transfer;
 
 use std::sync::Arc;
 
 pub use device::{Adapter, AdapterFacts, adapters};
-pub use source::Tile;
+pub use tile::{Tile, Tiles};
 
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::error::{Error, Result};
@@ -19,10 +21,13 @@ use crate::program::Plan;
 use device::Gpu;
 use executor::GpuExecutor;
 
+/// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
+const UPDATE_BUFFERS: u32 = 13;
+
 /// A choice that is else made from the adapter.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GpuOptions {
-    /// How matrix products are cut up; else by the class of the adapter.
+    /// How all matrix products are cut up; else each as the class of the adapter has it.
     pub tile: Option<Tile>,
     /// Whether shaders check every index and bound every loop; else as `WGFIT_CHECKED_SHADERS` says.
     pub checked_shaders: Option<bool>,
@@ -32,7 +37,7 @@ pub struct GpuOptions {
 #[derive(Debug)]
 pub struct GpuBackend {
     gpu: Arc<Gpu>,
-    tile: Tile,
+    tiles: Tiles,
     checked: bool,
 }
 
@@ -42,27 +47,27 @@ impl GpuBackend {
     /// # Errors
     /// When the driver refuses.
     pub fn new(adapter: &Adapter, options: GpuOptions) -> Result<Self> {
-        let by_class = if adapter.is_software() { Tile::Direct } else { Tile::Tiled };
         let asked = std::env::var("WGFIT_CHECKED_SHADERS").is_ok_and(|value| value == "1");
         Ok(Self {
             gpu: Arc::new(Gpu::open(adapter)?),
-            tile: options.tile.unwrap_or(by_class),
+            tiles: Tiles::new(tile::Class::of(&adapter.description, &adapter.facts), options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
         })
     }
 
-    /// wgpu's `noop` backend at WebGPU's default limits: everything builds, nothing is computed.
+    /// wgpu's `noop` backend at WebGPU's default limits, but for the storage buffers of a kernel:
+    /// everything builds, nothing is computed.
     ///
     /// # Errors
     /// When wgpu was built without it.
     #[doc(hidden)]
-    pub fn noop(options: GpuOptions) -> Result<Self> {
-        Self::new(&device::noop_adapter()?, options)
+    pub fn noop(options: GpuOptions, storage_buffers: u32) -> Result<Self> {
+        Self::new(&device::noop_adapter(storage_buffers)?, options)
     }
 
     /// How matrix products are cut up.
-    pub fn tile(&self) -> Tile {
-        self.tile
+    pub fn tiles(&self) -> &Tiles {
+        &self.tiles
     }
 }
 
@@ -75,6 +80,8 @@ impl Backend for GpuBackend {
         let limits = &self.gpu.limits;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            fuses: limits.max_storage_buffers_per_shader_stage >= UPDATE_BUFFERS,
+            queues: true,
         }
     }
 
@@ -97,7 +104,7 @@ impl Backend for GpuBackend {
         }
         let limit = self.gpu.limits.max_compute_workgroups_per_dimension;
         for call in plan.programs.iter().flat_map(|program| &program.calls) {
-            let groups = source::workgroups(call, self.tile, limit);
+            let groups = source::workgroups(call, self.tiles.of_call(call), limit);
             if let Some(most) = groups.iter().max().filter(|most| **most > limit) {
                 return Err(Error::TooLarge {
                     what: format!("{} of {} (in workgroups)", call.kernel.name(), call.subject),
@@ -109,7 +116,7 @@ impl Backend for GpuBackend {
                 });
             }
         }
-        let executor = GpuExecutor::new(Arc::clone(&self.gpu), plan, self.tile, self.checked)?;
+        let executor = GpuExecutor::new(Arc::clone(&self.gpu), plan, &self.tiles, self.checked)?;
         Ok(Box::new(executor))
     }
 }

@@ -1,11 +1,16 @@
 //! Pipelines and bind groups: built once, before step 1.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::device::Gpu;
+use super::pipeline_cache::PipelineCache;
 use super::reflect::{Binding, BindingKind, bindings};
-use super::source::{Tile, compose, workgroups};
+use super::source::{compose, workgroups};
+use super::tile::{Product, Tile, Tiles};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
 use crate::program::{Call, Plan};
@@ -27,39 +32,47 @@ struct Built {
     bindings: Vec<Binding>,
 }
 
-/// Builds the dispatches of every program of a plan. Equal sources share a pipeline.
+/// Builds the dispatches of every program of a plan. Equal sources share a pipeline; those of
+/// distinct sources are built side by side.
 pub(super) fn build(
     gpu: &Gpu,
     plan: &Plan,
     buffers: &[wgpu::Buffer],
-    tile: Tile,
+    tiles: &Tiles,
     checked: bool,
     counters: &mut Counters,
 ) -> Result<Vec<Vec<Dispatch>>> {
     let uniforms = Uniforms::new(gpu, plan, counters)?;
     let limit = gpu.limits.max_compute_workgroups_per_dimension;
-    let mut cache: HashMap<String, Built> = HashMap::new();
-    let mut programs = Vec::with_capacity(plan.programs.len());
+    let mut sources: Vec<(String, String)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    // Which of the sources each call is made of, with the call's label.
+    let mut of_calls = Vec::new();
+    for call in plan.programs.iter().flat_map(|program| &program.calls) {
+        let label = format!("{} of {}", call.kernel.name(), call.subject);
+        let source = compose(call, tiles.of_call(call));
+        let place = *places.entry(source).or_insert_with_key(|source| {
+            sources.push((label.clone(), source.clone()));
+            sources.len() - 1
+        });
+        of_calls.push((label, place));
+    }
+    let built = pipelines(gpu, &sources, checked)?;
+    counters.pipelines += built.len() as u64;
+
     let mut at = 0;
+    let mut programs = Vec::with_capacity(plan.programs.len());
     for program in &plan.programs {
         let mut dispatches = Vec::with_capacity(program.calls.len());
         for call in &program.calls {
-            let label = format!("{} of {}", call.kernel.name(), call.subject);
-            let source = compose(call, tile);
-            let built = match cache.entry(source) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
-                    counters.pipelines += 1;
-                    let built = pipeline(gpu, &label, entry.key(), checked)?;
-                    entry.insert(built)
-                }
-            };
+            let (label, place) = &of_calls[at];
+            let built = &built[*place];
             counters.bind_groups += 1;
             dispatches.push(Dispatch {
                 pipeline: Arc::clone(&built.pipeline),
-                bind_group: bind_group(gpu, &label, call, built, buffers, uniforms.slice(at))?,
-                workgroups: workgroups(call, tile, limit),
-                tile: call.kernel.is_matmul().then_some(tile),
+                bind_group: bind_group(gpu, label, plan, call, built, buffers, uniforms.slice(at))?,
+                workgroups: workgroups(call, tiles.of_call(call), limit),
+                tile: Product::of(call).map(|product| tiles.of(&product)),
             });
             at += 1;
         }
@@ -68,7 +81,36 @@ pub(super) fn build(
     Ok(programs)
 }
 
-fn pipeline(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built> {
+/// A pipeline of each source, given with its label. Of several errors the first in that order is
+/// told, however the threads ran.
+fn pipelines(gpu: &Gpu, sources: &[(String, String)], checked: bool) -> Result<Vec<Built>> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cache = PipelineCache::open(gpu);
+    let cached = cache.as_ref().map(PipelineCache::get);
+    let build = |(label, source): &(String, String)| pipeline(gpu, label, source, checked, cached);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.min(sources.len()).max(1))
+        .thread_name(|i| format!("wgfit-pipeline-{i}"))
+        .build();
+    let built: Vec<Result<Built>> = match pool {
+        Ok(pool) => pool.install(|| sources.par_iter().with_max_len(1).map(build).collect()),
+        // A system that gives no more threads still gives pipelines.
+        Err(_) => sources.iter().map(build).collect(),
+    };
+    let built = built.into_iter().collect::<Result<_>>()?;
+    if let Some(cache) = &cache {
+        cache.save();
+    }
+    Ok(built)
+}
+
+fn pipeline(
+    gpu: &Gpu,
+    label: &str,
+    source: &str,
+    checked: bool,
+    cache: Option<&wgpu::PipelineCache>,
+) -> Result<Built> {
     let bindings = bindings(label, source)?;
     let entries: Vec<_> = bindings
         .iter()
@@ -124,7 +166,7 @@ fn pipeline(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built
                 zero_initialize_workgroup_memory: false,
                 ..wgpu::PipelineCompilationOptions::default()
             },
-            cache: None,
+            cache,
         });
         Built { pipeline: Arc::new(pipeline), layout, bindings }
     })
@@ -134,6 +176,7 @@ fn pipeline(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built
 fn bind_group(
     gpu: &Gpu,
     label: &str,
+    plan: &Plan,
     call: &Call,
     built: &Built,
     buffers: &[wgpu::Buffer],
@@ -144,12 +187,17 @@ fn bind_group(
         let resource = if binding.kind == BindingKind::Uniform {
             wgpu::BindingResource::Buffer(uniform.clone())
         } else {
-            call.buffer(&binding.name)
-                .and_then(|id| buffers.get(id.0))
-                .ok_or_else(|| {
-                    Error::internal(format!("{label} binds nothing to {:?}", binding.name))
-                })?
-                .as_entire_binding()
+            let id = call.buffer(&binding.name).ok_or_else(|| {
+                Error::internal(format!("{label} binds nothing to {:?}", binding.name))
+            })?;
+            let (memory, first) = plan.memory(id);
+            let part =
+                plan.buffers[id.0].part_of.and(NonZeroU64::new(plan.buffers[id.0].words * 4));
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &buffers[memory.0],
+                offset: first * 4,
+                size: part,
+            })
         };
         entries.push(wgpu::BindGroupEntry { binding: binding.number, resource });
     }
@@ -199,10 +247,6 @@ impl Uniforms {
 
     fn slice(&self, call: usize) -> wgpu::BufferBinding<'_> {
         let (offset, length) = self.slices[call];
-        wgpu::BufferBinding {
-            buffer: &self.buffer,
-            offset,
-            size: std::num::NonZeroU64::new(length),
-        }
+        wgpu::BufferBinding { buffer: &self.buffer, offset, size: NonZeroU64::new(length) }
     }
 }

@@ -2,35 +2,11 @@
 
 use std::fmt::Write;
 
+use super::tile::{self, Product, Tile};
 use crate::catalog::loss::Shape;
-use crate::kernels::Kernel;
-use crate::program::Call;
-
-/// How a matrix product is cut up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tile {
-    /// `matmul_direct`: 4x4 results an invocation straight from storage, for software adapters.
-    Direct,
-    /// `matmul_tiled`: 64x64 results a workgroup through workgroup memory, for real GPUs.
-    Tiled,
-}
-
-impl Tile {
-    /// Every tile.
-    pub const ALL: [Self; 2] = [Self::Direct, Self::Tiled];
-
-    /// (columns, rows) of results that a workgroup makes.
-    pub fn results(self) -> (u32, u32) {
-        match self {
-            Self::Direct => (DIRECT_COLUMNS * 4, DIRECT_ROWS * 4),
-            Self::Tiled => (64, 64),
-        }
-    }
-}
-
-/// Invocations of a `matmul_direct` workgroup.
-const DIRECT_COLUMNS: u32 = 8;
-const DIRECT_ROWS: u32 = 2;
+use crate::kernels::update::{Update, UpdatedLayer};
+use crate::kernels::{Kernel, Parameters};
+use crate::program::{Call, Half};
 
 macro_rules! shader {
     ($name:literal) => {
@@ -43,6 +19,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/step.wgsl"),
     shader!("shared/state_read.wgsl"),
     shader!("shared/state_write.wgsl"),
+    shader!("shared/half_forward.wgsl"),
+    shader!("shared/half_backward.wgsl"),
     shader!("shared/finite.wgsl"),
     shader!("shared/log1p.wgsl"),
     shader!("shared/exp.wgsl"),
@@ -73,9 +51,18 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/outputs_dropped.wgsl"),
     shader!("shared/prediction_plain.wgsl"),
     shader!("shared/prediction_exponential.wgsl"),
-    shader!("shared/store_rows.wgsl"),
-    shader!("matmul_direct.wgsl"),
-    shader!("matmul_tiled.wgsl"),
+    shader!("shared/reals_single.wgsl"),
+    shader!("shared/reals_quads.wgsl"),
+    shader!("shared/apply_step.wgsl"),
+    shader!("shared/update_even.wgsl"),
+    shader!("shared/update_odd.wgsl"),
+    shader!("shared/update_gathered.wgsl"),
+    shader!("shared/biases_single.wgsl"),
+    shader!("shared/biases_quads.wgsl"),
+    shader!("update.wgsl"),
+    shader!("shared/run_product.wgsl"),
+    shader!("shared/store_quad.wgsl"),
+    shader!("shared/store_whole_quad.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("normalize.wgsl"),
     shader!("layer_output.wgsl"),
@@ -103,12 +90,15 @@ pub static FILES: &[(&str, &str)] = &[
 /// A source on its way.
 struct Source(String);
 
+/// The text of a file. Names are literals of this module; one that is no file fails every shader
+/// test.
+fn file(name: &str) -> &'static str {
+    FILES.iter().find(|(file, _)| *file == name).map_or("", |(_, text)| text)
+}
+
 impl Source {
     fn file(&mut self, name: &str) {
-        // Names are literals of this module; one that is no file fails every shader test.
-        if let Some((_, text)) = FILES.iter().find(|(file, _)| *file == name) {
-            self.text(text);
-        }
+        self.text(file(name));
     }
 
     fn text(&mut self, text: &str) {
@@ -117,34 +107,39 @@ impl Source {
     }
 }
 
-/// The WGSL of a call. Equal sources are equal pipelines.
+/// The WGSL of a call, whose matrix product, if it is one, is cut up into such tiles. Equal sources
+/// are equal pipelines.
 pub fn compose(call: &Call, tile: Tile) -> String {
     let mut source = Source(String::new());
     source.file("shared/step.wgsl");
     source.file(match call.kernel {
-        Kernel::Loss | Kernel::OptimizerStep | Kernel::FinishStep => "shared/state_write.wgsl",
+        Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep => {
+            "shared/state_write.wgsl"
+        }
         _ => "shared/state_read.wgsl",
     });
-    fragments(call, &mut source);
+    source.file(match call.kernel.half() {
+        Half::Forward => "shared/half_forward.wgsl",
+        Half::Backward => "shared/half_backward.wgsl",
+    });
+    fragments(call, tile, &mut source);
     variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
-    if call.kernel.is_matmul() {
-        source.file("shared/store_rows.wgsl");
-        match tile {
-            Tile::Direct => {
-                source.text(&format!(
-                    "const DIRECT_COLUMNS = {DIRECT_COLUMNS}u;\nconst DIRECT_ROWS = {DIRECT_ROWS}u;"
-                ));
-                source.file("matmul_direct.wgsl");
-            }
-            Tile::Tiled => source.file("matmul_tiled.wgsl"),
+    if let Parameters::Update(update) = &call.parameters {
+        for place in ["even", "odd", "gathered"] {
+            source.file(&format!("shared/update_{place}.wgsl"));
         }
+        source.text(&tile::grouped(tile, update));
+    } else if let Some(product) = Product::of(call) {
+        source.file("shared/store_quad.wgsl");
+        source.file("shared/run_product.wgsl");
+        source.text(&tile::text(tile, &product));
     }
     source.0
 }
 
 /// The shared fragments that a kernel is made of, by what the call binds.
-fn fragments(call: &Call, source: &mut Source) {
+fn fragments(call: &Call, tile: Tile, source: &mut Source) {
     let binds = |name: &str| call.buffer(name).is_some();
     let mut either = |condition: bool, yes: &str, no: &str| {
         source.file(&format!("shared/{}.wgsl", if condition { yes } else { no }));
@@ -193,7 +188,20 @@ fn fragments(call: &Call, source: &mut Source) {
             either(true, "log1p", "");
             either(binds("collected"), "outputs_collected", "outputs_dropped");
         }
-        Kernel::OptimizerStep | Kernel::ClipGradients => either(true, "finite", ""),
+        Kernel::ClipGradients => either(true, "finite", ""),
+        Kernel::OptimizerStep => {
+            either(true, "finite", "");
+            either(true, "reals_quads", "");
+        }
+        Kernel::Update => {
+            either(true, "rows_gathered", "");
+            either(true, "finite", "");
+            let quads =
+                matches!(&call.parameters, Parameters::Update(p) if tile::reals(tile, p) == 4);
+            either(quads, "reals_quads", "reals_single");
+            either(quads, "biases_quads", "biases_single");
+            either(quads, "store_whole_quad", "store_quad");
+        }
         Kernel::SlopeGradient | Kernel::NormFactors | Kernel::MaxNorm => {
             either(true, "sum_lanes", "");
         }
@@ -233,6 +241,7 @@ fn variants(call: &Call, source: &mut Source) {
     if let Some((optimizer, form)) = call.variants.optimizer {
         source.text(&form.wgsl());
         source.text(optimizer.wgsl);
+        source.file("shared/apply_step.wgsl");
     }
 }
 
@@ -261,6 +270,13 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
             let (tile_columns, tile_rows) = tile.results();
             [columns.div_ceil(tile_columns), rows.div_ceil(tile_rows), members]
         }
+        Kernel::Update => match call.parameters {
+            Parameters::Update(update) => {
+                let [x, y] = folded(update_groups(&update, tile), limit);
+                [x, y, members]
+            }
+            _ => [0, 0, 0],
+        },
         Kernel::Loss => [rows.div_ceil(64), 1, members],
         // An item a workgroup; the kernel strides over what is past the limit, or has few.
         Kernel::NormFactors => [columns, 1, members],
@@ -273,10 +289,24 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
         | Kernel::RowActivation
         | Kernel::RowActivationGradient => [columns.div_ceil(64), 1, members],
         _ => {
-            // Folded over x and y; the kernel puts the index together again.
-            let groups = columns.div_ceil(64);
-            let high = groups.div_ceil(limit);
-            [groups.div_ceil(high), high, members]
+            let [x, y] = folded(columns.div_ceil(64), limit);
+            [x, y, members]
         }
     }
+}
+
+/// Workgroups folded over x and y; the kernel puts the index together again.
+fn folded(groups: u32, limit: u32) -> [u32; 2] {
+    let high = groups.div_ceil(limit).max(1);
+    [groups.div_ceil(high), high]
+}
+
+/// Workgroups of an update: the tiles of the weights, the biases, and one that ends the step.
+fn update_groups(update: &Update, tile: Tile) -> u32 {
+    let (columns, rows) = tile.results();
+    let of_layer = |layer: &UpdatedLayer| {
+        let tiles = layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
+        tiles + layer.units.next_multiple_of(4).div_ceil(tile.lanes() * tile::reals(tile, update))
+    };
+    update.layers().iter().map(of_layer).sum::<u32>() + update.finishes
 }

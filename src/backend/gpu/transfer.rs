@@ -7,10 +7,11 @@ use crate::backend::Counters;
 use crate::error::{Error, Result};
 
 /// Bytes of one upload slot.
-const SLOT_BYTES: usize = 4 << 20;
+const SLOT_BYTES: usize = 1 << 20;
 
-/// Upload slots: so many writes can be under way before one waits.
-const SLOTS: usize = 4;
+/// Upload slots: so many writes can be under way before one waits. The tables of an epoch are
+/// uploaded while that before it runs.
+const SLOTS: usize = 16;
 
 /// One staging buffer of an upload.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Slot {
 pub(super) struct Transfer {
     slots: Vec<Slot>,
     next: usize,
-    readback: wgpu::Buffer,
+    readbacks: Vec<Staging>,
 }
 
 /// Maps a buffer and waits for it.
@@ -49,22 +50,36 @@ pub(super) fn map(
         .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))
 }
 
-fn readback_buffer(gpu: &Gpu, bytes: u64, counters: &mut Counters) -> Result<wgpu::Buffer> {
-    counters.buffers += 1;
-    gpu.scoped("the readback buffer", || {
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
-    })
+/// One staging buffer of a readback.
+#[derive(Debug)]
+struct Staging {
+    buffer: wgpu::Buffer,
+    /// The submission that fills it; none while it is free.
+    copied_by: Option<wgpu::SubmissionIndex>,
+}
+
+impl Staging {
+    fn new(gpu: &Gpu, bytes: u64, counters: &mut Counters) -> Result<Self> {
+        counters.buffers += 1;
+        let buffer = gpu.scoped("a readback buffer", || {
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("readback"),
+                size: bytes.max(16),
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })?;
+        Ok(Self { buffer, copied_by: None })
+    }
 }
 
 impl Transfer {
-    /// `readback_bytes` is the most that will be read at once.
-    pub(super) fn new(gpu: &Gpu, readback_bytes: u64, counters: &mut Counters) -> Result<Self> {
-        let readback = readback_buffer(gpu, readback_bytes.max(16), counters)?;
+    /// With staging buffers for readbacks of so many bytes, smallest first.
+    pub(super) fn new(gpu: &Gpu, readback_bytes: &[u64], counters: &mut Counters) -> Result<Self> {
+        let readbacks = readback_bytes
+            .iter()
+            .map(|bytes| Staging::new(gpu, *bytes, counters))
+            .collect::<Result<_>>()?;
         let slots = (0..SLOTS)
             .map(|_| {
                 counters.buffers += 1;
@@ -79,7 +94,7 @@ impl Transfer {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { slots, next: 0, readback })
+        Ok(Self { slots, next: 0, readbacks })
     }
 
     /// Overwrites the start of a buffer. `bytes` is a multiple of 4 long.
@@ -114,46 +129,76 @@ impl Transfer {
         gpu.check()
     }
 
-    /// Reads the starts of several buffers at once: one wait.
-    pub(super) fn read(
+    /// Queues a copy of ranges (first byte, bytes) of several buffers into a staging buffer; which,
+    /// is returned. The largest that is free stays free where a smaller one will do.
+    pub(super) fn begin_read(
         &mut self,
         gpu: &Gpu,
-        wanted: &[(&wgpu::Buffer, u64)],
+        wanted: &[(&wgpu::Buffer, u64, u64)],
         counters: &mut Counters,
-    ) -> Result<Vec<Vec<u8>>> {
+    ) -> Result<usize> {
         gpu.check()?;
-        let total: u64 = wanted.iter().map(|(_, bytes)| bytes).sum();
-        if total == 0 {
-            return Ok(vec![Vec::new(); wanted.len()]);
-        }
-        if total > self.readback.size() {
-            self.readback = readback_buffer(gpu, total, counters)?;
-        }
+        let total: u64 = wanted.iter().map(|(.., bytes)| bytes).sum();
+        let free = |staging: &&Staging| staging.copied_by.is_none();
+        let fits = |staging: &Staging| staging.buffer.size() >= total;
+        let place = self.readbacks.iter().position(|staging| free(&staging) && fits(staging));
+        let place = match place.or_else(|| self.readbacks.iter().position(|s| free(&s))) {
+            Some(place) if fits(&self.readbacks[place]) => place,
+            Some(place) => {
+                self.readbacks[place] = Staging::new(gpu, total, counters)?;
+                place
+            }
+            None => {
+                self.readbacks.push(Staging::new(gpu, total, counters)?);
+                self.readbacks.len() - 1
+            }
+        };
+        let staging = &mut self.readbacks[place];
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut offset = 0;
-        for (buffer, bytes) in wanted {
-            encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, offset, *bytes);
+        for (buffer, first, bytes) in wanted {
+            encoder.copy_buffer_to_buffer(buffer, *first, &staging.buffer, offset, *bytes);
             offset += bytes;
         }
-        let submission = gpu.queue.submit([encoder.finish()]);
+        staging.copied_by = Some(gpu.queue.submit([encoder.finish()]));
+        Ok(place)
+    }
+
+    /// Waits for such a copy, and cuts it into its parts, so many bytes each.
+    pub(super) fn take(
+        &mut self,
+        gpu: &Gpu,
+        place: usize,
+        parts: impl Iterator<Item = u64> + Clone,
+        counters: &mut Counters,
+    ) -> Result<Vec<Vec<u8>>> {
+        let staging = self.readbacks.get_mut(place);
+        let Some((staging, submission)) =
+            staging.and_then(|staging| staging.copied_by.take().map(|by| (staging, by)))
+        else {
+            return Err(Error::internal("a readback is taken that was not begun"));
+        };
+        let total: u64 = parts.clone().sum();
+        if total == 0 {
+            return Ok(parts.map(|_| Vec::new()).collect());
+        }
         counters.readbacks += 1;
-        map(gpu, &self.readback, wgpu::MapMode::Read, total, Some(submission))?;
+        map(gpu, &staging.buffer, wgpu::MapMode::Read, total, Some(submission))?;
         let read = {
-            let view = self
-                .readback
+            let view = staging
+                .buffer
                 .get_mapped_range(0..total)
                 .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))?;
             let mut rest: &[u8] = &view;
-            wanted
-                .iter()
-                .map(|(_, bytes)| {
-                    let (mine, others) = rest.split_at(*bytes as usize);
+            parts
+                .map(|bytes| {
+                    let (mine, others) = rest.split_at(bytes as usize);
                     rest = others;
                     mine.to_vec()
                 })
                 .collect()
         };
-        self.readback.unmap();
+        staging.buffer.unmap();
         gpu.check()?;
         Ok(read)
     }

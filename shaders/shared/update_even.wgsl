@@ -1,0 +1,25 @@
+// Operands of an update's layer whose input and gradient lie in `even`.
+
+fn a_line_even(k: u32) -> u32 {
+    return layer.delta_offset + (member * call.batch_rows + k) * layer.units;
+}
+
+fn load_a_even(line: u32, row: u32) -> f32 {
+    return even_value(line + row);
+}
+
+fn load_a_quad_even(line: u32, row: u32) -> vec4<f32> {
+    return even_quad(line + row);
+}
+
+fn b_line_even(k: u32) -> u32 {
+    return layer.input_offset + (member * call.batch_rows + k) * layer.inputs;
+}
+
+fn load_b_even(line: u32, column: u32) -> f32 {
+    return even_value(line + column);
+}
+
+fn load_b_quad_even(line: u32, column: u32) -> vec4<f32> {
+    return even_quad(line + column);
+}

@@ -1,0 +1,143 @@
+// What ends a fused step: the weight and bias gradients of several layers with the optimizer's step
+// on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
+// next step. Workgroups first make the tiles of every layer's weights, then the biases, and the last
+// of them ends the step. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
+// lie in, and a tile's text stands there once for each. Twin: kernels::update.
+
+struct UpdatedLayer {
+    inputs: u32,
+    units: u32,
+    weight_offset: u32,     // [units, inputs] in a member's arena
+    bias_offset: u32,
+    input_offset: u32,      // [members, batch_rows, inputs] in its place
+    delta_offset: u32,      // [members, batch_rows, units]
+    place: u32,             // 0: even, 1: odd, 2: even, with the data set's rows as input
+    spare: u32,
+}
+
+struct Update {
+    members: u32,
+    layers: u32,
+    batch_rows: u32,
+    order_stride: u32,
+    parameter_stride: u32,
+    finishes: u32,          // 1: this call ends the step
+    statistics: u32,        // values a row of `row_statistics`
+    log_width: u32,         // values a step and member of `step_log`
+    table: array<UpdatedLayer, 16>,
+}
+
+@group(0) @binding(0) var<uniform> call: Update;
+@group(0) @binding(9) var<storage, read> row_statistics: array<f32>;
+@group(0) @binding(13) var<storage, read_write> step_log: array<f32>;
+
+struct Problem {
+    rows: u32,
+    columns: u32,
+    depth: u32,
+}
+
+var<private> member: u32;
+var<private> settings: StepSettings;
+var<private> layer: UpdatedLayer;
+
+fn problem() -> Problem {
+    return Problem(layer.units, layer.inputs, settings.rows);
+}
+
+fn store(row: u32, column: u32, sum: Reals) {
+    let element = layer.weight_offset + row * layer.inputs + column;
+    apply_step(member, call.parameter_stride, element, sum, true, settings);
+}
+
+// Sums the row statistics into the step's row of the log, an invocation a statistic, and moves the
+// member on.
+fn finish(lane: u32) {
+    let width = call.statistics;
+    let first = member * call.batch_rows * width;
+    for (var statistic = lane; statistic < width; statistic += LANES) {
+        var sums = vec4<f32>();
+        for (var row = 0u; row < settings.rows; row += 4u) {
+            for (var i = 0u; i < 4u; i++) {
+                if (row + i < settings.rows) {
+                    sums[i] += row_statistics[first + (row + i) * width + statistic];
+                }
+            }
+        }
+        let at = (state[member].backward * call.members + member) * call.log_width + statistic;
+        step_log[at] = (sums.x + sums.y) + (sums.z + sums.w);
+    }
+    if (lane == 0u && !has_stopped(member)) {
+        state[member].cursor = state[member].backward + 1u;
+    }
+}
+
+// The sum of a unit's gradient over the batch; 0 past the last unit.
+fn delta_sum(unit: u32) -> f32 {
+    var sums = vec4<f32>();
+    if (unit < layer.units) {
+        for (var k = 0u; k < settings.rows; k += 4u) {
+            for (var i = 0u; i < 4u; i++) {
+                if (k + i < settings.rows) {
+                    if (layer.place == 1u) {
+                        sums[i] += load_a_odd(a_line_odd(k + i), unit);
+                    } else {
+                        sums[i] += load_a_even(a_line_even(k + i), unit);
+                    }
+                }
+            }
+        }
+    }
+    return (sums.x + sums.y) + (sums.z + sums.w);
+}
+
+// The biases, and what pads them to a multiple of four.
+fn biases(group: u32, lane: u32) {
+    let unit = (group * LANES + lane) * REALS;
+    if (unit < (layer.units + 3u) / 4u * 4u) {
+        let element = layer.bias_offset + unit;
+        apply_step(member, call.parameter_stride, element, bias_gradient(unit), true, settings);
+    }
+}
+
+fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
+    member = workgroup.z;
+    settings = step_settings(member, call.members);
+    var left = workgroup.y * workgroups.x + workgroup.x;
+    let stopped = has_stopped(member);
+    for (var i = 0u; i < call.layers; i++) {
+        let columns = (call.table[i].inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+        let tiles = (call.table[i].units + TILE_ROWS - 1u) / TILE_ROWS * columns;
+        if (left < tiles) {
+            layer = call.table[i];
+            let block = Block(left % columns, left / columns);
+            if (stopped) {
+                return;
+            }
+            if (layer.place == 2u) {
+                tile_gathered(block, lane);
+            } else if (layer.place == 1u) {
+                tile_odd(block, lane);
+            } else {
+                tile_even(block, lane);
+            }
+            return;
+        }
+        left -= tiles;
+    }
+    for (var i = 0u; i < call.layers; i++) {
+        let padded = (call.table[i].units + 3u) / 4u * 4u;
+        let groups = (padded + LANES * REALS - 1u) / (LANES * REALS);
+        if (left < groups) {
+            layer = call.table[i];
+            if (!stopped) {
+                biases(left, lane);
+            }
+            return;
+        }
+        left -= groups;
+    }
+    if (left == 0u && call.finishes == 1u) {
+        finish(lane);
+    }
+}

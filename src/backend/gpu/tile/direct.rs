@@ -1,0 +1,293 @@
+//! Register tiles straight from storage: no workgroup memory, no barrier. The tiles of software
+//! adapters, where both cost more than they save, and where a load is a loop over the lanes of a
+//! subgroup: what counts is loads a product. Where subgroups are wide enough, each lane loads other
+//! elements of A and hands them round, so that a load brings as many as there are lanes.
+
+use super::{Along, Lines, Operand, Product, Tile, XYZW, begin};
+
+/// One result an invocation.
+pub(super) fn naive(tile: Tile, product: &Product) -> String {
+    let mut lines = Lines::default();
+    begin(&mut lines, tile);
+    lines.push(1, "let row = min(first_row + local.y, last_row);");
+    lines.push(1, "let column = min(first_column + local.x, last_column);");
+    let load = |operand: &Operand, role: char, breadth: &str, lines: &mut Lines| {
+        if operand.along == Along::Depth {
+            lines.push(1, format!("let {role} = {role}_line({breadth});"));
+            format!("load_{role}({role}, k)")
+        } else {
+            format!("load_{role}({role}_line(k), {breadth})")
+        }
+    };
+    let a = load(&product.a, 'a', "row", &mut lines);
+    let b = load(&product.b, 'b', "column", &mut lines);
+    lines.push(1, "var sum = 0.0;");
+    lines.push(1, "for (var k = 0u; k < size.depth; k++) {");
+    lines.push(2, format!("sum += {a} * {b};"));
+    lines.push(1, "}");
+    lines
+        .push(1, "if (first_row + local.y <= last_row && first_column + local.x <= last_column) {");
+    lines.push(2, "store_quad(row, column, 1u, vec4<f32>(sum, 0.0, 0.0, 0.0));");
+    lines.push(1, "}");
+    lines.push(0, "}");
+    lines.0
+}
+
+/// Writes `tile`.
+struct Writer<'a> {
+    lines: Lines,
+    rows: u32,
+    /// Quads of columns an invocation.
+    quads: u32,
+    /// Columns between them.
+    apart: u32,
+    handed_round: u32,
+    product: &'a Product,
+}
+
+pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
+    let [rows, columns] = tile.each;
+    let [_, across] = tile.invocations;
+    let mut writer = Writer {
+        lines: Lines::default(),
+        rows,
+        quads: columns / 4,
+        apart: across * 4,
+        handed_round,
+        product,
+    };
+    let lines = &mut writer.lines;
+    begin(lines, tile);
+    lines.push(1, format!("let row = first_row + local.y * {rows}u;"));
+    lines.push(1, "let column = first_column + local.x * 4u;");
+    if handed_round > 0 {
+        lines.push(1, format!("let neighbour = subgroup_lane % {handed_round}u;"));
+    }
+    writer.a_places();
+    writer.b_places();
+    for row in 0..rows {
+        for quad in 0..writer.quads {
+            writer.lines.push(1, format!("var sum{row}_{quad} = vec4<f32>();"));
+        }
+    }
+    // Whole quads along the depth leave nothing over.
+    let whole_quads = [product.a, product.b].iter().any(|x| x.quads && x.along == Along::Depth);
+    let whole = if whole_quads { "size.depth" } else { "whole" };
+    if !whole_quads {
+        writer.lines.push(1, "let whole = size.depth - size.depth % 4u;");
+    }
+    writer.lines.push(1, format!("for (var k = 0u; k < {whole}; k += 4u) {{"));
+    writer.steps(4);
+    writer.lines.push(1, "}");
+    if !whole_quads {
+        writer.lines.push(1, "for (var k = whole; k < size.depth; k++) {");
+        writer.steps(1);
+        writer.lines.push(1, "}");
+    }
+    writer.store();
+    writer.lines.push(0, "}");
+    writer.lines.0
+}
+
+/// `k`, or so many steps on.
+fn at_step(step: u32) -> String {
+    if step == 0 { "k".to_owned() } else { format!("k + {step}u") }
+}
+
+/// A quad of a line along the breadth: four neighbours from `at` on, none past `last`.
+fn breadth_quad(role: char, operand: &Operand, line: &str, at: &str, last: &str) -> String {
+    if operand.quads {
+        return format!("load_{role}_quad({line}, min({at}, {last} & ~3u))");
+    }
+    let element = |i: u32| format!("load_{role}({line}, min({at} + {i}u, {last}))");
+    format!("vec4<f32>({}, {}, {}, {})", element(0), element(1), element(2), element(3))
+}
+
+/// Four steps of a line along the depth.
+fn depth_quad(role: char, operand: &Operand, line: &str) -> String {
+    if operand.quads {
+        return format!("load_{role}_quad({line}, k)");
+    }
+    let element = |i: u32| format!("load_{role}({line}, {})", at_step(i));
+    format!("vec4<f32>({}, {}, {}, {})", element(0), element(1), element(2), element(3))
+}
+
+impl Writer<'_> {
+    /// Loads of A for so many quads, or rows, of it.
+    fn held(&self, count: u32) -> u32 {
+        count.div_ceil(self.handed_round)
+    }
+
+    /// Where A's rows begin, as far as that does not change with the depth.
+    fn a_places(&mut self) {
+        if self.product.a.along == Along::Breadth {
+            return;
+        }
+        if self.handed_round == 0 {
+            for row in 0..self.rows {
+                let place = format!("let a_line{row} = a_line(min(row + {row}u, last_row));");
+                self.lines.push(1, place);
+            }
+            return;
+        }
+        for i in 0..self.held(self.rows) {
+            let first = i * self.handed_round;
+            let place =
+                format!("let a_line{i} = a_line(min(row + {first}u + neighbour, last_row));");
+            self.lines.push(1, place);
+        }
+    }
+
+    fn b_places(&mut self) {
+        if self.product.b.along == Along::Breadth {
+            return;
+        }
+        for quad in 0..self.quads {
+            for i in 0..4 {
+                let on = quad * self.apart + i;
+                self.lines.push(
+                    1,
+                    format!("let b_line{quad}_{i} = b_line(min(column + {on}u, last_column));"),
+                );
+            }
+        }
+    }
+
+    /// The products of 1 or 4 steps in depth.
+    fn steps(&mut self, steps: u32) {
+        if self.product.a.along == Along::Depth {
+            self.a_along_depth(steps);
+        } else {
+            self.a_along_breadth(steps);
+        }
+        if self.product.b.along == Along::Depth {
+            self.b_along_depth(steps);
+        }
+        for step in 0..steps {
+            if self.product.b.along == Along::Breadth {
+                self.lines.push(2, format!("let line{step} = b_line({});", at_step(step)));
+            }
+            for quad in 0..self.quads {
+                let b = self.b_quad(step, quad, steps);
+                self.lines.push(2, format!("let b{step}_{quad} = {b};"));
+                for row in 0..self.rows {
+                    let a = self.a_element(row, step, steps);
+                    self.lines.push(2, format!("sum{row}_{quad} += {a} * b{step}_{quad};"));
+                }
+            }
+        }
+    }
+
+    fn a_along_depth(&mut self, steps: u32) {
+        let a = &self.product.a;
+        let load = |i: u32| {
+            let line = format!("a_line{i}");
+            if steps == 4 { depth_quad('a', a, &line) } else { format!("load_a({line}, k)") }
+        };
+        if self.handed_round == 0 {
+            for row in 0..self.rows {
+                self.lines.push(2, format!("let a{row} = {};", load(row)));
+            }
+            return;
+        }
+        for i in 0..self.held(self.rows) {
+            self.lines.push(2, format!("let held{i} = {};", load(i)));
+        }
+        for row in 0..self.rows {
+            let (i, lane) = (row / self.handed_round, row % self.handed_round);
+            self.lines.push(2, format!("let a{row} = subgroupBroadcast(held{i}, {lane}u);"));
+        }
+    }
+
+    fn a_along_breadth(&mut self, steps: u32) {
+        let a = &self.product.a;
+        let quads = self.rows / 4;
+        if self.handed_round == 0 {
+            for step in 0..steps {
+                let line = format!("a_line({})", at_step(step));
+                for quad in 0..quads {
+                    let at = format!("row + {}u", quad * 4);
+                    let load = breadth_quad('a', a, &line, &at, "last_row");
+                    self.lines.push(2, format!("let a{step}_{quad} = {load};"));
+                }
+            }
+            return;
+        }
+        let all = quads * steps;
+        for i in 0..self.held(all) {
+            let first = i * self.handed_round;
+            let mine = if first + self.handed_round > all {
+                format!("min({first}u + neighbour, {}u)", all - 1)
+            } else {
+                format!("{first}u + neighbour")
+            };
+            self.lines.push(2, format!("let mine{i} = {mine};"));
+            self.lines.push(2, format!("let mine_at{i} = row + mine{i} % {quads}u * 4u;"));
+            self.lines.push(2, format!("let mine_line{i} = a_line(k + mine{i} / {quads}u);"));
+            let (line, at) = (format!("mine_line{i}"), format!("mine_at{i}"));
+            let load = breadth_quad('a', a, &line, &at, "last_row");
+            self.lines.push(2, format!("let held{i} = {load};"));
+        }
+        for step in 0..steps {
+            for quad in 0..quads {
+                let index = step * quads + quad;
+                let (i, lane) = (index / self.handed_round, index % self.handed_round);
+                let name = format!("a{step}_{quad}");
+                self.lines.push(2, format!("let {name} = subgroupBroadcast(held{i}, {lane}u);"));
+            }
+        }
+    }
+
+    fn a_element(&self, row: u32, step: u32, steps: u32) -> String {
+        match (self.product.a.along, steps) {
+            (Along::Depth, 1) => format!("a{row}"),
+            (Along::Depth, _) => format!("a{row}.{}", XYZW[step as usize]),
+            (Along::Breadth, _) => {
+                format!("a{step}_{}.{}", row / 4, XYZW[(row % 4) as usize])
+            }
+        }
+    }
+
+    fn b_along_depth(&mut self, steps: u32) {
+        for quad in 0..self.quads {
+            for i in 0..4 {
+                let line = format!("b_line{quad}_{i}");
+                let load = if steps == 4 {
+                    depth_quad('b', &self.product.b, &line)
+                } else {
+                    format!("load_b({line}, k)")
+                };
+                self.lines.push(2, format!("let column{quad}_{i} = {load};"));
+            }
+        }
+    }
+
+    /// Four neighbouring columns of B at a step.
+    fn b_quad(&self, step: u32, quad: u32, steps: u32) -> String {
+        if self.product.b.along == Along::Breadth {
+            let at = format!("column + {}u", quad * self.apart);
+            return breadth_quad('b', &self.product.b, &format!("line{step}"), &at, "last_column");
+        }
+        let component =
+            if steps == 4 { format!(".{}", XYZW[step as usize]) } else { String::new() };
+        let element = |i: u32| format!("column{quad}_{i}{component}");
+        format!("vec4<f32>({}, {}, {}, {})", element(0), element(1), element(2), element(3))
+    }
+
+    /// A loop over the results: the text that stores one is long, and compiled for each otherwise.
+    fn store(&mut self) {
+        let (quads, apart) = (self.quads, self.apart);
+        let all = self.rows * quads;
+        let sums: Vec<String> =
+            (0..all).map(|i| format!("sum{}_{}", i / quads, i % quads)).collect();
+        let lines = &mut self.lines;
+        lines.push(1, format!("var sums = array<vec4<f32>, {all}>({});", sums.join(", ")));
+        lines.push(1, format!("for (var i = 0u; i < {all}u; i++) {{"));
+        lines.push(2, format!("let r = row + i / {quads}u;"));
+        lines.push(2, format!("let c = column + i % {quads}u * {apart}u;"));
+        lines.push(2, "if (r <= last_row && c <= last_column) {");
+        lines.push(3, "store_quad(r, c, size.columns - c, sums[i]);");
+        lines.push(2, "}");
+        lines.push(1, "}");
+    }
+}

@@ -1,0 +1,256 @@
+//! Matrix products: how one is cut up into tiles of results, a workgroup each.
+//!
+//! A kernel that is a matrix product is an operand file and the text of a tile. The operand file
+//! gives, with A the left operand (rows x depth) and B the right one (depth x columns):
+//!
+//! - `problem() -> Problem`, its rows, columns and depth;
+//! - `a_line(i) -> u32`: where line `i` of A begins. A line is a row where A lies along the depth, else
+//!   a step in depth. `load_a(line, j) -> f32` and `load_a_quad(line, j) -> vec4<f32>` read it at `j`.
+//!   `b_line`, `load_b`, `load_b_quad`: B's, whose lines are columns or steps in depth;
+//! - `store(row, column, sum)`, or `store_quad` in place of the one in `shared/`.
+//!
+//! It reads its operands by `a_value(at)`, `a_quad(at)`, `b_value(at)` and `b_quad(at)`, which
+//! [`text`] writes: of scalars, or of quads where every line is made of whole aligned ones. Results
+//! past the last row or column are computed from the last one and not stored.
+//!
+//! The tile's text is a function `tile(block, lane)`; a `run(workgroup, workgroups, lane)` of the
+//! operand file, or of `shared/run_product.wgsl`, calls it for the block that is the workgroup's.
+
+mod choice;
+mod direct;
+mod grouped;
+mod product;
+mod shared;
+
+use std::fmt;
+
+use super::device::AdapterFacts;
+
+pub use choice::{Class, Tiles, all, candidates};
+pub use grouped::{grouped, reals};
+pub use product::{Along, Operand, Product};
+
+/// How a tile is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One result an invocation: what the others are measured by.
+    Naive,
+    /// Straight from storage into registers: no workgroup memory, no barrier.
+    Direct {
+        /// So many neighbouring lanes of a subgroup load different elements of A and hand them round;
+        /// 0: each loads all that it needs.
+        handed_round: u32,
+    },
+    /// Through workgroup memory.
+    Shared {
+        /// Steps in depth between two barriers.
+        depth: u32,
+    },
+}
+
+/// A way to cut up a matrix product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// How it is computed.
+    pub kind: Kind,
+    /// Rows and columns of results of an invocation.
+    pub each: [u32; 2],
+    /// Invocations of a workgroup, along the rows and along the columns.
+    pub invocations: [u32; 2],
+}
+
+impl Tile {
+    /// One result an invocation.
+    pub const NAIVE: Self = Self { kind: Kind::Naive, each: [1, 1], invocations: [8, 8] };
+
+    /// `rows` x `columns` results for each of `lanes` invocations that lie along the columns.
+    pub const fn direct(rows: u32, columns: u32, lanes: u32, handed_round: u32) -> Self {
+        Self { kind: Kind::Direct { handed_round }, each: [rows, columns], invocations: [1, lanes] }
+    }
+
+    /// A tile of `rows` x `columns` x `depth` in workgroup memory, `each` results an invocation.
+    pub const fn shared([rows, columns, depth]: [u32; 3], each: [u32; 2]) -> Self {
+        Self {
+            kind: Kind::Shared { depth },
+            each,
+            invocations: [rows / each[0], columns / each[1]],
+        }
+    }
+
+    /// (columns, rows) of results of a workgroup.
+    pub const fn results(self) -> (u32, u32) {
+        (self.invocations[1] * self.each[1], self.invocations[0] * self.each[0])
+    }
+
+    /// Invocations of a workgroup.
+    pub const fn lanes(self) -> u32 {
+        self.invocations[0] * self.invocations[1]
+    }
+
+    /// Whether an adapter can run it.
+    pub fn fits(self, facts: &AdapterFacts) -> bool {
+        let (columns, rows) = self.results();
+        let (subgroup, memory) = match self.kind {
+            Kind::Naive => (0, 0),
+            Kind::Direct { handed_round } => (handed_round, 0),
+            // Four more rows and columns for the pitch.
+            Kind::Shared { depth } => (0, (columns + rows + 8) * depth * 4),
+        };
+        let has_subgroups = facts.features.contains(&"subgroups");
+        (subgroup == 0 || has_subgroups && subgroup <= facts.subgroup_sizes.0)
+            && self.lanes() <= facts.max_invocations
+            && memory <= facts.workgroup_memory_bytes
+    }
+}
+
+/// Such as `direct_16x4_8_round8` or `shared_128x128x8_8x8`.
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, columns] = self.each;
+        match self.kind {
+            Kind::Naive => f.write_str("naive"),
+            Kind::Direct { handed_round } => {
+                write!(f, "direct_{rows}x{columns}_{}", self.invocations[1])?;
+                if handed_round > 0 { write!(f, "_round{handed_round}") } else { Ok(()) }
+            }
+            Kind::Shared { depth } => {
+                let (all_columns, all_rows) = self.results();
+                write!(f, "shared_{all_rows}x{all_columns}x{depth}_{rows}x{columns}")
+            }
+        }
+    }
+}
+
+/// All that a call with one product is made of behind its operand file.
+pub fn text(tile: Tile, product: &Product) -> String {
+    let product = as_read(tile, product);
+    let (a, b) = (&product.a, &product.b);
+    [
+        operand("a", 6, a.buffer, a.quads),
+        operand("b", 7, b.buffer, b.quads),
+        format!(
+            "const A_ALONG_DEPTH = {};\nconst B_ALONG_DEPTH = {};\n\n",
+            a.along == Along::Depth,
+            b.along == Along::Depth
+        ),
+        frame(tile, &product),
+        function(tile, &product),
+    ]
+    .concat()
+}
+
+/// The product as a tile reads it.
+pub(super) fn as_read(tile: Tile, product: &Product) -> Product {
+    let mut product = *product;
+    if tile.kind == Kind::Naive {
+        (product.a.quads, product.b.quads) = (false, false);
+    }
+    product
+}
+
+/// What a tile's function refers to, and the entry point.
+pub(super) fn frame(tile: Tile, product: &Product) -> String {
+    let (columns, rows) = tile.results();
+    let lanes = tile.lanes();
+    let memory = match tile.kind {
+        Kind::Shared { depth } => shared::memory(tile, depth, product),
+        _ => String::new(),
+    };
+    let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.. });
+    let (variable, builtin, set) = if hands_round {
+        (
+            "var<private> subgroup_lane: u32;\n",
+            "    @builtin(subgroup_invocation_id) lane_in_subgroup: u32,\n",
+            "    subgroup_lane = lane_in_subgroup;\n",
+        )
+    } else {
+        ("", "", "")
+    };
+    format!(
+        "\
+// In units of tiles.
+struct Block {{
+    column: u32,
+    row: u32,
+}}
+
+const TILE_ROWS = {rows}u;
+const TILE_COLUMNS = {columns}u;
+const LANES = {lanes}u;
+{memory}{variable}
+@compute @workgroup_size({lanes}, 1, 1)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+{builtin}) {{
+{set}    run(workgroup, workgroups, lane);
+}}
+
+"
+    )
+}
+
+/// The function that computes and stores a block.
+pub(super) fn function(tile: Tile, product: &Product) -> String {
+    match tile.kind {
+        Kind::Naive => direct::naive(tile, product),
+        Kind::Direct { handed_round } => direct::text(tile, handed_round, product),
+        Kind::Shared { depth } => shared::text(tile, depth, product),
+    }
+}
+
+/// The binding of a buffer, and the functions that read it: its elements are quads or scalars.
+pub(super) fn operand(name: &str, binding: u32, buffer: &str, quads: bool) -> String {
+    let (element, value, quad) = if quads {
+        ("vec4<f32>", format!("{buffer}[at / 4u][at % 4u]"), format!("{buffer}[at / 4u]"))
+    } else {
+        let rest = format!("{buffer}[at], {buffer}[at + 1u], {buffer}[at + 2u], {buffer}[at + 3u]");
+        ("f32", format!("{buffer}[at]"), format!("vec4<f32>({rest})"))
+    };
+    format!(
+        "@group(0) @binding({binding}) var<storage, read> {buffer}: array<{element}>;
+
+fn {name}_value(at: u32) -> f32 {{
+    return {value};
+}}
+
+fn {name}_quad(at: u32) -> vec4<f32> {{
+    return {quad};
+}}
+
+"
+    )
+}
+
+/// The components of a vector.
+const XYZW: [char; 4] = ['x', 'y', 'z', 'w'];
+
+/// Lines of WGSL on their way.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn push(&mut self, depth: usize, line: impl AsRef<str>) {
+        for _ in 0..depth {
+            self.0.push_str("    ");
+        }
+        self.0.push_str(line.as_ref());
+        self.0.push('\n');
+    }
+}
+
+/// The head of the function, and where its block begins; returns at once past the product's end.
+fn begin(lines: &mut Lines, tile: Tile) {
+    let across = tile.invocations[1];
+    lines.push(0, "fn tile(block: Block, lane: u32) {");
+    lines.push(1, "let size = problem();");
+    lines.push(1, "let first_row = block.row * TILE_ROWS;");
+    lines.push(1, "let first_column = block.column * TILE_COLUMNS;");
+    lines.push(1, "if (first_row >= size.rows || first_column >= size.columns) {");
+    lines.push(2, "return;");
+    lines.push(1, "}");
+    lines.push(1, "let last_row = size.rows - 1u;");
+    lines.push(1, "let last_column = size.columns - 1u;");
+    lines.push(1, format!("let local = vec2<u32>(lane % {across}u, lane / {across}u);"));
+}

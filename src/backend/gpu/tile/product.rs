@@ -1,0 +1,102 @@
+//! A call's matrix product as a tile sees it.
+
+use crate::kernels::{Kernel, Parameters};
+use crate::program::Call;
+
+/// Which way an operand's lines lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Along {
+    /// A line is a row of A, or a column of B.
+    Depth,
+    /// A line is a step in depth: all rows of A, or all columns of B.
+    Breadth,
+}
+
+/// An operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Operand {
+    /// The binding it is read from.
+    pub buffer: &'static str,
+    /// Which way its lines lie.
+    pub along: Along,
+    /// Whether all its lines are made of whole, aligned quads.
+    pub quads: bool,
+}
+
+/// rows x columns results, each the sum of `depth` products, for each member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Product {
+    /// The kernel that it is of.
+    pub kernel: Kernel,
+    /// Rows of results, at most.
+    pub rows: u32,
+    /// Columns of results, at most.
+    pub columns: u32,
+    /// Products in a result, at most.
+    pub depth: u32,
+    /// Members.
+    pub members: u32,
+    /// The left operand, rows x depth.
+    pub a: Operand,
+    /// The right operand, depth x columns.
+    pub b: Operand,
+}
+
+/// Whether quads begin at all of these.
+fn aligned(numbers: &[u32]) -> bool {
+    numbers.iter().all(|number| number % 4 == 0)
+}
+
+impl Product {
+    /// The matrix product of a call; none for other kernels.
+    pub fn of(call: &Call) -> Option<Self> {
+        use Along::{Breadth, Depth};
+        let operand =
+            |buffer, along, numbers: &[u32]| Operand { buffer, along, quads: aligned(numbers) };
+        let (depth, a, b) = match &call.parameters {
+            Parameters::DenseForward(p) => (
+                p.inputs,
+                operand("input", Depth, &[p.inputs, p.input_member_stride]),
+                operand("parameters", Depth, &[p.inputs, p.parameter_stride, p.weight_offset]),
+            ),
+            Parameters::InputGradient(p) => (
+                p.outputs,
+                operand("delta", Depth, &[p.outputs, p.delta_member_stride]),
+                operand("parameters", Breadth, &[p.inputs, p.parameter_stride, p.weight_offset]),
+            ),
+            Parameters::WeightGradient(p) => (
+                p.delta_member_stride / p.outputs.max(1),
+                operand("delta", Breadth, &[p.outputs, p.delta_member_stride]),
+                operand("input", Breadth, &[p.inputs, p.input_member_stride]),
+            ),
+            Parameters::MatrixProduct(p) => {
+                // (along, the line's length, the stride in a line, the stride of lines)
+                let left = if p.left_depth == 1 {
+                    (Depth, [p.depth, p.left_depth, p.left_row])
+                } else {
+                    (Breadth, [p.rows, p.left_row, p.left_depth])
+                };
+                let right = if p.right_depth == 1 {
+                    (Depth, [p.depth, p.right_depth, p.right_column])
+                } else {
+                    (Breadth, [p.columns, p.right_column, p.right_depth])
+                };
+                let of = |buffer,
+                          (along, [length, step, stride]): (Along, [u32; 3]),
+                          offsets: [u32; 2]| {
+                    let aligned = aligned(&[length, stride]) && aligned(&offsets);
+                    Operand { buffer, along, quads: step == 1 && aligned }
+                };
+                (
+                    p.depth,
+                    of("left", left, [p.left_offset, p.left_member_stride]),
+                    of("right", right, [p.right_offset, p.right_member_stride]),
+                )
+            }
+            Parameters::Update(p) => return Some(super::grouped::largest(p)),
+            _ => return None,
+        };
+        let [columns, rows, members] = call.extent;
+        Some(Self { kernel: call.kernel, rows, columns, depth, members, a, b })
+    }
+}

@@ -1,0 +1,144 @@
+//! The fused form of a training step: the weight gradients of all layers, the optimizer's step on
+//! them and the end of the step are one call, and no gradient is stored. With the L forward calls,
+//! the loss and L - 1 input gradients a step is 2L + 1 calls.
+
+use super::builder::{Builder, PassBuffers, word};
+use super::plan::{Pass, Plan, PlanRequest};
+use super::{BufferId, Call, Contents, Variants};
+use crate::error::Result;
+use crate::kernels::update::{GATHERED, MOST_LAYERS, Update, UpdatedLayer};
+use crate::kernels::{Kernel, Parameters};
+use crate::network::Network;
+
+/// Words that a part of a buffer begins at a multiple of: 256 bytes, which every adapter allows.
+const ALIGNMENT: usize = 64;
+
+/// Whether a request's training step can be fused: nothing needs the whole gradient, and each
+/// layer is its matrix product.
+pub(super) fn fuses(request: &PlanRequest) -> bool {
+    let steps_at_once = request
+        .update
+        .is_some_and(|update| update.clip.is_none() && update.orthogonalization.is_none());
+    let layers = &request.network.layers;
+    request.fuses
+        && steps_at_once
+        && !request.gradient_statistics
+        && layers.iter().all(|layer| !layer.apart && layer.shape.normalization.is_none())
+}
+
+/// Two buffers that hold what the layers read and write. A layer's input and gradient lie in one
+/// of them, its output and the gradient of the layer below in the other: so one call can read the
+/// operands of every layer, and none reads the buffer that it writes.
+pub(super) struct Arenas {
+    even: BufferId,
+    odd: BufferId,
+    activations: Vec<u64>,
+    deltas: Vec<u64>,
+}
+
+impl Arenas {
+    /// Lays out the activations and gradients of batches of up to `rows` rows.
+    pub fn new(plan: &mut Plan, network: &Network, rows: usize) -> Result<Self> {
+        let mut ends = [0_usize; 2];
+        let (mut activations, mut deltas) = (Vec::new(), Vec::new());
+        for (i, layer) in network.layers.iter().enumerate() {
+            let words = (network.members * rows * layer.units).next_multiple_of(ALIGNMENT);
+            for (places, arena) in [(&mut deltas, i % 2), (&mut activations, (i + 1) % 2)] {
+                places.push(ends[arena] as u64);
+                ends[arena] += words;
+                word("the activations of all layers", ends[arena])?;
+            }
+        }
+        let [even, odd] = [("even", ends[0]), ("odd", ends[1])]
+            .map(|(name, words)| plan.add(name, Contents::Reals, words));
+        Ok(Self { even, odd, activations, deltas })
+    }
+
+    fn of(&self, parity: usize) -> BufferId {
+        if parity.is_multiple_of(2) { self.even } else { self.odd }
+    }
+
+    /// Where a layer's output lies.
+    pub fn activation(&self, layer: usize) -> (BufferId, u64) {
+        (self.of(layer + 1), self.activations[layer])
+    }
+
+    /// Where the gradient by what its matrix product gives lies.
+    pub fn delta(&self, layer: usize) -> (BufferId, u64) {
+        (self.of(layer), self.deltas[layer])
+    }
+}
+
+impl Builder<'_> {
+    /// The calls of the fused update: one for each [`MOST_LAYERS`] layers, and what follows it.
+    pub(super) fn fused_update(
+        &self,
+        arenas: &Arenas,
+        pass: &Pass,
+        buffers: &PassBuffers,
+    ) -> Result<Vec<Call>> {
+        let Some(update) = &self.request.update else { return Ok(Vec::new()) };
+        let network = self.request.network;
+        let layers: Vec<usize> = (0..network.layers.len()).collect();
+        let mut calls = Vec::new();
+        for part in layers.chunks(MOST_LAYERS) {
+            let mut table = [UpdatedLayer::default(); MOST_LAYERS];
+            for (row, i) in table.iter_mut().zip(part) {
+                let layer = &network.layers[*i];
+                let input = if *i == 0 { 0 } else { arenas.activation(*i - 1).1 };
+                *row = UpdatedLayer {
+                    inputs: word("inputs", layer.inputs)?,
+                    units: word("units", layer.units)?,
+                    weight_offset: word("parameters", layer.offsets.weight)?,
+                    bias_offset: word("parameters", layer.offsets.bias)?,
+                    input_offset: input as u32,
+                    delta_offset: arenas.delta(*i).1 as u32,
+                    place: if *i == 0 { GATHERED } else { (i % 2) as u32 },
+                    ..UpdatedLayer::default()
+                };
+            }
+            let ends = part.last() == layers.last();
+            let mut bindings = self.tables(buffers).to_vec();
+            bindings.extend([
+                ("order", buffers.order),
+                ("features", buffers.features),
+                ("even", arenas.even),
+                ("odd", arenas.odd),
+                ("parameters", self.parameters),
+                ("block_settings", self.plan.buffer("block_settings")?),
+                ("row_statistics", self.row_statistics),
+                ("step_log", buffers.log),
+            ]);
+            for name in ["moment0", "moment1", "moment2"] {
+                bindings.push((name, self.plan.buffer(name)?));
+            }
+            let largest = part.iter().map(|i| &network.layers[*i]);
+            let largest = largest.max_by_key(|layer| layer.weights());
+            let (inputs, units) = largest.map_or((0, 0), |layer| (layer.inputs, layer.units));
+            calls.push(Call {
+                kernel: Kernel::Update,
+                subject: update.row.name.to_owned(),
+                variants: Variants {
+                    optimizer: Some((update.row, update.form)),
+                    gathered: true,
+                    ..Variants::default()
+                },
+                parameters: Parameters::Update(Update {
+                    members: word("members", self.plan.members)?,
+                    layers: word("layers", part.len())?,
+                    batch_rows: word("rows", self.rows)?,
+                    order_stride: word("rows", pass.resident_rows)?,
+                    parameter_stride: word("parameters", network.stride)?,
+                    finishes: u32::from(ends),
+                    statistics: word("statistics", self.plan.statistics)?,
+                    log_width: word("log", self.plan.log_width)?,
+                    table,
+                }),
+                bindings,
+                extent: self.extent(inputs, units)?,
+            });
+        }
+        calls.extend(self.after_update(update, buffers)?);
+        Ok(calls)
+    }
+}

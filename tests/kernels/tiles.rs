@@ -1,0 +1,112 @@
+//! Every tile of a matrix product, of scalars and of quads, against the f64 reference.
+
+use wgfit::backend::gpu::Tile;
+use wgfit::backend::gpu::tile::{self, Product};
+use wgfit::kernels::Kernel;
+use wgfit::program::Call;
+
+use super::oracle::{Case, Scene, hold};
+use super::{adapter, gpu_with};
+
+/// A scene of nothing but the matrix products of a network.
+fn scene(rows: usize, widths: &[usize], members: usize) -> Scene {
+    let [inputs, hidden @ .., outputs] = widths else { panic!("a network has two widths") };
+    let mut scene = Scene::new(&Case {
+        rows,
+        inputs: *inputs,
+        hidden: hidden.to_vec(),
+        outputs: *outputs,
+        members,
+        activation: "linear",
+        ..Case::default()
+    });
+    scene.plan.programs[0].calls.retain(|call| call.kernel.is_matmul());
+    scene
+}
+
+/// Widths about the tiles' own and far from them, of which none, all, or some are made of quads.
+fn scenes() -> Vec<Scene> {
+    vec![
+        scene(67, &[17, 65, 3, 127, 1, 31], 2),
+        scene(70, &[12, 64, 4, 132, 68, 8], 1),
+        scene(1, &[36, 5, 128, 1], 2),
+        scene(131, &[100, 33, 40, 10], 1),
+        scene(7, &[785, 3], 1),
+    ]
+}
+
+fn products(scenes: &[Scene]) -> impl Iterator<Item = Product> {
+    scenes.iter().flat_map(|scene| &scene.plan.programs[0].calls).filter_map(Product::of)
+}
+
+/// Updates of one layer, ragged and of quads: each place has the same text.
+fn updates() -> Vec<Scene> {
+    let update = |rows, inputs, outputs| {
+        let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
+        let mut scene = Scene::new(&Case { fused: true, members: 2, ..case });
+        scene.plan.programs[0].calls.retain(|call| call.kernel == Kernel::Update);
+        scene
+    };
+    vec![update(67, 131, 65), update(21, 68, 132)]
+}
+
+fn hold_all(tile: Tile) {
+    for checked in [false, true] {
+        let backend = gpu_with(Some(tile), checked);
+        for scene in scenes().into_iter().chain(updates()) {
+            hold(backend.as_ref(), &scene, &|_: &Call| true);
+        }
+    }
+}
+
+macro_rules! each_quarter {
+    ($($name:ident: $part:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let fitting: Vec<Tile> =
+                    tile::all().into_iter().filter(|tile| tile.fits(&adapter().facts)).collect();
+                assert!(fitting.len() >= 12, "only {fitting:?}");
+                fitting.into_iter().skip($part).step_by(4).for_each(hold_all);
+            }
+        )*
+    };
+}
+
+// Tests run side by side, tiles one after the other: the driver compiles for most of the time.
+each_quarter! {
+    every_tile_is_right: 0;
+    every_tile_is_right_1: 1;
+    every_tile_is_right_2: 2;
+    every_tile_is_right_3: 3;
+}
+
+#[test]
+fn the_scenes_have_every_form_of_every_product() {
+    let scenes = scenes();
+    for kernel in [Kernel::DenseForward, Kernel::InputGradient, Kernel::WeightGradient] {
+        for a in [false, true] {
+            for b in [false, true] {
+                let found = products(&scenes)
+                    .any(|p| p.kernel == kernel && p.a.quads == a && p.b.quads == b);
+                // Both lie along the same inputs in a forward pass.
+                assert_eq!(found, a == b || kernel != Kernel::DenseForward, "{kernel:?} {a} {b}");
+            }
+        }
+    }
+    assert!(products(&scenes).any(|p| p.rows % 4 != 0));
+    assert!(products(&scenes).any(|p| p.depth % 4 != 0 && p.a.quads && p.b.quads));
+}
+
+#[test]
+fn names_tell_tiles_apart() {
+    let mut names: Vec<String> = tile::all().iter().map(Tile::to_string).collect();
+    assert_eq!(names[0], "naive");
+    for name in ["direct_16x4_8_round8", "direct_8x4_16", "shared_128x128x8_8x8"] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+    }
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
