@@ -285,7 +285,7 @@ impl Executor for GpuExecutor {
     fn form(&self, program: ProgramId, call: usize) -> CallForm {
         let dispatch = self.programs.get(program.0).and_then(|calls| calls.get(call));
         CallForm {
-            tile: dispatch.and_then(|d| d.tile).map(|tile| format!("{tile:?}").to_lowercase()),
+            tile: dispatch.and_then(|d| d.tile).map(|tile| tile.to_string()),
             workgroups: dispatch.map(|dispatch| dispatch.workgroups),
         }
     }
