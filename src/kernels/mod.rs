@@ -92,6 +92,8 @@ macro_rules! kernels {
         /// The uniform of a call: the twin of the WGSL struct of the same name.
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[allow(missing_docs)]
+        // A plan has a few dozen, made once.
+        #[allow(clippy::large_enum_variant)]
         pub enum Parameters {
             $($variant($module::$variant),)*
         }

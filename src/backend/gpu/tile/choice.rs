@@ -121,14 +121,7 @@ fn by_class(class: Class, product: &Product) -> Tile {
     match class {
         Class::Software { subgroup: 0 } => Tile::direct(8, 4, 16, 0),
         Class::Software { subgroup } => {
-            let rows = if product.rows > 8
-                && (product.kernel != crate::kernels::Kernel::Update
-                    || std::env::var("ROWS16").is_ok())
-            {
-                16
-            } else {
-                8
-            };
+            let rows = if product.rows > 8 { 16 } else { 8 };
             Tile::direct(rows, 4, subgroup, subgroup)
         }
         Class::Integrated => largest_busy(&INTEGRATED[..3], product, BUSY / 4),
