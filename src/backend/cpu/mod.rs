@@ -10,7 +10,9 @@ mod compile;
 mod layers;
 mod matrices;
 mod memory;
+mod plain;
 mod product;
+mod team;
 mod work;
 
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use crate::program::{
 };
 use compile::compile;
 use memory::{Member, Memory, Tables};
+use plain::Plain;
+use team::Team;
 use work::{FinishWork, Operation, TwinWork, Work};
 
 /// The backend of this machine's processor.
@@ -34,6 +38,7 @@ use work::{FinishWork, Operation, TwinWork, Work};
 pub struct CpuBackend {
     device: DeviceDescription,
     pool: Arc<rayon::ThreadPool>,
+    team: Arc<Team>,
 }
 
 impl CpuBackend {
@@ -62,6 +67,7 @@ impl CpuBackend {
                 driver: String::new(),
                 kind: "cpu".to_owned(),
             },
+            team: Arc::new(Team::new(pool.current_num_threads())?),
             pool: Arc::new(pool),
         })
     }
@@ -121,6 +127,8 @@ impl Backend for CpuBackend {
         self.check_memory(plan)?;
         let compiled = compile(plan, self.threads())?;
         Ok(Box::new(CpuExecutor {
+            plain: Plain::find(&compiled.programs, plan.members, &self.team),
+            team: Arc::clone(&self.team),
             memory: Memory::new(plan, compiled.places, compiled.batch),
             // Waking the pool is worth it only where there is something to share.
             shares: self.threads() > 1
@@ -145,6 +153,10 @@ impl Operation {
             Work::Product(work) => work.parallel,
             Work::Finish(_) | Work::Twin(_) => false,
         }
+    }
+
+    fn only_reads_weights(&self) -> bool {
+        matches!(self.work, Work::Forward(_) | Work::Loss(_) | Work::Finish(_))
     }
 
     fn run(&self, tables: &Tables, member: &mut Member) -> Result<()> {
@@ -244,18 +256,38 @@ fn twin(
 struct CpuExecutor {
     memory: Memory,
     programs: Vec<Vec<Operation>>,
+    plain: Option<Plain>,
+    team: Arc<Team>,
     pool: Arc<rayon::ThreadPool>,
     shares: bool,
     counters: Counters,
 }
 
+impl CpuExecutor {
+    /// Before a buffer is read.
+    fn settle(&mut self, buffer: BufferId) {
+        if let Some(plain) = self.plain.as_mut().filter(|plain| plain.holds(buffer)) {
+            plain.store(&mut self.memory.members);
+        }
+    }
+
+    /// Before a buffer is written.
+    fn release(&mut self, buffer: BufferId) {
+        if let Some(plain) = self.plain.as_mut().filter(|plain| plain.holds(buffer)) {
+            plain.forget(&mut self.memory.members);
+        }
+    }
+}
+
 impl Executor for CpuExecutor {
     fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()> {
+        self.release(buffer);
         let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
         self.memory.write_reals(buffer, &values)
     }
 
     fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()> {
+        self.release(buffer);
         self.memory.share_reals(buffer, values)
     }
 
@@ -276,6 +308,8 @@ impl Executor for CpuExecutor {
     }
 
     fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()> {
+        self.settle(from);
+        self.release(to);
         self.memory.copy(from, to, start, len)
     }
 
@@ -283,8 +317,19 @@ impl Executor for CpuExecutor {
         let operations = self.programs.get(program.0).ok_or_else(|| {
             Error::internal(format!("the plan has no program number {}", program.0))
         })?;
+        self.counters.calls += (steps * operations.len()) as u64;
         let Memory { tables, members, .. } = &mut self.memory;
         let tables = &*tables;
+        if let Some(plain) = &mut self.plain {
+            if plain.program == program.0 && plain.run(tables, members, &self.team, steps)? {
+                return Ok(());
+            }
+            if operations.iter().all(Operation::only_reads_weights) {
+                plain.store(members);
+            } else {
+                plain.forget(members);
+            }
+        }
         let run = |member: &mut Member| {
             for _ in 0..steps {
                 member.gathered = None;
@@ -299,11 +344,11 @@ impl Executor for CpuExecutor {
         } else {
             members.iter_mut().try_for_each(run)?;
         }
-        self.counters.calls += (steps * operations.len()) as u64;
         Ok(())
     }
 
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {
+        wanted.iter().for_each(|(id, _)| self.settle(*id));
         self.counters.readbacks += 1;
         wanted
             .iter()
