@@ -46,7 +46,7 @@ struct Layer {
     drops: bool,
     /// Its row of the layer table.
     row: usize,
-    /// Its first piece of the weights, the pieces of each panel of units, their panels of inputs.
+    /// Its first piece of the weights, the pieces that its inputs are cut into, and their panels.
     first_piece: usize,
     chunks: usize,
     chunk_panels: usize,

@@ -12,10 +12,10 @@ use crate::program::{LayerSettings, StepSettings};
 
 /// Rows of a block: from the fewest that make good use of the weights they are multiplied with, to the
 /// most of which a layer's activations stay in the second-level cache.
-const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=64;
+const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
-const BLOCKS_A_THREAD: usize = 4;
+const BLOCKS_A_THREAD: usize = 2;
 
 /// What one layer makes of a block.
 #[derive(Debug)]
@@ -218,10 +218,11 @@ impl Propagate<'_> {
         let below = lower.last().map_or(&self.block.inputs, |layer| &layer.outputs);
         let own = &mut upper[0];
         for panel in 0..panels(layer.units) {
-            let pieces = &self.pieces[layer.first_piece + panel * layer.chunks..][..layer.chunks];
+            let pieces = &self.pieces[layer.first_piece + panel..];
             let units = pieces[0].units;
             let z = &mut own.outputs[panel * stride..][..rows];
-            for (chunk, piece) in pieces.iter().enumerate() {
+            let pieces = pieces.iter().step_by(panels(layer.units)).take(layer.chunks);
+            for (chunk, piece) in pieces.enumerate() {
                 let below = &below[piece.first_input / PANEL * stride..];
                 let operands = |row: usize| {
                     let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
@@ -229,7 +230,7 @@ impl Propagate<'_> {
                 };
                 rows_by_panel(simd, operands, z, units, chunk > 0);
             }
-            let biases = pieces[0].biases();
+            let biases = self.pieces[layer.first_piece + panel].biases();
             for z in &mut *z {
                 for (z, bias) in z.iter_mut().zip(biases) {
                     *z += bias;
@@ -295,17 +296,17 @@ impl Propagate<'_> {
         let (rows, stride) = (self.block.rows, self.stride);
         let (lower, upper) = self.block.layers.split_at_mut(index);
         let (Some(below), delta) = (lower.last_mut(), &upper[0].delta) else { return };
-        let pieces = &self.pieces[layer.first_piece..];
+        let above = panels(layer.units);
         for panel in 0..panels(layer.inputs) {
             let (chunk, within) = (panel / layer.chunk_panels, panel % layer.chunk_panels);
             let columns = (layer.inputs - panel * PANEL).min(PANEL);
             let at = panel * stride;
             let d = &mut below.delta[at..at + rows];
-            let above = panels(layer.units);
+            let pieces = &self.pieces[layer.first_piece + chunk * above..][..above];
             for group in (0..above).step_by(PIECE_PANELS) {
                 let operands = |row: usize| {
                     (group..above.min(group + PIECE_PANELS)).map(move |panel| {
-                        let piece = &pieces[panel * layer.chunks + chunk];
+                        let piece = &pieces[panel];
                         let weights = &piece.transposed[within * PANEL..][..piece.units];
                         (&delta[panel * stride + row..], weights)
                     })

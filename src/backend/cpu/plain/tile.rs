@@ -21,6 +21,19 @@ pub(super) fn panels(columns: usize) -> usize {
     columns.div_ceil(PANEL)
 }
 
+/// Has a row brought into the cache, where the processor can be told so.
+#[inline(always)]
+pub(super) fn prefetch(row: &Row) {
+    #[cfg(target_arch = "x86_64")]
+    for line in [0, PANEL / 2] {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64; nothing is read, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row[line..].as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
 #[inline(always)]
 fn vectors<S: Simd>(row: &Row) -> &[S::f32s] {
     S::as_simd_f32s(row).0

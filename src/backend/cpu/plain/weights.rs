@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::rows::{RowBlock, Rows};
-use super::tile::{PANEL, Row, TILE, columns_by_panel, panels};
+use super::tile::{PANEL, Row, TILE, columns_by_panel, panels, prefetch};
 use super::{Layer, PlainStep};
 use crate::backend::cpu::arena::step_slice;
 use crate::backend::cpu::memory::Member;
@@ -38,7 +38,7 @@ pub(super) struct Piece {
     pub bad: Option<usize>,
 }
 
-/// All pieces of a member: by layer, by panel of units, by inputs.
+/// All pieces of a member: by layer, by inputs, by panel of units.
 #[derive(Debug)]
 pub(in crate::backend::cpu) struct Weights {
     pub(super) pieces: Vec<Piece>,
@@ -88,8 +88,9 @@ impl Weights {
         let kept = step.optimizer.moments.map(|moment| moment.is_some());
         let mut pieces = Vec::new();
         for (index, layer) in step.layers.iter().enumerate() {
-            for panel in 0..panels(layer.units) {
-                for chunk in 0..layer.chunks {
+            // Neighbours share inputs, which then stay in a thread's cache.
+            for chunk in 0..layer.chunks {
+                for panel in 0..panels(layer.units) {
                     let first_input = chunk * layer.chunk_panels * PANEL;
                     let inputs = (layer.inputs - first_input).min(layer.chunk_panels * PANEL);
                     let rows = inputs + usize::from(chunk == 0);
@@ -186,6 +187,7 @@ impl WithSimd for Update<'_> {
         for first in (0..self.piece.inputs).step_by(PANEL) {
             let count = (self.piece.inputs - first).min(PANEL);
             let below = (self.piece.first_input + first) / PANEL;
+            self.fetch(first..first + count);
             for (group, blocks) in groups() {
                 for i in (0..count).step_by(TILE) {
                     let operands = || {
@@ -217,6 +219,15 @@ impl WithSimd for Update<'_> {
 }
 
 impl Update<'_> {
+    /// Has the optimizer's part of some rows brought near while their gradient is summed.
+    #[inline(always)]
+    fn fetch(&self, rows: std::ops::Range<usize>) {
+        self.piece.weights[rows.clone()].iter().for_each(prefetch);
+        for moment in &self.piece.moments {
+            moment.get(rows.clone()).unwrap_or_default().iter().for_each(prefetch);
+        }
+    }
+
     /// The optimizer's step over some rows of the piece, by the settings of weights (0) or biases (1).
     fn take_step(&mut self, rows: std::ops::Range<usize>, gradient: &mut [Row], kind: usize) {
         let piece = &mut *self.piece;
