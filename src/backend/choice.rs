@@ -27,8 +27,7 @@ pub struct Chosen {
 /// # Errors
 /// When the CPU backend cannot start its threads.
 pub fn list() -> Result<Vec<Listed>> {
-    let cpu = CpuBackend::new()?;
-    let mut devices = vec![Listed { description: cpu.device().clone(), adapter: None }];
+    let mut devices = vec![Listed { description: CpuBackend::description(), adapter: None }];
     devices.extend(adapters().into_iter().map(|adapter| Listed {
         description: adapter.description.clone(),
         adapter: Some(adapter),
@@ -36,14 +35,14 @@ pub fn list() -> Result<Vec<Listed>> {
     Ok(devices)
 }
 
-fn open(device: &Listed, reason: &str) -> Result<Chosen> {
+fn open(device: &Listed, reason: &str, threads: usize) -> Result<Chosen> {
     let DeviceDescription { name, backend, kind, .. } = &device.description;
     let why = match &device.adapter {
         None => format!("cpu: {name}{reason}"),
         Some(_) => format!("{name} ({backend}, {kind}){reason}"),
     };
     let backend: Box<dyn Backend> = match &device.adapter {
-        None => Box::new(CpuBackend::new()?),
+        None => Box::new(CpuBackend::with_threads(threads)?),
         Some(adapter) => Box::new(GpuBackend::new(adapter, GpuOptions::default())?),
     };
     Ok(Chosen { backend, why })
@@ -55,8 +54,17 @@ fn open(device: &Listed, reason: &str) -> Result<Chosen> {
 /// # Errors
 /// When nothing fits, or the device cannot be opened.
 pub fn choose(wanted: &str) -> Result<Chosen> {
+    choose_with_threads(wanted, 0)
+}
+
+/// [`choose`]; the CPU backend gets so many threads, or for 0 those of [`CpuBackend::new`].
+///
+/// # Errors
+/// Those of [`choose`].
+pub fn choose_with_threads(wanted: &str, threads: usize) -> Result<Chosen> {
+    let open = |device: &Listed, reason: &str| open(device, reason, threads);
     if wanted == "cpu" {
-        let description = CpuBackend::new()?.device().clone();
+        let description = CpuBackend::description();
         return open(&Listed { description, adapter: None }, "");
     }
     let devices = list()?;

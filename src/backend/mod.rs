@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::Result;
-pub use choice::{Chosen, Listed, choose, list};
+pub use choice::{Chosen, Listed, choose, choose_with_threads, list};
 
 use crate::program::{BufferId, LayerSettings, MemberState, Plan, ProgramId, StepSettings};
 

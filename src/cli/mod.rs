@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
+use crate::backend::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -44,6 +45,23 @@ enum Command {
     List(list::Arguments),
     /// Print the JSON Schema of the config
     Schema,
+}
+
+/// What a command runs on.
+#[derive(Debug, clap::Args)]
+struct Device {
+    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads of the CPU [default: $RAYON_NUM_THREADS, or the processors that this process may use]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl Device {
+    fn choose(&self) -> Result<Chosen> {
+        backend::choose_with_threads(&self.device, self.threads.map_or(0, usize::from))
+    }
 }
 
 /// Parses the command line and does what it says.

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backend;
 use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -21,9 +20,8 @@ pub(super) struct Arguments {
     /// Config keys to override, such as optimizer.learning_rate=0.01 or model.layers.0.units=256
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: super::Device,
     /// The run folder [default: runs/{config name}-{n}, the first free n]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -51,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
     let network = train::network_of(&settings, &dataset.preprocessing)?;
-    let chosen = backend::choose(&arguments.device)?;
+    let chosen = arguments.device.choose()?;
     progress.fact("device", &chosen.why);
 
     let config = settings.resolved_for(&task);

@@ -77,6 +77,8 @@ pub struct Case {
     pub weighted: bool,
     /// The outputs of every row are collected.
     pub collects: bool,
+    /// The norm of the gradient and the penalty are summed.
+    pub statistics: bool,
 }
 
 impl Default for Case {
@@ -99,6 +101,7 @@ impl Default for Case {
             soft: false,
             weighted: false,
             collects: false,
+            statistics: true,
         }
     }
 }
@@ -166,7 +169,7 @@ impl Scene {
             terms,
             target_width,
             update: Some(update),
-            gradient_statistics: true,
+            gradient_statistics: case.statistics,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,

@@ -1,9 +1,10 @@
 //! The CPU backend: the same programs as on a GPU, with a matrix product of the `gemm` crate and
 //! passes over slices that vectorise.
 //!
-//! Members are independent, so each runs all its steps on one thread; threads share a member's
-//! work only where there are fewer members than threads and a call is large. No number depends on
-//! how many threads there are.
+//! A plain training step runs as two phases of a team of threads (`plain`). Of anything else, members
+//! are independent, so each runs all its steps on one thread; threads share a member's work only
+//! where there are fewer members than threads and a call is large. No number depends on how many
+//! threads there are.
 
 mod arena;
 mod compile;
@@ -42,7 +43,8 @@ pub struct CpuBackend {
 }
 
 impl CpuBackend {
-    /// A backend with a thread for each processor, or as many as `RAYON_NUM_THREADS` says.
+    /// A backend with a thread for each processor that this process may use (affinity and cgroup
+    /// limits count), or as many as `RAYON_NUM_THREADS` says.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -50,7 +52,7 @@ impl CpuBackend {
         Self::with_threads(0)
     }
 
-    /// A backend with so many threads; 0 stands for one a processor.
+    /// A backend with so many threads; 0 stands for those of [`CpuBackend::new`].
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -61,15 +63,20 @@ impl CpuBackend {
             .build()
             .map_err(|error| Error::device(format!("the CPU's threads do not start: {error}")))?;
         Ok(Self {
-            device: DeviceDescription {
-                name: processor(),
-                backend: "cpu".to_owned(),
-                driver: String::new(),
-                kind: "cpu".to_owned(),
-            },
+            device: Self::description(),
             team: Arc::new(Team::new(pool.current_num_threads())?),
             pool: Arc::new(pool),
         })
+    }
+
+    /// What it runs on.
+    pub fn description() -> DeviceDescription {
+        DeviceDescription {
+            name: processor(),
+            backend: "cpu".to_owned(),
+            driver: String::new(),
+            kind: "cpu".to_owned(),
+        }
     }
 
     /// Its number of threads.

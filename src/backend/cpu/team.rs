@@ -8,7 +8,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -132,11 +134,7 @@ impl Team {
     }
 
     /// [`Team::each`] over the items of a slice: `(thread, index, item)`.
-    pub fn each_mut<T: Send>(
-        &self,
-        items: &mut [T],
-        work: &(dyn Fn(usize, usize, &mut T) + Sync),
-    ) {
+    pub fn each_mut<T: Send>(&self, items: &mut [T], work: &(dyn Fn(usize, usize, &mut T) + Sync)) {
         let first = Items(items.as_mut_ptr());
         self.each(items.len(), &|thread, index| {
             // SAFETY: `index` is below the slice's length, and `each` hands out each index once, so
@@ -259,8 +257,7 @@ impl Shared {
                     return;
                 }
                 relax(&mut waits);
-                if waits >= SPINS
-                    && idle_since.get_or_insert_with(Instant::now).elapsed() > LINGER
+                if waits >= SPINS && idle_since.get_or_insert_with(Instant::now).elapsed() > LINGER
                 {
                     self.sleep_until_not(seen);
                 }

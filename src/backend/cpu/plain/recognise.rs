@@ -46,8 +46,7 @@ pub(super) fn recognise(operations: &[Operation]) -> Option<PlainStep> {
     let first = operations.first()?;
     let count = operations.iter().take_while(|op| matches!(op.work, Work::Forward(_))).count();
     let (forward, rest) = operations.split_at(count);
-    let mut reader =
-        Reader { operations: forward.iter(), steps: first.steps, state: first.state };
+    let mut reader = Reader { operations: forward.iter(), steps: first.steps, state: first.state };
     let mut forwards: Vec<&Forward> = Vec::with_capacity(count);
     while let Some(operation) = reader.next() {
         if let Work::Forward(work) = &operation.work {

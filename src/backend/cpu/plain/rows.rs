@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::PlainStep;
-use super::tile::{PANEL, Row, panels, rows_by_panel};
+use super::tile::{PANEL, Row, TILE, fetch_share, panels, rows_by_panel};
 use super::weights::{PIECE_PANELS, Piece};
 use crate::kernels::dropout_scale;
 use crate::kernels::loss::LossFunctions;
@@ -12,7 +12,7 @@ use crate::program::{LayerSettings, StepSettings};
 
 /// Rows of a block: from the fewest that make good use of the weights they are multiplied with, to the
 /// most of which a layer's activations stay in the second-level cache.
-const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=128;
+const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
 const BLOCKS_A_THREAD: usize = 2;
@@ -54,7 +54,7 @@ impl Rows {
     /// Room for a batch, cut for so many threads.
     pub fn new(step: &PlainStep, threads: usize) -> Self {
         let share = step.rows.div_ceil(threads * BLOCKS_A_THREAD);
-        let stride = share.clamp(*BLOCK_ROWS.start(), *BLOCK_ROWS.end()).next_multiple_of(8);
+        let stride = share.clamp(*BLOCK_ROWS.start(), *BLOCK_ROWS.end()).next_multiple_of(TILE);
         let zeros = |columns: usize| vec![[0.0; PANEL]; panels(columns) * stride];
         let outputs = step.layers.last().map_or(0, |layer| layer.units);
         let blocks = (0..step.rows.div_ceil(stride)).map(|block| RowBlock {
@@ -106,7 +106,8 @@ impl Rows {
         let mut sum = 0.0;
         for block in self.in_use() {
             let of_rows = &block.statistics[..block.rows * width];
-            sum += of_rows.iter().skip(statistic).step_by(width).map(|s| f64::from(*s)).sum::<f64>();
+            sum +=
+                of_rows.iter().skip(statistic).step_by(width).map(|s| f64::from(*s)).sum::<f64>();
         }
         sum as f32
     }
@@ -221,10 +222,14 @@ impl Propagate<'_> {
             let pieces = &self.pieces[layer.first_piece + panel..];
             let units = pieces[0].units;
             let z = &mut own.outputs[panel * stride..][..rows];
-            let pieces = pieces.iter().step_by(panels(layer.units)).take(layer.chunks);
-            for (chunk, piece) in pieces.enumerate() {
+            let count = panels(layer.units);
+            let of_panel = pieces.iter().step_by(count).take(layer.chunks);
+            for (chunk, piece) in of_panel.enumerate() {
+                let next = if chunk + 1 < layer.chunks { (chunk + 1) * count } else { 1 };
+                let next = pieces.get(next).map_or(&[][..], |next| &next.weights);
                 let below = &below[piece.first_input / PANEL * stride..];
                 let operands = |row: usize| {
+                    fetch_share(next, row, rows);
                     let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
                     weights.map(move |(panel, weights)| (&below[panel * stride + row..], weights))
                 };
@@ -305,6 +310,10 @@ impl Propagate<'_> {
             let pieces = &self.pieces[layer.first_piece + chunk * above..][..above];
             for group in (0..above).step_by(PIECE_PANELS) {
                 let operands = |row: usize| {
+                    for piece in &pieces[group..above.min(group + PIECE_PANELS)] {
+                        let next = piece.transposed.get((within + 1) * PANEL..).unwrap_or_default();
+                        fetch_share(&next[..next.len().min(PANEL)], row, rows);
+                    }
                     (group..above.min(group + PIECE_PANELS)).map(move |panel| {
                         let piece = &pieces[panel];
                         let weights = &piece.transposed[within * PANEL..][..piece.units];

@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::rows::{RowBlock, Rows};
-use super::tile::{PANEL, Row, TILE, columns_by_panel, panels, prefetch};
+use super::tile::{PANEL, Row, TILE, columns_by_panel, fetch_share, panels};
 use super::{Layer, PlainStep};
 use crate::backend::cpu::arena::step_slice;
 use crate::backend::cpu::memory::Member;
@@ -187,9 +187,14 @@ impl WithSimd for Update<'_> {
         for first in (0..self.piece.inputs).step_by(PANEL) {
             let count = (self.piece.inputs - first).min(PANEL);
             let below = (self.piece.first_input + first) / PANEL;
-            self.fetch(first..first + count);
             for (group, blocks) in groups() {
                 for i in (0..count).step_by(TILE) {
+                    if first + PANEL < self.piece.inputs {
+                        for block in blocks {
+                            let next = block.below(index, below + 1, stride);
+                            fetch_share(next, i, PANEL);
+                        }
+                    }
                     let operands = || {
                         blocks.iter().map(|block: &RowBlock| {
                             let input = block.below(index, below, stride);
@@ -219,15 +224,6 @@ impl WithSimd for Update<'_> {
 }
 
 impl Update<'_> {
-    /// Has the optimizer's part of some rows brought near while their gradient is summed.
-    #[inline(always)]
-    fn fetch(&self, rows: std::ops::Range<usize>) {
-        self.piece.weights[rows.clone()].iter().for_each(prefetch);
-        for moment in &self.piece.moments {
-            moment.get(rows.clone()).unwrap_or_default().iter().for_each(prefetch);
-        }
-    }
-
     /// The optimizer's step over some rows of the piece, by the settings of weights (0) or biases (1).
     fn take_step(&mut self, rows: std::ops::Range<usize>, gradient: &mut [Row], kind: usize) {
         let piece = &mut *self.piece;
