@@ -81,6 +81,11 @@ fn store<S: Simd, const R: usize, const V: usize>(
 }
 
 /// `sums[r] += x[r] * b`.
+#[allow(
+    clippy::manual_memcpy,
+    clippy::needless_range_loop,
+    reason = "loops over constants, which become registers"
+)]
 #[inline(always)]
 fn add_product<S: Simd, const R: usize, const V: usize>(
     simd: S,
