@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::PlainStep;
-use super::tile::{PANEL, Row, TILE, fetch_share, panels, rows_by_panel};
+use super::tile::{PANEL, Row, TILE, panels, rows_by_panel};
 use super::weights::{PIECE_PANELS, Piece};
 use crate::kernels::dropout_scale;
 use crate::kernels::loss::LossFunctions;
@@ -12,10 +12,10 @@ use crate::program::{LayerSettings, StepSettings};
 
 /// Rows of a block: from the fewest that make good use of the weights they are multiplied with, to the
 /// most of which a layer's activations stay in the second-level cache.
-const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=256;
+const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
-const BLOCKS_A_THREAD: usize = 2;
+const BLOCKS_A_THREAD: usize = 4;
 
 /// What one layer makes of a block.
 #[derive(Debug)]
@@ -225,11 +225,8 @@ impl Propagate<'_> {
             let count = panels(layer.units);
             let of_panel = pieces.iter().step_by(count).take(layer.chunks);
             for (chunk, piece) in of_panel.enumerate() {
-                let next = if chunk + 1 < layer.chunks { (chunk + 1) * count } else { 1 };
-                let next = pieces.get(next).map_or(&[][..], |next| &next.weights);
                 let below = &below[piece.first_input / PANEL * stride..];
                 let operands = |row: usize| {
-                    fetch_share(next, row, rows);
                     let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
                     weights.map(move |(panel, weights)| (&below[panel * stride + row..], weights))
                 };
@@ -310,10 +307,6 @@ impl Propagate<'_> {
             let pieces = &self.pieces[layer.first_piece + chunk * above..][..above];
             for group in (0..above).step_by(PIECE_PANELS) {
                 let operands = |row: usize| {
-                    for piece in &pieces[group..above.min(group + PIECE_PANELS)] {
-                        let next = piece.transposed.get((within + 1) * PANEL..).unwrap_or_default();
-                        fetch_share(&next[..next.len().min(PANEL)], row, rows);
-                    }
                     (group..above.min(group + PIECE_PANELS)).map(move |panel| {
                         let piece = &pieces[panel];
                         let weights = &piece.transposed[within * PANEL..][..piece.units];

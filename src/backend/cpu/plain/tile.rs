@@ -21,23 +21,6 @@ pub(super) fn panels(columns: usize) -> usize {
     columns.div_ceil(PANEL)
 }
 
-/// Has the share of some rows that belongs to the tile at `at` of `of` brought into the second-level
-/// cache, where the processor can be told so: over all tiles that is all of them.
-#[inline(always)]
-pub(super) fn fetch_share(rows: &[Row], at: usize, of: usize) {
-    let share = |at: usize| (rows.len() * at / of.max(1)).min(rows.len());
-    for row in &rows[share(at)..share(at + TILE)] {
-        #[cfg(target_arch = "x86_64")]
-        for line in [0, PANEL / 2] {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            // SAFETY: SSE is part of x86-64; nothing is read, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(row[line..].as_ptr().cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = row;
-    }
-}
-
 #[inline(always)]
 fn vectors<S: Simd>(row: &Row) -> &[S::f32s] {
     S::as_simd_f32s(row).0

@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::rows::{RowBlock, Rows};
-use super::tile::{PANEL, Row, TILE, columns_by_panel, fetch_share, panels};
+use super::tile::{PANEL, Row, TILE, columns_by_panel, panels};
 use super::{Layer, PlainStep};
 use crate::backend::cpu::arena::step_slice;
 use crate::backend::cpu::memory::Member;
@@ -189,12 +189,6 @@ impl WithSimd for Update<'_> {
             let below = (self.piece.first_input + first) / PANEL;
             for (group, blocks) in groups() {
                 for i in (0..count).step_by(TILE) {
-                    if first + PANEL < self.piece.inputs {
-                        for block in blocks {
-                            let next = block.below(index, below + 1, stride);
-                            fetch_share(next, i, PANEL);
-                        }
-                    }
                     let operands = || {
                         blocks.iter().map(|block: &RowBlock| {
                             let input = block.below(index, below, stride);
