@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backend;
 use crate::config::Config;
 use crate::data;
 use crate::error::Result;
@@ -21,9 +20,8 @@ pub(super) struct Arguments {
     /// Config keys to override, such as training.batch_size=256
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: super::Device,
     /// The first learning rate
     #[arg(long, default_value_t = 1e-7)]
     from: f64,
@@ -53,8 +51,7 @@ impl Observer for Watch {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
-    let (chosen, dataset) =
-        backend::choose_during(&arguments.device, || data::load(&settings.data));
+    let (chosen, dataset) = arguments.device.during(|| data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     let chosen = chosen?;
