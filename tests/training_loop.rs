@@ -4,6 +4,7 @@
 mod common;
 
 use wgfit::backend::cpu::CpuBackend;
+use wgfit::backend::gpu::GpuOptions;
 use wgfit::backend::{Backend, Capacity, DeviceDescription, Executor};
 use wgfit::config::Config;
 use wgfit::data;
@@ -26,7 +27,7 @@ fn train(backend: &dyn Backend, overrides: &[&str]) -> Outcome {
 /// A software adapter, or the reason to fail.
 fn adapter() -> Box<dyn Backend> {
     common::devices();
-    wgfit::backend::choose("llvmpipe")
+    wgfit::backend::choose("llvmpipe", GpuOptions::default())
         .expect("llvmpipe: apt-get install mesa-vulkan-drivers")
         .backend
 }

@@ -36,7 +36,7 @@ pub fn list() -> Result<Vec<Listed>> {
     Ok(devices)
 }
 
-fn open(device: &Listed, reason: &str) -> Result<Chosen> {
+fn open(device: &Listed, reason: &str, options: GpuOptions) -> Result<Chosen> {
     let DeviceDescription { name, backend, kind, .. } = &device.description;
     let why = match &device.adapter {
         None => format!("cpu: {name}{reason}"),
@@ -44,16 +44,20 @@ fn open(device: &Listed, reason: &str) -> Result<Chosen> {
     };
     let backend: Box<dyn Backend + Send> = match &device.adapter {
         None => Box::new(CpuBackend::new()?),
-        Some(adapter) => Box::new(GpuBackend::new(adapter, GpuOptions::default())?),
+        Some(adapter) => Box::new(GpuBackend::new(adapter, options)?),
     };
     Ok(Chosen { backend, why })
 }
 
 /// Does some work while [`choose`] finds and opens the device: loading a driver takes tens of
 /// milliseconds, a large file of data as well.
-pub fn choose_during<T>(wanted: &str, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
+pub fn choose_during<T>(
+    wanted: &str,
+    options: GpuOptions,
+    work: impl FnOnce() -> T,
+) -> (Result<Chosen>, T) {
     std::thread::scope(|scope| {
-        let choosing = scope.spawn(|| choose(wanted));
+        let choosing = scope.spawn(|| choose(wanted, options));
         let done = work();
         let chosen = choosing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (chosen, done)
@@ -65,7 +69,7 @@ pub fn choose_during<T>(wanted: &str, work: impl FnOnce() -> T) -> (Result<Chose
 ///
 /// # Errors
 /// When nothing fits, or the device cannot be opened.
-pub fn choose(wanted: &str) -> Result<Chosen> {
+pub fn choose(wanted: &str, options: GpuOptions) -> Result<Chosen> {
     if wanted == "cpu" {
         let backend = CpuBackend::new()?;
         let why = format!("cpu: {}", backend.device().name);
@@ -76,11 +80,11 @@ pub fn choose(wanted: &str) -> Result<Chosen> {
         |device: &&Listed| device.adapter.as_ref().is_some_and(|adapter| !adapter.is_software());
     match wanted {
         "auto" => match devices.iter().find(is_real) {
-            Some(gpu) => open(gpu, "; auto: the first real GPU"),
-            None => open(&devices[0], "; auto: there is no GPU"),
+            Some(gpu) => open(gpu, "; auto: the first real GPU", options),
+            None => open(&devices[0], "; auto: there is no GPU", options),
         },
         "gpu" => match devices.iter().find(is_real).or_else(|| devices.get(1)) {
-            Some(gpu) => open(gpu, ""),
+            Some(gpu) => open(gpu, "", options),
             None => Err(Error::usage("--device gpu: there is no Vulkan, Metal or DX12 adapter")
                 .with_help(
                     "install the GPU's driver; a software adapter comes with \
@@ -93,7 +97,7 @@ pub fn choose(wanted: &str) -> Result<Chosen> {
             let by_name =
                 || devices.iter().find(|d| d.description.name.to_lowercase().contains(&lower));
             match by_index.or_else(by_name) {
-                Some(device) => open(device, ""),
+                Some(device) => open(device, "", options),
                 None => Err(Error::usage(format!("--device {wanted}: there is no such device"))
                     .with_help(format!(
                         "auto, cpu, gpu, or out of `wgfit devices`: {}",

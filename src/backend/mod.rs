@@ -87,6 +87,26 @@ pub trait Executor {
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>>;
     /// What was made and run so far.
     fn counters(&self) -> Counters;
+    /// How its matrix products are cut up, which fixes the order of their sums; empty where that
+    /// is no choice.
+    fn tiles(&self) -> &[ChosenTile] {
+        &[]
+    }
+    /// What was worth a warning while it was loaded.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+}
+
+/// How one matrix product is cut up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenTile {
+    /// The program that it is part of.
+    pub program: String,
+    /// The call.
+    pub call: String,
+    /// The tile's name.
+    pub tile: String,
 }
 
 /// What a buffer held.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
 use crate::error::{Error, Result};
@@ -37,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         None => held_out(&arguments.run),
     };
-    let (chosen, loaded) = backend::choose_during(&arguments.device, load);
+    let (chosen, loaded) = backend::choose_during(&arguments.device, GpuOptions::default(), load);
     let ((rows, source), chosen) = (loaded?, chosen?);
     let count = rows.rows;
     let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;

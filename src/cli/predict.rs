@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::data::Task;
 use crate::data;
 use crate::error::{Error, Result};
@@ -25,7 +26,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
-    let (chosen, rows) = backend::choose_during(&arguments.device, || {
+    let (chosen, rows) = backend::choose_during(&arguments.device, GpuOptions::default(), || {
         data::load_features(&arguments.data, &model.preprocessing)
     });
     let predictions = model.predict(rows?, chosen?.backend.as_ref())?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+    /// Cut matrix products up as is usual for the kind of adapter, without measuring at the first use
+    #[arg(long)]
+    no_tune: bool,
     /// Print the summary as JSON instead of the run folder's path
     #[arg(long)]
     json: bool,
@@ -49,8 +53,9 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         RunFolder::refuse_old_run(out, arguments.overwrite)?;
     }
 
+    let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
     let (chosen, dataset) =
-        backend::choose_during(&arguments.device, || data::load(&settings.data));
+        backend::choose_during(&arguments.device, options, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
