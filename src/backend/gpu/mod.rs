@@ -19,7 +19,8 @@ pub use tile::{Tile, Tiles};
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::cache;
 use crate::error::{Error, Result};
-use crate::program::Plan;
+use crate::kernels::Kernel;
+use crate::program::{Plan, Program};
 use device::Gpu;
 use executor::GpuExecutor;
 use tile::{Class, Product};
@@ -108,7 +109,15 @@ impl GpuBackend {
 
     /// The tiles for a plan, with what was wrong with the file that they are kept in.
     fn tiles_for(&self, plan: &Plan) -> (Tiles, Option<String>) {
-        let calls = plan.programs.iter().flat_map(|program| &program.calls);
+        // What is run at every step comes before what is run once an epoch.
+        let trains = |program: &&Program| {
+            program
+                .calls
+                .iter()
+                .any(|call| matches!(call.kernel, Kernel::WeightGradient | Kernel::Update))
+        };
+        let (training, evaluation): (Vec<_>, Vec<_>) = plan.programs.iter().partition(trains);
+        let calls = training.into_iter().chain(evaluation).flat_map(|program| &program.calls);
         let products: Vec<Product> = calls.filter_map(Product::of).collect();
         if !self.tunes || products.is_empty() {
             return (self.tiles.clone(), None);

@@ -137,8 +137,16 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
     match class {
         Class::Software { subgroup: 0 } => Tile::direct(8, 4, 16, 0),
         Class::Software { subgroup } => {
-            let tiles = [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
-            largest_busy(&tiles, product, BUSY_PROCESSOR)
+            // The largest is somewhat faster, but takes llvmpipe seconds to compile.
+            let [large, medium, small] =
+                [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
+            if keeps_busy(large, product, 256) {
+                large
+            } else if keeps_busy(medium, product, 4) {
+                medium
+            } else {
+                small
+            }
         }
         _ if product.columns <= 8 => THIN[0],
         _ if product.columns <= 16 => THIN[1],
@@ -148,20 +156,19 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
     }
 }
 
-/// Blocks that keep a processor busy: some for each of its threads.
-const BUSY_PROCESSOR: u64 = 8;
+/// Whether a tile makes enough workgroups of a product, and is not mostly past its edge.
+fn keeps_busy(tile: Tile, product: &Product, busy: u64) -> bool {
+    let (columns, rows) = tile.results();
+    let blocks = u64::from(product.columns.div_ceil(columns))
+        * u64::from(product.rows.div_ceil(rows))
+        * u64::from(product.members);
+    let filled =
+        columns < product.columns.saturating_mul(2) && rows < product.rows.saturating_mul(2);
+    filled && blocks >= busy
+}
 
-/// The first tile, the largest, that makes enough workgroups of a product and is not mostly past its
-/// edge; else the last.
+/// The first tile, the largest, that keeps a GPU busy; else the last.
 fn largest_busy(tiles: &[Tile], product: &Product, busy: u64) -> Tile {
-    let enough = |tile: &&Tile| {
-        let (columns, rows) = tile.results();
-        let blocks = u64::from(product.columns.div_ceil(columns))
-            * u64::from(product.rows.div_ceil(rows))
-            * u64::from(product.members);
-        let filled =
-            columns < product.columns.saturating_mul(2) && rows < product.rows.saturating_mul(2);
-        filled && blocks >= busy
-    };
-    tiles.iter().find(enough).or(tiles.last()).copied().unwrap_or(Tile::NAIVE)
+    let found = tiles.iter().find(|tile| keeps_busy(**tile, product, busy));
+    found.or(tiles.last()).copied().unwrap_or(Tile::NAIVE)
 }

@@ -22,8 +22,9 @@ use crate::kernels::Kernel;
 /// All the products of a job together take no longer.
 const TIME: Duration = Duration::from_millis(1800);
 
-/// Picks the tiles of the products that have none yet: those first that take the most work. What
-/// there was no time for takes the default, now and in later runs, so that equal runs are equal.
+/// Picks the tiles of the products that have none yet, in their order, each in a share of the time by
+/// its work. What there was no time for takes the default, now and in later runs, so that equal runs
+/// are equal.
 pub(super) fn tune(
     gpu: &Arc<Gpu>,
     facts: &AdapterFacts,
@@ -45,17 +46,17 @@ pub(super) fn tune(
             .map(f64::from)
             .product::<f64>()
     };
-    left.sort_by(|(_, a), (_, b)| work(b).total_cmp(&work(a)));
     let candidates: Vec<Tile> =
         tile::candidates(class).into_iter().filter(|tile| tile.fits(facts)).collect();
     let on_device =
         !matches!(class, Class::Software { .. }) && facts.features.contains(&"timestamps");
     let begun = Instant::now();
-    let mut open = left.len();
+    let mut work_left: f64 = left.iter().map(|(_, product)| work(product)).sum();
     for (name, product) in left {
         let default = tile::by_class(class, product);
-        let share = TIME.saturating_sub(begun.elapsed()) / open.max(1) as u32;
-        open -= 1;
+        let share = (work(product) / work_left.max(1.0)).clamp(0.0, 1.0);
+        let share = TIME.saturating_sub(begun.elapsed()).mul_f64(share);
+        work_left -= work(product);
         let tile = match Lab::new(gpu, checked, product, on_device) {
             Ok(mut lab) => pick(default, &candidates, &mut lab, share),
             // Not enough memory for a trial beside the job.
