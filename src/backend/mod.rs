@@ -139,6 +139,15 @@ pub trait Executor {
         self.run(program, steps)?;
         Ok(begun.elapsed().as_secs_f64())
     }
+    /// How its matrix products are cut up, which fixes the order of their sums; empty where that
+    /// is no choice.
+    fn tiles(&self) -> &[ChosenTile] {
+        &[]
+    }
+    /// What was worth a warning while it was loaded.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// A readback on its way.
@@ -153,6 +162,17 @@ pub enum Readback {
         /// What the parts are, and their bytes.
         parts: Vec<(Contents, u64)>,
     },
+}
+
+/// How one matrix product is cut up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenTile {
+    /// The program that it is part of.
+    pub program: String,
+    /// The call.
+    pub call: String,
+    /// The tile's name.
+    pub tile: String,
 }
 
 /// What a buffer held.

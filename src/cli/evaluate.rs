@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
 use crate::error::{Error, Result};
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         None => held_out(&arguments.run),
     };
-    let (chosen, loaded) = arguments.device.during(load);
+    let (chosen, loaded) = arguments.device.during(GpuOptions::default(), load);
     let ((rows, source), chosen) = (loaded?, chosen?);
     let count = rows.rows;
     let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;

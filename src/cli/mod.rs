@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
+use crate::backend::gpu::GpuOptions;
 use crate::backend::{self, Chosen, DeviceOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -61,11 +62,8 @@ struct Device {
 
 impl Device {
     /// Does some work while the device is found and opened.
-    fn during<T>(&self, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
-        let options = DeviceOptions {
-            threads: self.threads.map_or(0, usize::from),
-            ..DeviceOptions::default()
-        };
+    fn during<T>(&self, gpu: GpuOptions, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
+        let options = DeviceOptions { threads: self.threads.map_or(0, usize::from), gpu };
         backend::choose_during(&self.device, options, work)
     }
 }

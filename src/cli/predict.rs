@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::backend::gpu::GpuOptions;
 use crate::config::data::Task;
 use crate::data;
 use crate::error::{Error, Result};
@@ -23,8 +24,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
-    let (chosen, rows) =
-        arguments.device.during(|| data::load_features(&arguments.data, &model.preprocessing));
+    let (chosen, rows) = arguments.device.during(GpuOptions::default(), || {
+        data::load_features(&arguments.data, &model.preprocessing)
+    });
     let predictions = model.predict(rows?, chosen?.backend.as_ref())?;
     let bytes = to_csv(&model, &predictions)
         .map_err(|error| Error::internal(format!("cannot write CSV: {error}")))?;

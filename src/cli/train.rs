@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+    /// Cut matrix products up as is usual for the kind of adapter, without measuring at the first use
+    #[arg(long)]
+    no_tune: bool,
     /// Print the summary as JSON instead of the run folder's path; the explanation with --explain
     #[arg(long)]
     json: bool,
@@ -54,7 +58,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         RunFolder::refuse_old_run(out, arguments.overwrite)?;
     }
 
-    let (chosen, dataset) = arguments.device.during(|| data::load(&settings.data));
+    let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
+    let (chosen, dataset) = arguments.device.during(options, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);

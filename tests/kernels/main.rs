@@ -33,7 +33,7 @@ fn adapter() -> Adapter {
 }
 
 fn gpu_with(tile: Option<Tile>, checked: bool) -> Under {
-    let options = GpuOptions { tile, checked_shaders: Some(checked) };
+    let options = GpuOptions { tile, checked_shaders: Some(checked), ..GpuOptions::default() };
     Box::new(GpuBackend::new(&adapter(), options).unwrap())
 }
 

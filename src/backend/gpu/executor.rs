@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
-use super::tile::Tiles;
+use super::tile::{Product, Tiles};
 use super::transfer::Transfer;
-use crate::backend::{CallForm, Clock, Contained, Counters, Executor, Readback};
+use crate::backend::{CallForm, ChosenTile, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
-    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, Program, ProgramId,
+    StepSettings,
 };
 
 /// Submits under way: the device is never idle, the host never far ahead.
@@ -26,6 +27,20 @@ const LONG: Duration = Duration::from_millis(100);
 
 /// Most dispatches of one submit.
 const MOST_DISPATCHES: usize = 2048;
+
+/// The tile of every product of a plan.
+fn tiles_of(plan: &Plan, tiles: &Tiles) -> Vec<ChosenTile> {
+    let of = |program: &Program| {
+        let products = program.calls.iter().filter_map(|call| Some((call, Product::of(call)?)));
+        let chosen = products.map(|(call, product)| ChosenTile {
+            program: program.name.clone(),
+            call: format!("{} of {}", call.kernel.name(), call.subject),
+            tile: tiles.of(&product).to_string(),
+        });
+        chosen.collect::<Vec<_>>()
+    };
+    plan.programs.iter().flat_map(of).collect()
+}
 
 /// A loaded plan.
 #[derive(Debug)]
@@ -44,10 +59,19 @@ pub(super) struct GpuExecutor {
     /// Made when a time is first asked for.
     stopwatch: Option<Stopwatch>,
     counters: Counters,
+    tiles: Vec<ChosenTile>,
+    warnings: Vec<String>,
 }
 
 impl GpuExecutor {
-    pub(super) fn new(gpu: Arc<Gpu>, plan: &Plan, tiles: &Tiles, checked: bool) -> Result<Self> {
+    /// `warning` is of the choice of tiles.
+    pub(super) fn new(
+        gpu: Arc<Gpu>,
+        plan: &Plan,
+        tiles: &Tiles,
+        checked: bool,
+        warning: Option<String>,
+    ) -> Result<Self> {
         let mut counters = Counters::default();
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for spec in &plan.buffers {
@@ -98,6 +122,8 @@ impl GpuExecutor {
             last_done: None,
             stopwatch: None,
             counters,
+            tiles: tiles_of(plan, tiles),
+            warnings: warning.into_iter().collect(),
         })
     }
 
@@ -305,5 +331,13 @@ impl Executor for GpuExecutor {
         }
         self.counters.calls += (steps * calls.len()) as u64;
         time(&self.gpu, self.stopwatch.as_ref(), calls, steps)
+    }
+
+    fn tiles(&self) -> &[ChosenTile] {
+        &self.tiles
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
