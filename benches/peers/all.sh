@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes every table of benches/RESULTS.md anew, in under a quarter of an hour on two cores:
 #
-#   PYTHON=/opt/peers/venv/bin/python BURN_MLP=/opt/peers/burn-mlp benches/peers/all.sh
+#   PYTHON=venv/bin/python BURN_MLP=burn-mlp benches/peers/all.sh
 #
 # PYTHON has the peers (numpy, jax, keras, torch, scikit-learn; what is missing is named), BURN_MLP is the
 # binary of benches/peers/burn, DATA holds MNIST's IDX files (configs/mnist.json says how to get

@@ -4,7 +4,7 @@
 Each measurement is a child process of this one, wgfit and the peers by turns, in rounds; medians
 over the rounds. Run it from the repository's root after `cargo build --release`.
 
-    benches/peers/compare.py --data configs/data --python /opt/peers/venv/bin/python
+    benches/peers/compare.py --data configs/data --python venv/bin/python
     benches/peers/compare.py --sizes 128-64@64 --peers jax,torch --rounds 5
     benches/peers/compare.py --device swiftshader --peers burn-wgpu --sizes 128-64@64 --rows 6400
 """
