@@ -48,7 +48,8 @@ fn backends() -> Vec<Box<dyn Backend>> {
     let mut backends: Vec<Box<dyn Backend>> =
         vec![Box::new(CpuBackend::with_threads(1).expect("the CPU"))];
     for adapter in &found {
-        let options = GpuOptions { tile: None, checked_shaders: Some(false) };
+        let options =
+            GpuOptions { tile: None, checked_shaders: Some(false), ..GpuOptions::default() };
         backends.push(Box::new(GpuBackend::new(adapter, options).expect("an adapter opens")));
     }
     backends

@@ -84,6 +84,10 @@ const HEADERS: [&str; 8] = [
 /// Headers of the columns that a measurement adds.
 const TIMED: [&str; 4] = ["time", "floor", "x floor", "share"];
 
+/// What is said of a program whose steps are run whole.
+const WHOLE_STEPS: &str = "\nrun as whole steps: a workgroup a member goes through all calls of many \
+                           steps in one dispatch\n";
+
 /// Columns that are numbers stand to the right.
 const FIRST_NUMBER: usize = 5;
 
@@ -125,6 +129,9 @@ impl Explanation {
 
         let mut text = self.heading();
         text.push_str(&self.table(&rows));
+        if self.whole_steps {
+            text.push_str(WHOLE_STEPS);
+        }
         text.push_str(&self.verdict());
         text
     }

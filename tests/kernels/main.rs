@@ -4,6 +4,7 @@
 mod oracle;
 mod scenarios;
 mod tiles;
+mod whole_steps;
 
 use oracle::{Case, Scene, compare, differences};
 use wgfit::backend::cpu::CpuBackend;
@@ -33,7 +34,7 @@ fn adapter() -> Adapter {
 }
 
 fn gpu_with(tile: Option<Tile>, checked: bool) -> Under {
-    let options = GpuOptions { tile, checked_shaders: Some(checked) };
+    let options = GpuOptions { tile, checked_shaders: Some(checked), ..GpuOptions::default() };
     Box::new(GpuBackend::new(&adapter(), options).unwrap())
 }
 

@@ -9,6 +9,7 @@ pub mod source;
 mod stopwatch;
 pub mod tile;
 mod transfer;
+pub mod whole;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::error::{Error, Result};
 use crate::program::Plan;
 use device::Gpu;
-use executor::GpuExecutor;
+use executor::{GpuExecutor, WholeSteps};
 
 /// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
 const UPDATE_BUFFERS: u32 = 13;
@@ -31,6 +32,9 @@ pub struct GpuOptions {
     pub tile: Option<Tile>,
     /// Whether shaders check every index and bound every loop; else as `WGFIT_CHECKED_SHADERS` says.
     pub checked_shaders: Option<bool>,
+    /// Whether fused training steps that can are run whole, many to a dispatch; else as is measured
+    /// to be faster, and on no software adapter, where each barrier is a switch of coroutines.
+    pub whole_steps: Option<bool>,
 }
 
 /// A GPU, opened.
@@ -39,6 +43,7 @@ pub struct GpuBackend {
     gpu: Arc<Gpu>,
     tiles: Tiles,
     checked: bool,
+    whole_steps: Option<bool>,
 }
 
 impl GpuBackend {
@@ -52,6 +57,7 @@ impl GpuBackend {
             gpu: Arc::new(Gpu::open(adapter)?),
             tiles: Tiles::new(tile::Class::of(&adapter.description, &adapter.facts), options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
+            whole_steps: options.whole_steps,
         })
     }
 
@@ -117,7 +123,15 @@ impl Backend for GpuBackend {
                 });
             }
         }
-        let executor = GpuExecutor::new(Arc::clone(&self.gpu), plan, &self.tiles, self.checked)?;
+        // noop computes nothing that could be measured.
+        let measured = ["discrete", "integrated", "virtual"];
+        let whole_steps = match self.whole_steps {
+            Some(true) => WholeSteps::Always,
+            None if measured.contains(&self.gpu.description.kind.as_str()) => WholeSteps::Measured,
+            Some(false) | None => WholeSteps::Never,
+        };
+        let gpu = Arc::clone(&self.gpu);
+        let executor = GpuExecutor::new(gpu, plan, &self.tiles, self.checked, whole_steps)?;
         Ok(Box::new(executor))
     }
 }
