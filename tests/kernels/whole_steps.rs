@@ -1,6 +1,6 @@
 //! Whole steps, many to a dispatch, against the plain form of a step on the f64 reference.
 
-use wgfit::backend::gpu::{GpuBackend, GpuOptions};
+use wgfit::backend::gpu::{GpuBackend, GpuOptions, WholeSteps};
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Contained, Executor};
 use wgfit::catalog::activation::{self, ActivationSettings};
@@ -11,11 +11,10 @@ use wgfit::program::{MemberState, NONE, ProgramId, Update};
 use super::oracle::{Case, Fill, Scene, compare};
 use super::{Under, adapter};
 
-/// A backend that runs whole steps wherever it can, or nowhere.
-fn gpu(whole: bool, checked: bool) -> Under {
+fn gpu(whole_steps: WholeSteps, checked: bool) -> Under {
     let options = GpuOptions {
         checked_shaders: Some(checked),
-        whole_steps: Some(whole),
+        whole_steps: Some(whole_steps),
         ..GpuOptions::default()
     };
     Box::new(GpuBackend::new(&adapter(), options).unwrap())
@@ -114,7 +113,7 @@ fn form(set: fn(&mut OptimizerForm)) -> OptimizerForm {
 
 #[test]
 fn whole_steps_of_all_sizes() {
-    let backend = gpu(true, false);
+    let backend = gpu(WholeSteps::Always, false);
     let momentum = form(|form| form.with_momentum = true);
     let case = Case { optimizer: ("sgd", momentum), members: 3, stopped: true, ..Case::default() };
     for (rows, inputs, hidden, outputs) in [
@@ -128,14 +127,17 @@ fn whole_steps_of_all_sizes() {
         let case = Case { rows, inputs, hidden, outputs, dropout, loss: "mse", ..case.clone() };
         hold(&case, backend.as_ref());
         if rows < 21 {
-            hold(&Case { members: 1, stopped: false, ..case }, gpu(true, true).as_ref());
+            hold(
+                &Case { members: 1, stopped: false, ..case },
+                gpu(WholeSteps::Always, true).as_ref(),
+            );
         }
     }
 }
 
 #[test]
 fn whole_steps_of_every_family_of_losses() {
-    let backend = gpu(true, false);
+    let backend = gpu(WholeSteps::Always, false);
     let case = Case { rows: 9, inputs: 3, hidden: vec![6], outputs: 3, ..Case::default() };
     for (loss, soft, weighted) in [
         ("huber", false, true),
@@ -153,7 +155,7 @@ fn whole_steps_of_every_family_of_losses() {
 
 #[test]
 fn whole_steps_of_several_optimizers() {
-    let backend = gpu(true, false);
+    let backend = gpu(WholeSteps::Always, false);
     let case = Case { rows: 9, inputs: 4, hidden: vec![6], members: 3, ..Case::default() };
     let alike: fn(Update) -> Update = |update| Update { by_block: false, ..update };
     for (index, optimizer) in [
@@ -193,8 +195,9 @@ fn whole_steps_stop_where_steps_do() {
     for (what, spoil) in spoils {
         let mut scene = scene.clone();
         spoil(&mut scene);
-        let [fused, whole] = [false, true].map(|whole| {
-            let mut executor = loaded(gpu(whole, false).as_ref(), &scene, whole);
+        let [fused, whole] = [WholeSteps::Never, WholeSteps::Always].map(|when| {
+            let whole = when == WholeSteps::Always;
+            let mut executor = loaded(gpu(when, false).as_ref(), &scene, whole);
             executor.run(ProgramId(0), 3).unwrap();
             let states = states(executor.as_mut(), &scene, 2);
             (states, reals(executor.as_mut(), &scene, "parameters"))
@@ -208,4 +211,47 @@ fn whole_steps_stop_where_steps_do() {
         let sentinel = vec![f64::MAX; stride];
         compare(&whole.1[stride..], &fused.1[stride..], &sentinel, &bound).unwrap();
     }
+}
+
+/// The measurement that chooses leaves the buffers as new ones are.
+#[test]
+fn a_measurement_leaves_nothing_behind() {
+    for loss in ["mse", "categorical_cross_entropy"] {
+        let case = Case { rows: 9, inputs: 3, hidden: vec![6], members: 2, ..Case::default() };
+        let [_, scene] = scenes(&Case { loss, optimizer: ("adam", Default::default()), ..case });
+        let [measured, never] = [WholeSteps::Measured, WholeSteps::Never].map(|when| {
+            let mut executor = gpu(when, false).load(&scene.plan).unwrap();
+            (executor.counters(), scene.download(executor.as_mut()))
+        });
+        // It took place, and of the two forms the better one is left.
+        assert_eq!(measured.0.pipelines, never.0.pipelines + 1);
+        for (_, contained) in measured.1.into_iter().chain(never.1) {
+            assert!(contained.clone().into_reals().iter().all(|x| x.to_bits() == 0));
+            let states = contained.into_state();
+            let words = |s: &MemberState| [s.cursor, s.bad_step, s.bad_element, s.backward];
+            assert!(states.iter().all(|state| words(state) == [0; 4]));
+        }
+    }
+}
+
+/// Many steps are few dispatches, and the same bits.
+#[test]
+fn whole_steps_of_one_dispatch_are_those_of_many() {
+    let case = Case { rows: 9, inputs: 3, hidden: vec![6], dropout: 0.2, ..Case::default() };
+    let optimizer = ("adam", OptimizerForm::default());
+    let [_, scene] = scenes(&Case { members: 2, optimizer, table_steps: 73, ..case });
+    let [at_once, one_by_one] = [true, false].map(|at_once| {
+        let mut executor = loaded(gpu(WholeSteps::Always, false).as_ref(), &scene, true);
+        if at_once {
+            executor.run_timed(ProgramId(0), 73).unwrap();
+        } else {
+            (0..73).for_each(|_| executor.run(ProgramId(0), 1).unwrap());
+        }
+        (executor.counters().calls, scene.download(executor.as_mut()))
+    });
+    assert_eq!((at_once.0, one_by_one.0), (3, 73), "64, 8 and 1 steps");
+    assert!(at_once.1 == one_by_one.1);
+    let state = scene.buffer("train.train.state");
+    let reached = at_once.1.into_iter().find(|(id, _)| *id == state).unwrap().1.into_state();
+    assert!(reached.iter().all(|state| (state.cursor, state.bad_step) == (73, NONE)));
 }

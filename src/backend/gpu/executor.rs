@@ -9,7 +9,7 @@ use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::Tiles;
 use super::transfer::Transfer;
-use super::whole::{Whole, is_faster};
+use super::whole::{Whole, WholeSteps, is_faster};
 use crate::backend::{CallForm, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
@@ -27,17 +27,6 @@ const LONG: Duration = Duration::from_millis(100);
 
 /// Most dispatches of one submit.
 const MOST_DISPATCHES: usize = 2048;
-
-/// When fused steps are run whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WholeSteps {
-    /// Wherever they can be.
-    Always,
-    /// Where that is measured to be faster.
-    Measured,
-    /// Nowhere.
-    Never,
-}
 
 /// A program, ready to be run.
 #[derive(Debug)]

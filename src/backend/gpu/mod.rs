@@ -15,12 +15,13 @@ use std::sync::Arc;
 
 pub use device::{Adapter, AdapterFacts, adapters};
 pub use tile::{Tile, Tiles};
+pub use whole::WholeSteps;
 
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::error::{Error, Result};
 use crate::program::Plan;
 use device::Gpu;
-use executor::{GpuExecutor, WholeSteps};
+use executor::GpuExecutor;
 
 /// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
 const UPDATE_BUFFERS: u32 = 13;
@@ -32,9 +33,9 @@ pub struct GpuOptions {
     pub tile: Option<Tile>,
     /// Whether shaders check every index and bound every loop; else as `WGFIT_CHECKED_SHADERS` says.
     pub checked_shaders: Option<bool>,
-    /// Whether fused training steps that can are run whole, many to a dispatch; else as is measured
-    /// to be faster, and on no software adapter, where each barrier is a switch of coroutines.
-    pub whole_steps: Option<bool>,
+    /// When fused training steps of small networks are run whole, many to a dispatch; else where
+    /// that is measured to be faster, but never on a software adapter.
+    pub whole_steps: Option<WholeSteps>,
 }
 
 /// A GPU, opened.
@@ -43,7 +44,7 @@ pub struct GpuBackend {
     gpu: Arc<Gpu>,
     tiles: Tiles,
     checked: bool,
-    whole_steps: Option<bool>,
+    whole_steps: WholeSteps,
 }
 
 impl GpuBackend {
@@ -57,7 +58,14 @@ impl GpuBackend {
             gpu: Arc::new(Gpu::open(adapter)?),
             tiles: Tiles::new(tile::Class::of(&adapter.description, &adapter.facts), options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
-            whole_steps: options.whole_steps,
+            // A barrier of a software adapter is a switch of coroutines; noop computes nothing.
+            whole_steps: options.whole_steps.unwrap_or(
+                if adapter.is_software() || adapter.description.backend == "noop" {
+                    WholeSteps::Never
+                } else {
+                    WholeSteps::Measured
+                },
+            ),
         })
     }
 
@@ -123,15 +131,8 @@ impl Backend for GpuBackend {
                 });
             }
         }
-        // noop computes nothing that could be measured.
-        let measured = ["discrete", "integrated", "virtual"];
-        let whole_steps = match self.whole_steps {
-            Some(true) => WholeSteps::Always,
-            None if measured.contains(&self.gpu.description.kind.as_str()) => WholeSteps::Measured,
-            Some(false) | None => WholeSteps::Never,
-        };
         let gpu = Arc::clone(&self.gpu);
-        let executor = GpuExecutor::new(gpu, plan, &self.tiles, self.checked, whole_steps)?;
+        let executor = GpuExecutor::new(gpu, plan, &self.tiles, self.checked, self.whole_steps)?;
         Ok(Box::new(executor))
     }
 }

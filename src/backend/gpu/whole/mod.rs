@@ -46,6 +46,17 @@ const COMMON: [&str; 6] = [
 /// The name of the uniform, the only one.
 pub const UNIFORM: &str = "calls";
 
+/// When fused training steps that can be are run whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WholeSteps {
+    /// Always.
+    Always,
+    /// Where a measurement, when a plan is loaded, finds it faster.
+    Measured,
+    /// Never.
+    Never,
+}
+
 /// What an adapter allows of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
