@@ -231,4 +231,29 @@ mod tests {
         assert_eq!(duration(0.0456), "45.6 ms");
         assert_eq!(duration(2.0), "2.00 s");
     }
+
+    #[test]
+    fn it_says_so_when_steps_are_run_whole() {
+        let mut explanation = Explanation {
+            program: "train.train".to_owned(),
+            network: "2-1".to_owned(),
+            parameters: 3,
+            members: 1,
+            rows: 4,
+            device: crate::backend::DeviceDescription {
+                name: "a GPU".to_owned(),
+                backend: "vulkan".to_owned(),
+                driver: String::new(),
+                kind: "discrete".to_owned(),
+            },
+            whole_steps: false,
+            calls: Vec::new(),
+            total: crate::program::Cost::default(),
+            rates: None,
+            step: None,
+        };
+        assert!(!explanation.to_text().contains("whole steps"));
+        explanation.whole_steps = true;
+        assert!(explanation.to_text().contains("run as whole steps"));
+    }
 }

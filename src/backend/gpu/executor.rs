@@ -9,7 +9,7 @@ use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::Tiles;
 use super::transfer::Transfer;
-use super::whole::{Whole, WholeSteps, is_faster};
+use super::whole::{Whole, WholeSteps};
 use crate::backend::{CallForm, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
@@ -78,7 +78,7 @@ impl Recorded<'_> {
     fn most_steps(self) -> usize {
         match self {
             Self::Calls(calls) => (MOST_DISPATCHES / calls.len().max(1)).max(1),
-            Self::Whole(_) => MOST_DISPATCHES,
+            Self::Whole(whole) => whole.most_steps().saturating_mul(2).min(MOST_DISPATCHES),
         }
     }
 }
@@ -133,15 +133,16 @@ impl GpuExecutor {
         let calls = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
         let mut programs = Vec::with_capacity(calls.len());
         for (program, calls) in plan.programs.iter().zip(calls) {
-            let mut whole = None;
-            if whole_steps != WholeSteps::Never {
-                whole = Whole::build(&gpu, plan, program, &buffers, checked, &mut counters)?;
-            }
-            if let (Some(form), WholeSteps::Measured) = (&whole, whole_steps)
-                && !is_faster(&gpu, plan, program, &buffers, &calls, form, &mut counters)?
-            {
-                whole = None;
-            }
+            let built = match whole_steps {
+                WholeSteps::Never => None,
+                _ => Whole::build(&gpu, plan, program, &buffers, checked, &mut counters)?,
+            };
+            let whole = match (built, whole_steps) {
+                (Some(whole), WholeSteps::Measured) => {
+                    whole.if_faster(&gpu, plan, program, &buffers, &calls, &mut counters)?
+                }
+                (built, _) => built,
+            };
             programs.push(Loaded { calls, whole });
         }
         // An epoch reads logs and states, while those of the one before are still to be taken; the

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::trial::faster_seconds;
 use super::{Allowed, UNIFORM, WholeSource, compose};
 use crate::backend::Counters;
 use crate::backend::gpu::device::Gpu;
@@ -12,11 +13,16 @@ use crate::program::{Plan, Program};
 /// Steps of a dispatch, most first.
 const STEPS: [u32; 3] = [64, 8, 1];
 
+/// Longest dispatch, far below what drivers take for a hang.
+const LONGEST_SECONDS: f64 = 0.05;
+
 /// The whole steps of a program, ready to be dispatched.
 #[derive(Debug)]
 pub(in crate::backend::gpu) struct Whole {
     /// With the steps that each takes; most first, one last.
     dispatches: Vec<(usize, Dispatch)>,
+    /// Most steps of a dispatch, by the time that one takes.
+    most: usize,
 }
 
 impl Whole {
@@ -55,13 +61,36 @@ impl Whole {
             };
             dispatches.push((steps as usize, dispatch));
         }
-        Ok(Some(Self { dispatches }))
+        Ok(Some(Self { dispatches, most: usize::MAX }))
+    }
+
+    /// Itself where it is faster than the program's calls one by one.
+    pub fn if_faster(
+        self,
+        gpu: &Gpu,
+        plan: &Plan,
+        program: &Program,
+        buffers: &[wgpu::Buffer],
+        calls: &[Dispatch],
+        counters: &mut Counters,
+    ) -> Result<Option<Self>> {
+        let seconds = faster_seconds(gpu, plan, program, buffers, calls, &self, counters)?;
+        Ok(seconds.map(|seconds| {
+            let most = (LONGEST_SECONDS / seconds.max(1e-9)) as usize;
+            Self { most: most.max(1), ..self }
+        }))
+    }
+
+    /// Most steps of a dispatch.
+    pub fn most_steps(&self) -> usize {
+        self.most
     }
 
     /// The dispatches that together are so many steps.
     pub fn dispatches(&self, steps: usize) -> impl Iterator<Item = &Dispatch> {
         let mut left = steps;
-        self.dispatches.iter().flat_map(move |(taken, dispatch)| {
+        let fitting = self.dispatches.iter().filter(|(taken, _)| *taken <= self.most);
+        fitting.flat_map(move |(taken, dispatch)| {
             let times = left / taken;
             left %= taken;
             std::iter::repeat_n(dispatch, times)

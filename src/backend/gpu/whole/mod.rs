@@ -21,7 +21,6 @@ use crate::program::{BufferId, Call, Plan, Program};
 use rename::{Declared, Replacement, Text};
 
 pub(super) use load::Whole;
-pub(super) use trial::is_faster;
 
 /// Most multiplications and additions of a member's step: past that one workgroup is far behind
 /// many.

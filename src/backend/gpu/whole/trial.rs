@@ -56,8 +56,9 @@ impl Start {
     }
 }
 
-/// Whether whole steps are faster. Leaves every buffer as it was when it was new.
-pub(in crate::backend::gpu) fn is_faster(
+/// The seconds of a whole step, where it is faster than its calls. Leaves every buffer as it was when
+/// it was new.
+pub(super) fn faster_seconds(
     gpu: &Gpu,
     plan: &Plan,
     program: &Program,
@@ -65,11 +66,11 @@ pub(in crate::backend::gpu) fn is_faster(
     calls: &[Dispatch],
     whole: &Whole,
     counters: &mut Counters,
-) -> Result<bool> {
+) -> Result<Option<f64>> {
     let Some(rows) = last_update(program).map(|update| update.batch_rows) else {
-        return Ok(false);
+        return Ok(None);
     };
-    let Some((start, steps)) = Start::new(plan, program, rows) else { return Ok(false) };
+    let Some((start, steps)) = Start::new(plan, program, rows) else { return Ok(None) };
     let stopwatch = if gpu.has_timestamps() { Some(Stopwatch::new(gpu, counters)?) } else { None };
     let queue = &gpu.queue;
     queue.write_buffer(&buffers[start.steps.0.0], 0, bytemuck::cast_slice(&start.steps.1));
@@ -98,11 +99,11 @@ pub(in crate::backend::gpu) fn is_faster(
     let reached = states(gpu, &buffers[start.state.0.0], plan.members, counters)?;
     clear(gpu, buffers)?;
     if reached.iter().any(|state| state.cursor as usize != steps) {
-        return Ok(false);
+        return Ok(None);
     }
     Ok(match (median(&mut times[0]), median(&mut times[1])) {
-        (Some(calls), Some(whole)) => whole < WIN * calls,
-        _ => false,
+        (Some(calls), Some(whole)) if whole < WIN * calls => Some(whole / steps as f64),
+        _ => None,
     })
 }
 
