@@ -22,7 +22,10 @@ use wgfit::random::threefry2x32;
 type Failure = Box<dyn std::error::Error>;
 
 /// Rounds, of which the median counts.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
+
+/// A round of one product takes about this long.
+const SECONDS: f64 = 0.03;
 
 /// The products that are timed.
 const SHAPES: [(Kernel, &str); 3] = [
@@ -129,16 +132,29 @@ fn fill(plan: &Plan, rows: usize, executor: &mut dyn Executor) -> Result<(), Fai
 struct Subject {
     tile: Tile,
     executor: Box<dyn Executor>,
+    /// The first run of each product, in which many a driver compiles.
+    first: [f64; SHAPES.len()],
+    /// Runs at a time: what a wait costs must not show.
+    runs: [usize; SHAPES.len()],
+    /// A run, in each round.
     seconds: [Vec<f64>; SHAPES.len()],
 }
 
 impl Subject {
-    fn time(&mut self, plan: &Plan, program: usize) -> Result<(), Failure> {
+    fn seconds(&mut self, plan: &Plan, program: usize) -> Result<f64, Failure> {
         let begun = Instant::now();
-        self.executor.run(ProgramId(program), 1)?;
+        self.executor.run(ProgramId(program), self.runs[program])?;
         let state = plan.buffer("train.train.state")?;
         self.executor.read(&[(state, 1)])?;
-        self.seconds[program].push(begun.elapsed().as_secs_f64());
+        Ok(begun.elapsed().as_secs_f64() / self.runs[program] as f64)
+    }
+
+    fn warm_up(&mut self, plan: &Plan) -> Result<(), Failure> {
+        for program in 0..SHAPES.len() {
+            self.first[program] = self.seconds(plan, program)?;
+            let again = self.seconds(plan, program)?;
+            self.runs[program] = (SECONDS / again) as usize + 1;
+        }
         Ok(())
     }
 }
@@ -159,20 +175,28 @@ fn measure(adapter: &Adapter, size: [usize; 3], wanted: &str) -> Result<(), Fail
         let options = GpuOptions { tile: Some(tile), ..GpuOptions::default() };
         let mut executor = GpuBackend::new(adapter, options)?.load(&plan)?;
         fill(&plan, rows, executor.as_mut())?;
-        subjects.push(Subject { tile, executor, seconds: [const { Vec::new() }; SHAPES.len()] });
+        let mut subject = Subject {
+            tile,
+            executor,
+            first: [0.0; SHAPES.len()],
+            runs: [1; SHAPES.len()],
+            seconds: [const { Vec::new() }; SHAPES.len()],
+        };
+        subject.warm_up(&plan)?;
+        subjects.push(subject);
     }
-    // The first round also makes the driver compile.
-    for round in 0..=ROUNDS {
+    for _ in 0..ROUNDS {
         for subject in &mut subjects {
             for program in 0..SHAPES.len() {
-                subject.time(&plan, program)?;
-                if round == 0 {
-                    subject.seconds[program].clear();
-                }
+                let seconds = subject.seconds(&plan, program)?;
+                subject.seconds[program].push(seconds);
             }
         }
     }
-    println!("{rows} rows, {inputs} inputs, {units} units: GFLOP/s (times the naive kernel's)");
+    println!(
+        "{rows} rows, {inputs} inputs, {units} units: GFLOP/s (times the naive kernel's), and the \
+         first runs"
+    );
     println!("{:24} {:>18} {:>18} {:>18}", "", "forward", "input gradient", "weight gradient");
     let flop = 2.0 * (rows * inputs * units) as f64;
     let mut naive = [0.0; SHAPES.len()];
@@ -185,7 +209,7 @@ fn measure(adapter: &Adapter, size: [usize; 3], wanted: &str) -> Result<(), Fail
             }
             print!(" {:>18}", format!("{rate:.2} ({:.1})", rate / *naive));
         }
-        println!();
+        println!("   {}", subject.first.map(|s| format!("{:4.0} ms", s * 1e3)).join(" "));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 // What ends a fused step: the weight and bias gradients of several layers with the optimizer's step
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
-// next step. Workgroups first make the tiles of every layer's weights, then the biases, and the last
-// of them ends the step. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
+// next step. Workgroups first make the tiles of every layer's weights; then comes one for each
+// layer's biases, and the last of them ends the step. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
 // lie in, and a tile's text stands there once for each. Twin: kernels::update.
 
 struct UpdatedLayer {
@@ -92,54 +92,62 @@ fn delta_sum(unit: u32) -> f32 {
 }
 
 // The biases, and what pads them to a multiple of four.
-fn biases(group: u32, lane: u32) {
-    let unit = (group * LANES + lane) * REALS;
-    if (unit < (layer.units + 3u) / 4u * 4u) {
+fn biases(lane: u32) {
+    let padded = (layer.units + 3u) / 4u * 4u;
+    for (var unit = lane * REALS; unit < padded; unit += LANES * REALS) {
         let element = layer.bias_offset + unit;
         apply_step(member, call.parameter_stride, element, bias_gradient(unit), true, settings);
     }
 }
 
+// What a workgroup does.
+const TILE = 0u;
+const BIASES = 1u;
+const FINISH = 2u;
+
 fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     member = workgroup.z;
     settings = step_settings(member, call.members);
+    // Found first and done after: what stands in a loop or a branch costs some adapters its time
+    // even where it is not taken.
     var left = workgroup.y * workgroups.x + workgroup.x;
-    let stopped = has_stopped(member);
-    for (var i = 0u; i < call.layers; i++) {
-        let columns = (call.table[i].inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-        let tiles = (call.table[i].units + TILE_ROWS - 1u) / TILE_ROWS * columns;
-        if (left < tiles) {
-            layer = call.table[i];
-            let block = Block(left % columns, left / columns);
-            if (stopped) {
-                return;
-            }
-            if (layer.place == 2u) {
-                tile_gathered(block, lane);
-            } else if (layer.place == 1u) {
-                tile_odd(block, lane);
-            } else {
-                tile_even(block, lane);
-            }
-            report_bad(member);
-            return;
+    var what = FINISH;
+    var which = 0u;
+    for (var i = 0u; i < 2u * call.layers; i++) {
+        let at = i % call.layers;
+        let units = call.table[at].units;
+        let columns = (call.table[at].inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+        let tiles = (units + TILE_ROWS - 1u) / TILE_ROWS * columns;
+        let count = select(1u, tiles, i < call.layers);
+        if (left < count) {
+            what = select(BIASES, TILE, i < call.layers);
+            which = at;
+            break;
         }
-        left -= tiles;
+        left -= count;
     }
-    for (var i = 0u; i < call.layers; i++) {
-        let padded = (call.table[i].units + 3u) / 4u * 4u;
-        let groups = (padded + LANES * REALS - 1u) / (LANES * REALS);
-        if (left < groups) {
-            layer = call.table[i];
-            if (!stopped) {
-                biases(left, lane);
-                report_bad(member);
-            }
-            return;
+    layer = call.table[which];
+    if (what == FINISH) {
+        if (left == 0u && call.finishes == 1u) {
+            finish(lane);
         }
-        left -= groups;
+        return;
     }
-    if (left == 0u && call.finishes == 1u) {
-        finish(lane);
+    if (has_stopped(member)) {
+        return;
     }
+    if (what == BIASES) {
+        biases(lane);
+    } else {
+        let columns = (layer.inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+        let block = Block(left % columns, left / columns);
+        if (layer.place == 2u) {
+            tile_gathered(block, lane);
+        } else if (layer.place == 1u) {
+            tile_odd(block, lane);
+        } else {
+            tile_even(block, lane);
+        }
+    }
+    report_bad(member);
 }

@@ -99,7 +99,7 @@ impl Run {
 
 fn backends() -> Vec<Box<dyn Backend>> {
     common::devices();
-    let lavapipe = wgfit::backend::choose("llvmpipe")
+    let lavapipe = wgfit::backend::choose("llvmpipe", Default::default())
         .expect("llvmpipe: apt-get install mesa-vulkan-drivers")
         .backend;
     vec![lavapipe, Box::new(CpuBackend::new().expect("the CPU"))]

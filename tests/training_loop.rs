@@ -26,7 +26,7 @@ fn train(backend: &dyn Backend, overrides: &[&str]) -> Outcome {
 /// A software adapter, or the reason to fail.
 fn adapter() -> Box<dyn Backend> {
     common::devices();
-    wgfit::backend::choose("llvmpipe")
+    wgfit::backend::choose("llvmpipe", Default::default())
         .expect("llvmpipe: apt-get install mesa-vulkan-drivers")
         .backend
 }

@@ -14,6 +14,15 @@ pub struct Listed {
     pub adapter: Option<Adapter>,
 }
 
+/// How a device is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeviceOptions {
+    /// Threads of the CPU backend; 0 stands for those of [`CpuBackend::new`].
+    pub threads: usize,
+    /// Of a GPU.
+    pub gpu: GpuOptions,
+}
+
 /// A device, opened, and why it was taken.
 pub struct Chosen {
     /// The backend.
@@ -27,8 +36,7 @@ pub struct Chosen {
 /// # Errors
 /// When the CPU backend cannot start its threads.
 pub fn list() -> Result<Vec<Listed>> {
-    let cpu = CpuBackend::new()?;
-    let mut devices = vec![Listed { description: cpu.device().clone(), adapter: None }];
+    let mut devices = vec![Listed { description: CpuBackend::description(), adapter: None }];
     devices.extend(adapters().into_iter().map(|adapter| Listed {
         description: adapter.description.clone(),
         adapter: Some(adapter),
@@ -36,24 +44,28 @@ pub fn list() -> Result<Vec<Listed>> {
     Ok(devices)
 }
 
-fn open(device: &Listed, reason: &str) -> Result<Chosen> {
+fn open(device: &Listed, reason: &str, options: DeviceOptions) -> Result<Chosen> {
     let DeviceDescription { name, backend, kind, .. } = &device.description;
     let why = match &device.adapter {
         None => format!("cpu: {name}{reason}"),
         Some(_) => format!("{name} ({backend}, {kind}){reason}"),
     };
     let backend: Box<dyn Backend + Send> = match &device.adapter {
-        None => Box::new(CpuBackend::new()?),
-        Some(adapter) => Box::new(GpuBackend::new(adapter, GpuOptions::default())?),
+        None => Box::new(CpuBackend::with_threads(options.threads)?),
+        Some(adapter) => Box::new(GpuBackend::new(adapter, options.gpu)?),
     };
     Ok(Chosen { backend, why })
 }
 
 /// Does some work while [`choose`] finds and opens the device: loading a driver takes tens of
 /// milliseconds, a large file of data as well.
-pub fn choose_during<T>(wanted: &str, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
+pub fn choose_during<T>(
+    wanted: &str,
+    options: DeviceOptions,
+    work: impl FnOnce() -> T,
+) -> (Result<Chosen>, T) {
     std::thread::scope(|scope| {
-        let choosing = scope.spawn(|| choose(wanted));
+        let choosing = scope.spawn(|| choose(wanted, options));
         let done = work();
         let chosen = choosing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (chosen, done)
@@ -65,9 +77,10 @@ pub fn choose_during<T>(wanted: &str, work: impl FnOnce() -> T) -> (Result<Chose
 ///
 /// # Errors
 /// When nothing fits, or the device cannot be opened.
-pub fn choose(wanted: &str) -> Result<Chosen> {
+pub fn choose(wanted: &str, options: DeviceOptions) -> Result<Chosen> {
+    let open = |device: &Listed, reason: &str| open(device, reason, options);
     if wanted == "cpu" {
-        let backend = CpuBackend::new()?;
+        let backend = CpuBackend::with_threads(options.threads)?;
         let why = format!("cpu: {}", backend.device().name);
         return Ok(Chosen { backend: Box::new(backend), why });
     }

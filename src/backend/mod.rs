@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-pub use choice::{Chosen, Listed, choose, choose_during, list};
+pub use choice::{Chosen, DeviceOptions, Listed, choose, choose_during, list};
 
 use crate::program::{
     BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
@@ -143,6 +143,15 @@ pub trait Executor {
         self.run(program, steps)?;
         Ok(begun.elapsed().as_secs_f64())
     }
+    /// How its matrix products are cut up, which fixes the order of their sums; empty where that
+    /// is no choice.
+    fn tiles(&self) -> &[ChosenTile] {
+        &[]
+    }
+    /// What was worth a warning while it was loaded.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// A readback on its way.
@@ -157,6 +166,17 @@ pub enum Readback {
         /// What the parts are, and their bytes.
         parts: Vec<(Contents, u64)>,
     },
+}
+
+/// How one matrix product is cut up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenTile {
+    /// The program that it is part of.
+    pub program: String,
+    /// The call.
+    pub call: String,
+    /// The tile's name.
+    pub tile: String,
 }
 
 /// What a buffer held.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
 use crate::error::{Error, Result};
@@ -20,9 +20,8 @@ pub(super) struct Arguments {
     /// The labels, for formats that keep them apart (IDX)
     #[arg(long, requires = "data")]
     labels: Option<PathBuf>,
-    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: super::Device,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -37,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         None => held_out(&arguments.run),
     };
-    let (chosen, loaded) = backend::choose_during(&arguments.device, load);
+    let (chosen, loaded) = arguments.device.during(GpuOptions::default(), load);
     let ((rows, source), chosen) = (loaded?, chosen?);
     let count = rows.rows;
     let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;

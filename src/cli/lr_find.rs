@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
 use crate::error::Result;
@@ -21,9 +21,8 @@ pub(super) struct Arguments {
     /// Config keys to override, such as training.batch_size=256
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: super::Device,
     /// The first learning rate
     #[arg(long, default_value_t = 1e-7)]
     from: f64,
@@ -36,6 +35,9 @@ pub(super) struct Arguments {
     /// Draw the curve as an SVG file
     #[arg(long, value_name = "FILE.svg")]
     out: Option<PathBuf>,
+    /// Cut matrix products up as is usual for the kind of adapter, without measuring at the first use
+    #[arg(long)]
+    no_tune: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -53,8 +55,8 @@ impl Observer for Watch {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
-    let (chosen, dataset) =
-        backend::choose_during(&arguments.device, || data::load(&settings.data));
+    let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
+    let (chosen, dataset) = arguments.device.during(options, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     let chosen = chosen?;

@@ -16,6 +16,8 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
+use crate::backend::gpu::GpuOptions;
+use crate::backend::{self, Chosen, DeviceOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -45,6 +47,25 @@ enum Command {
     List(list::Arguments),
     /// Print the JSON Schema of the config
     Schema,
+}
+
+/// What a command runs on.
+#[derive(Debug, clap::Args)]
+struct Device {
+    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads of the CPU [default: $RAYON_NUM_THREADS, or the processors that this process may use]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl Device {
+    /// Does some work while the device is found and opened.
+    fn during<T>(&self, gpu: GpuOptions, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
+        let options = DeviceOptions { threads: self.threads.map_or(0, usize::from), gpu };
+        backend::choose_during(&self.device, options, work)
+    }
 }
 
 /// Parses the command line and does what it says.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::data::Task;
 use crate::data;
 use crate::error::{Error, Result};
@@ -18,14 +18,13 @@ pub(super) struct Arguments {
     /// Where to write [default: stdout]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: super::Device,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
-    let (chosen, rows) = backend::choose_during(&arguments.device, || {
+    let (chosen, rows) = arguments.device.during(GpuOptions::default(), || {
         data::load_features(&arguments.data, &model.preprocessing)
     });
     let predictions = model.predict(rows?, chosen?.backend.as_ref())?;

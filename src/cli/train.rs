@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::backend;
+use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -23,9 +23,8 @@ pub(super) struct Arguments {
     /// Config keys to override, such as optimizer.learning_rate=0.01 or model.layers.0.units=256
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// auto, cpu, gpu, or an index or a part of a name out of `wgfit devices`
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    device: super::Device,
     /// The run folder [default: runs/{config name}-{n}, the first free n]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -35,6 +34,9 @@ pub(super) struct Arguments {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+    /// Cut matrix products up as is usual for the kind of adapter, without measuring at the first use
+    #[arg(long)]
+    no_tune: bool,
     /// Print the summary as JSON instead of the run folder's path; the explanation with --explain
     #[arg(long)]
     json: bool,
@@ -56,8 +58,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         RunFolder::refuse_old_run(out, arguments.overwrite)?;
     }
 
-    let (chosen, dataset) =
-        backend::choose_during(&arguments.device, || data::load(&settings.data));
+    let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
+    let (chosen, dataset) = arguments.device.during(options, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);

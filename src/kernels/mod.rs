@@ -92,6 +92,8 @@ macro_rules! kernels {
         /// The uniform of a call: the twin of the WGSL struct of the same name.
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[allow(missing_docs)]
+        // A plan has a few dozen, made once.
+        #[allow(clippy::large_enum_variant)]
         pub enum Parameters {
             $($variant($module::$variant),)*
         }
@@ -224,6 +226,7 @@ impl<R: Real> Step<'_, R> {
 
 /// Twin of `dropout_scale` in `shaders/shared/dropout.wgsl`: 0 for a dropped element, else the
 /// scale of a kept one.
+#[inline]
 pub fn dropout_scale(layer: &LayerSettings, element: u32, batch: u32) -> f32 {
     if layer.drop_below == 0 {
         return 1.0;

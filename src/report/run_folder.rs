@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{each_member, number, scores_json};
-use crate::backend::DeviceDescription;
+use crate::backend::{ChosenTile, DeviceDescription};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::{Model, write_atomically};
@@ -157,6 +157,7 @@ impl RunFolder {
             "task": facts.task,
             "loss": facts.loss,
             "device": facts.device,
+            "tiles": tiles_json(&outcome.tiles),
             "data_hash": facts.data_hash,
             "version": env!("CARGO_PKG_VERSION"),
         });
@@ -166,6 +167,15 @@ impl RunFolder {
         self.write_json("summary.json", &summary)?;
         Ok(summary)
     }
+}
+
+/// Tiles by program and call.
+fn tiles_json(tiles: &[ChosenTile]) -> Value {
+    let mut programs = json!({});
+    for chosen in tiles {
+        programs[&chosen.program][&chosen.call] = json!(chosen.tile);
+    }
+    programs
 }
 
 /// Takes an old run out of its folder, and nothing else.

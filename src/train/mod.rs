@@ -31,7 +31,7 @@ pub use scores::{PassLog, Scorer, Scores, SetOutputs, terms_of};
 pub use starting_weights::{LayerInitializers, draw};
 pub use steps::{Batches, EpochTable, Pace};
 
-use crate::backend::{Backend, Counters};
+use crate::backend::{Backend, ChosenTile, Counters};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::optimizer::Convention;
 use crate::config::{OutputActivation, Settings, TaskSettings};
@@ -144,6 +144,8 @@ pub struct Outcome {
     pub counters: Counters,
     /// The same before the first step.
     pub counters_at_start: Counters,
+    /// How matrix products were cut up.
+    pub tiles: Vec<ChosenTile>,
     /// What ended the training of a single network that diverged after an epoch whose weights
     /// are kept.
     pub failure: Option<Error>,
@@ -226,6 +228,9 @@ pub fn fit_ahead(
     let batches = run.train.batches;
     let steps = batches.steps().div_ceil(settings.training.accumulate);
     observer.begin(&run.network, settings.training.epochs, steps)?;
+    for warning in run.executor.warnings() {
+        observer.warn(warning)?;
+    }
     let (steps_per_epoch, epochs) = (steps as u64, settings.training.epochs as u64);
     for warning in settings.schedule.warnings(steps_per_epoch, epochs) {
         observer.warn(&warning)?;

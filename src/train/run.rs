@@ -368,6 +368,7 @@ impl<'a> Run<'a> {
             counters,
             counters_at_start: self.counters_at_start,
             failure: self.failure,
+            tiles: self.executor.tiles().to_vec(),
             network: self.network,
         })
     }

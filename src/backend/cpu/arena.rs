@@ -45,6 +45,55 @@ impl<'a> Slices<'a> {
     }
 }
 
+/// One step over parameters that share a row of settings; whether all gradients and all weights are
+/// finite. Penalties are added to `steps`, which hold the gradients.
+pub(super) fn step_slice(
+    weights: &mut [f32],
+    steps: &mut [f32],
+    moments: [&mut [f32]; 3],
+    row: &[f32; BLOCK_SETTINGS],
+    work: &OptimizerWork,
+    settings: &StepSettings<f32>,
+) -> bool {
+    let [l1, l2, decay_factor, rate_factor, direct, ..] = *row;
+    let learning_rate = settings.learning_rate * rate_factor;
+    let decay = learning_rate * settings.weight_decay * decay_factor;
+    let arch = pulp::Arch::new();
+    if work.call.penalties == 1 && (l1 != 0.0 || l2 != 0.0) {
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                for (g, w) in steps.iter_mut().zip(&*weights) {
+                    *g += l1 * sign_of(*w) + l2 * w;
+                }
+            },
+        );
+    }
+    if decay != 0.0 {
+        arch.dispatch(
+            #[inline(always)]
+            || weights.iter_mut().for_each(|w| *w -= decay * *w),
+        );
+    }
+    if direct == 0.0 {
+        (work.step)(weights, steps, moments, settings, learning_rate, work.form);
+    } else {
+        weights.iter_mut().zip(&*steps).for_each(|(w, g)| *w -= learning_rate * g);
+    }
+    arch.dispatch(
+        #[inline(always)]
+        || {
+            // All bits of the exponent: an infinity or NaN, told without a branch.
+            let off = |x: &f32| u32::from(x.to_bits() & 0x7f80_0000 == 0x7f80_0000);
+            let bad = steps.iter().zip(&*weights).fold(0, |bad, (g, w)| bad | off(g) | off(w));
+            bad == 0
+        },
+    )
+}
+
+/// Blocks of one row of settings that are stepped over at once.
+const RUN: usize = 16;
+
 /// Steps over some blocks; the first element that is not finite.
 fn step_blocks(
     slices: Slices,
@@ -52,48 +101,25 @@ fn step_blocks(
     settings: &StepSettings<f32>,
 ) -> Option<usize> {
     let Slices { gradients, block_settings, parameters, moments: [m0, m1, m2] } = slices;
-    let mut bad = None;
-    let mut unused = [[0.0; BLOCK]; 3];
-    let [u0, u1, u2] = &mut unused;
-    let blocks = parameters.as_chunks_mut::<BLOCK>().0;
-    let gradients = gradients.as_chunks::<BLOCK>().0;
     let rows = block_settings.as_chunks::<BLOCK_SETTINGS>().0;
-    let (m0, m1, m2) = (
-        m0.as_chunks_mut::<BLOCK>().0,
-        m1.as_chunks_mut::<BLOCK>().0,
-        m2.as_chunks_mut::<BLOCK>().0,
-    );
-    for (block, ((weights, gradients), row)) in
-        blocks.iter_mut().zip(gradients).zip(rows).enumerate()
-    {
-        let [l1, l2, decay_factor, rate_factor, direct, ..] = *row;
-        let learning_rate = settings.learning_rate * rate_factor;
-        let decay = learning_rate * settings.weight_decay * decay_factor;
-        let mut steps = *gradients;
-        if work.call.penalties == 1 && (l1 != 0.0 || l2 != 0.0) {
-            for (g, w) in steps.iter_mut().zip(&*weights) {
-                *g += l1 * sign_of(*w) + l2 * w;
-            }
-        }
-        if decay != 0.0 {
-            weights.iter_mut().for_each(|w| *w -= decay * *w);
-        }
-        if direct == 0.0 {
-            let moments = [
-                m0.get_mut(block).unwrap_or(u0),
-                m1.get_mut(block).unwrap_or(u1),
-                m2.get_mut(block).unwrap_or(u2),
-            ];
-            (work.step)(weights, &steps, moments, settings, learning_rate, work.form);
-        } else {
-            weights.iter_mut().zip(&steps).for_each(|(w, g)| *w -= learning_rate * g);
-        }
-        let finite = steps.iter().fold(true, |all, g| all & g.is_finite())
-            & weights.iter().fold(true, |all, w| all & w.is_finite());
+    let mut bad = None;
+    let mut first = 0;
+    while first < rows.len() {
+        let row = rows[first];
+        let run = rows[first..].iter().take(RUN).take_while(|other| **other == row).count().max(1);
+        let range = first * BLOCK..(first + run) * BLOCK;
+        let mut steps = [0.0; RUN * BLOCK];
+        let steps = &mut steps[..run * BLOCK];
+        steps.copy_from_slice(&gradients[range.clone()]);
+        let weights = &mut parameters[range.clone()];
+        let moments = [&mut *m0, &mut *m1, &mut *m2]
+            .map(|moment| moment.get_mut(range.clone()).unwrap_or(&mut []));
+        let finite = step_slice(weights, steps, moments, &row, work, settings);
         if !finite && bad.is_none() {
             let is_bad = |i: &usize| !steps[*i].is_finite() || !weights[*i].is_finite();
-            bad = (0..BLOCK).find(is_bad).map(|i| block * BLOCK + i);
+            bad = (0..weights.len()).find(is_bad).map(|i| range.start + i);
         }
+        first += run;
     }
     bad
 }

@@ -330,7 +330,7 @@ impl Compiler<'_> {
             }
         }
         Ok(Work::Optimizer(OptimizerWork {
-            step: row.block,
+            step: row.slice,
             form,
             parameters: self.split(call, "parameters", stride)?,
             gradients: self.split(call, "gradients", stride)?,

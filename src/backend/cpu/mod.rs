@@ -1,16 +1,19 @@
 //! The CPU backend: the same programs as on a GPU, with a matrix product of the `gemm` crate and
 //! passes over slices that vectorise.
 //!
-//! Members are independent, so each runs all its steps on one thread; threads share a member's
-//! work only where there are fewer members than threads and a call is large. No number depends on
-//! how many threads there are.
+//! A plain training step runs as two phases of a team of threads (`plain`). Of anything else, members
+//! are independent, so each runs all its steps on one thread; threads share a member's work only
+//! where there are fewer members than threads and a call is large. No number depends on how many
+//! threads there are.
 
 mod arena;
 mod compile;
 mod layers;
 mod matrices;
 mod memory;
+mod plain;
 mod product;
+mod team;
 mod work;
 
 use std::sync::Arc;
@@ -27,6 +30,8 @@ use crate::program::{
 };
 use compile::compile;
 use memory::{Member, Memory, Tables};
+use plain::Plain;
+use team::Team;
 use work::{FinishWork, Operation, TwinWork, Work};
 
 /// The backend of this machine's processor.
@@ -34,10 +39,12 @@ use work::{FinishWork, Operation, TwinWork, Work};
 pub struct CpuBackend {
     device: DeviceDescription,
     pool: Arc<rayon::ThreadPool>,
+    team: Arc<Team>,
 }
 
 impl CpuBackend {
-    /// A backend with a thread for each processor, or as many as `RAYON_NUM_THREADS` says.
+    /// A backend with a thread for each processor that this process may use (affinity and cgroup
+    /// limits count), or as many as `RAYON_NUM_THREADS` says.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -45,7 +52,7 @@ impl CpuBackend {
         Self::with_threads(0)
     }
 
-    /// A backend with so many threads; 0 stands for one a processor.
+    /// A backend with so many threads; 0 stands for those of [`CpuBackend::new`].
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -56,14 +63,20 @@ impl CpuBackend {
             .build()
             .map_err(|error| Error::device(format!("the CPU's threads do not start: {error}")))?;
         Ok(Self {
-            device: DeviceDescription {
-                name: processor(),
-                backend: "cpu".to_owned(),
-                driver: String::new(),
-                kind: "cpu".to_owned(),
-            },
+            device: Self::description(),
+            team: Arc::new(Team::new(pool.current_num_threads())?),
             pool: Arc::new(pool),
         })
+    }
+
+    /// What it runs on.
+    pub fn description() -> DeviceDescription {
+        DeviceDescription {
+            name: processor(),
+            backend: "cpu".to_owned(),
+            driver: String::new(),
+            kind: "cpu".to_owned(),
+        }
     }
 
     /// Its number of threads.
@@ -121,6 +134,8 @@ impl Backend for CpuBackend {
         self.check_memory(plan)?;
         let compiled = compile(plan, self.threads())?;
         Ok(Box::new(CpuExecutor {
+            plain: Plain::find(&compiled.programs, plan.members, &self.team),
+            team: Arc::clone(&self.team),
             memory: Memory::new(plan, compiled.places, compiled.batch),
             // Waking the pool is worth it only where there is something to share.
             shares: self.threads() > 1
@@ -145,6 +160,10 @@ impl Operation {
             Work::Product(work) => work.parallel,
             Work::Finish(_) | Work::Twin(_) => false,
         }
+    }
+
+    fn only_reads_weights(&self) -> bool {
+        matches!(self.work, Work::Forward(_) | Work::Loss(_) | Work::Finish(_))
     }
 
     fn run(&self, tables: &Tables, member: &mut Member) -> Result<()> {
@@ -244,18 +263,38 @@ fn twin(
 struct CpuExecutor {
     memory: Memory,
     programs: Vec<Vec<Operation>>,
+    plain: Option<Plain>,
+    team: Arc<Team>,
     pool: Arc<rayon::ThreadPool>,
     shares: bool,
     counters: Counters,
 }
 
+impl CpuExecutor {
+    /// Before a buffer is read.
+    fn settle(&mut self, buffer: BufferId) {
+        if let Some(plain) = self.plain.as_mut().filter(|plain| plain.holds(buffer)) {
+            plain.store(&mut self.memory.members);
+        }
+    }
+
+    /// Before a buffer is written.
+    fn release(&mut self, buffer: BufferId) {
+        if let Some(plain) = self.plain.as_mut().filter(|plain| plain.holds(buffer)) {
+            plain.forget(&mut self.memory.members);
+        }
+    }
+}
+
 impl Executor for CpuExecutor {
     fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()> {
+        self.release(buffer);
         let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
         self.memory.write_reals(buffer, &values)
     }
 
     fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()> {
+        self.release(buffer);
         self.memory.share_reals(buffer, values)
     }
 
@@ -276,6 +315,8 @@ impl Executor for CpuExecutor {
     }
 
     fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()> {
+        self.settle(from);
+        self.release(to);
         self.memory.copy(from, to, start, len)
     }
 
@@ -283,8 +324,19 @@ impl Executor for CpuExecutor {
         let operations = self.programs.get(program.0).ok_or_else(|| {
             Error::internal(format!("the plan has no program number {}", program.0))
         })?;
+        self.counters.calls += (steps * operations.len()) as u64;
         let Memory { tables, members, .. } = &mut self.memory;
         let tables = &*tables;
+        if let Some(plain) = &mut self.plain {
+            if plain.program == program.0 && plain.run(tables, members, &self.team, steps)? {
+                return Ok(());
+            }
+            if operations.iter().all(Operation::only_reads_weights) {
+                plain.store(members);
+            } else {
+                plain.forget(members);
+            }
+        }
         let run = |member: &mut Member| {
             for _ in 0..steps {
                 member.gathered = None;
@@ -299,11 +351,11 @@ impl Executor for CpuExecutor {
         } else {
             members.iter_mut().try_for_each(run)?;
         }
-        self.counters.calls += (steps * operations.len()) as u64;
         Ok(())
     }
 
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {
+        wanted.iter().for_each(|(id, _)| self.settle(*id));
         self.counters.readbacks += 1;
         wanted
             .iter()

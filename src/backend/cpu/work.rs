@@ -3,7 +3,7 @@
 use crate::catalog::activation::Functions;
 use crate::catalog::loss::LossSettings;
 use crate::catalog::metric::Term;
-use crate::catalog::optimizer::{OptimizerForm, StepBlock};
+use crate::catalog::optimizer::{OptimizerForm, StepSlice};
 use crate::kernels::dense_forward::DenseForward;
 use crate::kernels::finish_step::FinishStep;
 use crate::kernels::gradient_statistics::GradientStatistics;
@@ -93,7 +93,7 @@ pub(super) enum BelowWork {
     Plain { residual_gradient: Option<usize> },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LossWork {
     pub call: Loss,
     pub settings: LossSettings,
@@ -117,10 +117,10 @@ pub(super) struct StatisticsWork {
     pub parallel: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct OptimizerWork {
     pub call: OptimizerStep,
-    pub step: StepBlock,
+    pub step: StepSlice,
     pub form: OptimizerForm,
     pub parameters: usize,
     pub gradients: usize,
@@ -129,7 +129,7 @@ pub(super) struct OptimizerWork {
     pub parallel: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct FinishWork {
     pub call: FinishStep,
     pub row_statistics: usize,

@@ -81,6 +81,12 @@ impl Adapter {
         Self { adapter, description, facts }
     }
 
+    /// PCI numbers of its vendor and of the device.
+    pub(super) fn numbers(&self) -> [u32; 2] {
+        let info = self.adapter.get_info();
+        [info.vendor, info.device]
+    }
+
     /// Whether it runs on the processor.
     pub fn is_software(&self) -> bool {
         self.description.kind == "software"

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
-use super::tile::Tiles;
+use super::tile::{Product, Tiles};
 use super::transfer::Transfer;
 use super::whole::{Whole, WholeSteps};
-use crate::backend::{CallForm, Clock, Contained, Counters, Executor, Readback};
+use crate::backend::{CallForm, ChosenTile, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
-    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, Program, ProgramId,
+    StepSettings,
 };
 
 /// Submits under way: the device is never idle, the host never far ahead.
@@ -83,6 +84,20 @@ impl Recorded<'_> {
     }
 }
 
+/// The tile of every product of a plan.
+fn tiles_of(plan: &Plan, tiles: &Tiles) -> Vec<ChosenTile> {
+    let of = |program: &Program| {
+        let products = program.calls.iter().filter_map(|call| Some((call, Product::of(call)?)));
+        let chosen = products.map(|(call, product)| ChosenTile {
+            program: program.name.clone(),
+            call: format!("{} of {}", call.kernel.name(), call.subject),
+            tile: tiles.of(&product).to_string(),
+        });
+        chosen.collect::<Vec<_>>()
+    };
+    plan.programs.iter().flat_map(of).collect()
+}
+
 /// A loaded plan.
 #[derive(Debug)]
 pub(super) struct GpuExecutor {
@@ -100,15 +115,19 @@ pub(super) struct GpuExecutor {
     /// Made when a time is first asked for.
     stopwatch: Option<Stopwatch>,
     counters: Counters,
+    tiles: Vec<ChosenTile>,
+    warnings: Vec<String>,
 }
 
 impl GpuExecutor {
+    /// `warning` is of the choice of tiles.
     pub(super) fn new(
         gpu: Arc<Gpu>,
         plan: &Plan,
         tiles: &Tiles,
         checked: bool,
         whole_steps: WholeSteps,
+        warning: Option<String>,
     ) -> Result<Self> {
         let mut counters = Counters::default();
         let mut buffers = Vec::with_capacity(plan.buffers.len());
@@ -174,6 +193,8 @@ impl GpuExecutor {
             last_done: None,
             stopwatch: None,
             counters,
+            tiles: tiles_of(plan, tiles),
+            warnings: warning.into_iter().collect(),
         })
     }
 
@@ -346,7 +367,7 @@ impl Executor for GpuExecutor {
     fn form(&self, program: ProgramId, call: usize) -> CallForm {
         let dispatch = self.programs.get(program.0).and_then(|loaded| loaded.calls.get(call));
         CallForm {
-            tile: dispatch.and_then(|d| d.tile).map(|tile| format!("{tile:?}").to_lowercase()),
+            tile: dispatch.and_then(|d| d.tile).map(|tile| tile.to_string()),
             workgroups: dispatch.map(|dispatch| dispatch.workgroups),
         }
     }
@@ -371,5 +392,13 @@ impl Executor for GpuExecutor {
         let form = loaded.form();
         self.counters.calls += form.dispatches(steps) as u64;
         time(&self.gpu, self.stopwatch.as_ref(), form, steps)
+    }
+
+    fn tiles(&self) -> &[ChosenTile] {
+        &self.tiles
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

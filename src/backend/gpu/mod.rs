@@ -9,8 +9,10 @@ pub mod source;
 mod stopwatch;
 pub mod tile;
 mod transfer;
+pub mod tuning;
 pub mod whole;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use device::{Adapter, AdapterFacts, adapters};
@@ -18,10 +20,14 @@ pub use tile::{Tile, Tiles};
 pub use whole::WholeSteps;
 
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
+use crate::cache;
 use crate::error::{Error, Result};
-use crate::program::Plan;
+use crate::kernels::Kernel;
+use crate::program::{Plan, Program};
 use device::Gpu;
 use executor::GpuExecutor;
+use tile::{Class, Product};
+use tuning::{Kept, Lab, Machine, WGPU_VERSION};
 
 /// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
 const UPDATE_BUFFERS: u32 = 13;
@@ -36,6 +42,8 @@ pub struct GpuOptions {
     /// When fused training steps of small networks are run whole, many to a dispatch; else where
     /// that is measured to be faster, but never on a software adapter.
     pub whole_steps: Option<WholeSteps>,
+    /// Whether the tiles of a plan's products are picked by measuring them, once for each adapter.
+    pub tunes: bool,
 }
 
 /// A GPU, opened.
@@ -45,6 +53,11 @@ pub struct GpuBackend {
     tiles: Tiles,
     checked: bool,
     whole_steps: WholeSteps,
+    tunes: bool,
+    class: Class,
+    facts: AdapterFacts,
+    /// PCI numbers of vendor and device.
+    numbers: [u32; 2],
 }
 
 impl GpuBackend {
@@ -54,9 +67,10 @@ impl GpuBackend {
     /// When the driver refuses.
     pub fn new(adapter: &Adapter, options: GpuOptions) -> Result<Self> {
         let asked = std::env::var("WGFIT_CHECKED_SHADERS").is_ok_and(|value| value == "1");
+        let class = Class::of(&adapter.description, &adapter.facts);
         Ok(Self {
             gpu: Arc::new(Gpu::open(adapter)?),
-            tiles: Tiles::new(tile::Class::of(&adapter.description, &adapter.facts), options.tile),
+            tiles: Tiles::new(class, options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
             // A barrier of a software adapter is a switch of coroutines; noop computes nothing.
             whole_steps: options.whole_steps.unwrap_or(
@@ -66,6 +80,10 @@ impl GpuBackend {
                     WholeSteps::Measured
                 },
             ),
+            tunes: options.tunes && options.tile.is_none(),
+            class,
+            facts: adapter.facts.clone(),
+            numbers: adapter.numbers(),
         })
     }
 
@@ -79,9 +97,55 @@ impl GpuBackend {
         Self::new(&device::noop_adapter(storage_buffers)?, options)
     }
 
-    /// How matrix products are cut up.
-    pub fn tiles(&self) -> &Tiles {
-        &self.tiles
+    /// Where candidates for a product are run; with the device's clock or the host's.
+    ///
+    /// # Errors
+    /// When the device has not enough memory.
+    #[doc(hidden)]
+    pub fn lab(&self, product: &Product, on_device: bool) -> Result<Lab> {
+        Lab::new(&self.gpu, self.checked, product, on_device)
+    }
+
+    /// What a choice of tiles depends on.
+    fn machine(&self) -> Machine {
+        let DeviceDescription { name, backend, driver, .. } = self.gpu.description.clone();
+        let [vendor, device] = self.numbers;
+        Machine {
+            vendor,
+            device,
+            name,
+            backend,
+            driver,
+            wgpu: WGPU_VERSION.to_owned(),
+            checked: self.checked,
+            shaders: tuning::hash_of_shaders(),
+        }
+    }
+
+    /// The tiles for a plan, with what was wrong with the file that they are kept in.
+    fn tiles_for(&self, plan: &Plan) -> (Tiles, Option<String>) {
+        // What is run at every step comes before what is run once an epoch.
+        let trains = |program: &&Program| {
+            program
+                .calls
+                .iter()
+                .any(|call| matches!(call.kernel, Kernel::WeightGradient | Kernel::Update))
+        };
+        let (training, evaluation): (Vec<_>, Vec<_>) = plan.programs.iter().partition(trains);
+        let calls = training.into_iter().chain(evaluation).flat_map(|program| &program.calls);
+        let products: Vec<Product> = calls.filter_map(Product::of).collect();
+        if !self.tunes || products.is_empty() {
+            return (self.tiles.clone(), None);
+        }
+        let (mut kept, warning) = Kept::open(cache::folder(), self.machine());
+        tuning::tune(&self.gpu, &self.facts, self.class, self.checked, &products, &mut kept);
+        kept.save();
+        let tuned: HashMap<String, Tile> = products
+            .iter()
+            .map(Product::bucket)
+            .filter_map(|name| kept.get(&name).map(|tile| (name, tile)))
+            .collect();
+        (self.tiles.clone().tuned(tuned), warning)
     }
 }
 
@@ -117,9 +181,10 @@ impl Backend for GpuBackend {
                 });
             }
         }
+        let (tiles, warning) = self.tiles_for(plan);
         let limit = self.gpu.limits.max_compute_workgroups_per_dimension;
         for call in plan.programs.iter().flat_map(|program| &program.calls) {
-            let groups = source::workgroups(call, self.tiles.of_call(call), limit);
+            let groups = source::workgroups(call, tiles.of_call(call), limit);
             if let Some(most) = groups.iter().max().filter(|most| **most > limit) {
                 return Err(Error::TooLarge {
                     what: format!("{} of {} (in workgroups)", call.kernel.name(), call.subject),
@@ -132,7 +197,8 @@ impl Backend for GpuBackend {
             }
         }
         let gpu = Arc::clone(&self.gpu);
-        let executor = GpuExecutor::new(gpu, plan, &self.tiles, self.checked, self.whole_steps)?;
+        let executor =
+            GpuExecutor::new(gpu, plan, &tiles, self.checked, self.whole_steps, warning)?;
         Ok(Box::new(executor))
     }
 }

@@ -317,12 +317,11 @@ fn folded(groups: u32, limit: u32) -> [u32; 2] {
     [groups.div_ceil(high), high]
 }
 
-/// Workgroups of an update: the tiles of the weights, the biases, and one that ends the step.
+/// Workgroups of an update: the tiles of the weights, one for each layer's biases, and one that ends
+/// the step.
 fn update_groups(update: &Update, tile: Tile) -> u32 {
     let (columns, rows) = tile.results();
-    let of_layer = |layer: &UpdatedLayer| {
-        let tiles = layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
-        tiles + layer.units.next_multiple_of(4).div_ceil(tile.lanes() * tile::reals(tile, update))
-    };
+    let of_layer =
+        |layer: &UpdatedLayer| layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows) + 1;
     update.layers().iter().map(of_layer).sum::<u32>() + update.finishes
 }

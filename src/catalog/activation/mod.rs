@@ -122,12 +122,18 @@ trait Formula {
     fn act_grad<R: Real>(x: R, y: R, p: [R; 2]) -> R;
 }
 
-const fn functions<F: Formula, R: Real>() -> Functions<R> {
-    Functions {
-        act: F::act::<R>,
-        act_grad: F::act_grad::<R>,
-        act_slice: |values, p| values.iter_mut().for_each(|x| *x = F::act(*x, p)),
-        act_grad_slice: |delta, x, y, p| {
+/// `act` of each element, in the vectors of the processor at hand.
+fn act_slice<F: Formula, R: Real>(values: &mut [R], p: [R; 2]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || values.iter_mut().for_each(|x| *x = F::act(*x, p)),
+    );
+}
+
+fn act_grad_slice<F: Formula, R: Real>(delta: &mut [R], x: &[R], y: &[R], p: [R; 2]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
             if x.is_empty() {
                 for (d, y) in delta.iter_mut().zip(y) {
                     *d *= F::act_grad(R::zero(), *y, p);
@@ -138,6 +144,15 @@ const fn functions<F: Formula, R: Real>() -> Functions<R> {
                 }
             }
         },
+    );
+}
+
+const fn functions<F: Formula, R: Real>() -> Functions<R> {
+    Functions {
+        act: F::act::<R>,
+        act_grad: F::act_grad::<R>,
+        act_slice: act_slice::<F, R>,
+        act_grad_slice: act_grad_slice::<F, R>,
     }
 }
 

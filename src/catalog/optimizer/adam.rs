@@ -50,7 +50,7 @@ impl Formula for Variant {
         if form.keras {
             w - rate * correction2.sqrt() * m / (v.sqrt() + settings.epsilon)
         } else {
-            w - rate * m / ((v / correction2).sqrt() + settings.epsilon)
+            w - rate * m / ((v * correction2.recip()).sqrt() + settings.epsilon)
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::catalog::parameter::{Parameter, Range};
 use crate::kernels::Real;
 use crate::program::StepSettings;
 
-pub use block::StepBlock;
+pub use block::{GROUP, StepSlice};
 pub use hyperparameters::Hyperparameters;
 
 /// Whose form of an optimizer is meant, where two exist.
@@ -112,8 +112,8 @@ pub struct OptimizerRow {
     pub single: OptStep<f32>,
     /// Twin in f64.
     pub double: OptStep<f64>,
-    /// The twin in f32 for a block of parameters at a time.
-    pub block: StepBlock,
+    /// The twin in f32 over many parameters.
+    pub slice: StepSlice,
 }
 
 impl OptimizerRow {
@@ -208,7 +208,7 @@ macro_rules! row {
             coefficients: $module::coefficients,
             single: <$module::Variant as Formula>::opt_step::<f32>,
             double: <$module::Variant as Formula>::opt_step::<f64>,
-            block: block::step_block::<$module::Variant>,
+            slice: block::step_slice::<$module::Variant>,
         }
     };
 }

@@ -1,5 +1,7 @@
 //! Which tile a product is computed with.
 
+use std::collections::HashMap;
+
 use super::{Product, Tile};
 use crate::backend::DeviceDescription;
 use crate::backend::gpu::device::AdapterFacts;
@@ -35,31 +37,37 @@ impl Class {
     }
 }
 
-/// Tiles in the order of the size of a product's results that they are for.
-const DISCRETE: [Tile; 6] = [
+/// From the largest to the smallest.
+const DISCRETE: [Tile; 5] = [
     Tile::shared([128, 128, 8], [8, 8]),
     Tile::shared([128, 64, 8], [8, 4]),
     Tile::shared([64, 64, 16], [8, 8]),
     Tile::shared([64, 64, 16], [4, 4]),
     Tile::shared([32, 32, 32], [4, 4]),
-    Tile::shared([16, 64, 16], [4, 4]),
 ];
 
-const INTEGRATED: [Tile; 5] = [
+/// From the largest to the smallest.
+const INTEGRATED: [Tile; 4] = [
     Tile::shared([64, 64, 16], [8, 8]),
     Tile::shared([64, 32, 8], [8, 4]),
     Tile::shared([32, 32, 16], [4, 4]),
     Tile::shared([32, 32, 8], [4, 4]),
-    Tile::shared([16, 64, 8], [4, 4]),
+];
+
+/// For 8 columns, for 16 columns and for 16 rows of results at most: the weights of an output layer
+/// as a whole lie in workgroup memory.
+const THIN: [Tile; 3] = [
+    Tile::shared([128, 8, 16], [4, 4]),
+    Tile::shared([64, 16, 16], [4, 4]),
+    Tile::shared([16, 64, 16], [4, 4]),
 ];
 
 /// The tiles that are worth a try on a class.
 pub fn candidates(class: Class) -> Vec<Tile> {
     match class {
-        Class::Discrete => DISCRETE.to_vec(),
-        Class::Integrated => INTEGRATED.to_vec(),
+        Class::Discrete => [&DISCRETE[..], &THIN].concat(),
+        Class::Integrated => [&INTEGRATED[..], &THIN].concat(),
         Class::Software { subgroup } => {
-            // As many rows as there are: what is handed round is loaded once.
             let mut tiles = vec![Tile::direct(8, 4, 16, 0), Tile::direct(4, 8, 8, 0)];
             if subgroup > 0 {
                 for (rows, columns) in [(8, 4), (16, 4), (16, 8), (32, 4)] {
@@ -94,12 +102,18 @@ pub fn all() -> Vec<Tile> {
 pub struct Tiles {
     class: Class,
     forced: Option<Tile>,
+    tuned: HashMap<String, Tile>,
 }
 
 impl Tiles {
     /// Those of a class, or one for all products.
     pub fn new(class: Class, forced: Option<Tile>) -> Self {
-        Self { class, forced }
+        Self { class, forced, tuned: HashMap::new() }
+    }
+
+    /// The same, but for products whose tiles were picked by measuring, by their buckets.
+    pub fn tuned(self, tuned: HashMap<String, Tile>) -> Self {
+        Self { tuned, ..self }
     }
 
     /// The tile of a call's product; any, when it has none.
@@ -109,7 +123,9 @@ impl Tiles {
 
     /// The tile of a product.
     pub fn of(&self, product: &Product) -> Tile {
-        self.forced.unwrap_or_else(|| by_class(self.class, product))
+        self.forced
+            .or_else(|| self.tuned.get(&product.bucket()).copied())
+            .unwrap_or_else(|| by_class(self.class, product))
     }
 }
 
@@ -117,31 +133,42 @@ impl Tiles {
 const BUSY: u64 = 96;
 
 /// The tile for a product on a class, untried.
-fn by_class(class: Class, product: &Product) -> Tile {
+pub fn by_class(class: Class, product: &Product) -> Tile {
     match class {
         Class::Software { subgroup: 0 } => Tile::direct(8, 4, 16, 0),
         Class::Software { subgroup } => {
-            let rows = if product.rows > 8
-                && (product.kernel != crate::kernels::Kernel::Update
-                    || std::env::var("ROWS16").is_ok())
-            {
-                16
+            // The largest is somewhat faster, but takes llvmpipe seconds to compile.
+            let [large, medium, small] =
+                [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
+            if keeps_busy(large, product, 256) {
+                large
+            } else if keeps_busy(medium, product, 4) {
+                medium
             } else {
-                8
-            };
-            Tile::direct(rows, 4, subgroup, subgroup)
+                small
+            }
         }
-        Class::Integrated => largest_busy(&INTEGRATED[..3], product, BUSY / 4),
-        Class::Discrete => largest_busy(&DISCRETE[..5], product, BUSY),
+        _ if product.columns <= 8 => THIN[0],
+        _ if product.columns <= 16 => THIN[1],
+        _ if product.rows <= 16 => THIN[2],
+        Class::Integrated => largest_busy(&INTEGRATED, product, BUSY / 4),
+        Class::Discrete => largest_busy(&DISCRETE, product, BUSY),
     }
 }
 
-/// The first tile, the largest, that makes enough workgroups of a product; else the last.
+/// Whether a tile makes enough workgroups of a product, and is not mostly past its edge.
+fn keeps_busy(tile: Tile, product: &Product, busy: u64) -> bool {
+    let (columns, rows) = tile.results();
+    let blocks = u64::from(product.columns.div_ceil(columns))
+        * u64::from(product.rows.div_ceil(rows))
+        * u64::from(product.members);
+    let filled =
+        columns < product.columns.saturating_mul(2) && rows < product.rows.saturating_mul(2);
+    filled && blocks >= busy
+}
+
+/// The first tile, the largest, that keeps a GPU busy; else the last.
 fn largest_busy(tiles: &[Tile], product: &Product, busy: u64) -> Tile {
-    let enough = |tile: &&Tile| {
-        let (columns, rows) = tile.results();
-        let blocks = product.columns.div_ceil(columns) * product.rows.div_ceil(rows);
-        u64::from(blocks) * u64::from(product.members) >= busy
-    };
-    tiles.iter().find(enough).or(tiles.last()).copied().unwrap_or(Tile::NAIVE)
+    let found = tiles.iter().find(|tile| keeps_busy(**tile, product, busy));
+    found.or(tiles.last()).copied().unwrap_or(Tile::NAIVE)
 }

@@ -170,6 +170,10 @@ impl Writer<'_> {
             for quad in 0..self.quads {
                 let b = self.b_quad(step, quad, steps);
                 self.lines.push(2, format!("let b{step}_{quad} = {b};"));
+            }
+        }
+        for step in 0..steps {
+            for quad in 0..self.quads {
                 for row in 0..self.rows {
                     let a = self.a_element(row, step, steps);
                     self.lines.push(2, format!("sum{row}_{quad} += {a} * b{step}_{quad};"));
@@ -275,6 +279,7 @@ impl Writer<'_> {
     }
 
     /// A loop over the results: the text that stores one is long, and compiled for each otherwise.
+    /// It ends by the rows that there are, lest the driver unrolls it.
     fn store(&mut self) {
         let (quads, apart) = (self.quads, self.apart);
         let all = self.rows * quads;
@@ -282,10 +287,15 @@ impl Writer<'_> {
             (0..all).map(|i| format!("sum{}_{}", i / quads, i % quads)).collect();
         let lines = &mut self.lines;
         lines.push(1, format!("var sums = array<vec4<f32>, {all}>({});", sums.join(", ")));
-        lines.push(1, format!("for (var i = 0u; i < {all}u; i++) {{"));
+        let rows = self.rows;
+        lines.push(
+            1,
+            format!("let results = min(size.rows - min(row, size.rows), {rows}u) * {quads}u;"),
+        );
+        lines.push(1, "for (var i = 0u; i < results; i++) {");
         lines.push(2, format!("let r = row + i / {quads}u;"));
         lines.push(2, format!("let c = column + i % {quads}u * {apart}u;"));
-        lines.push(2, "if (r <= last_row && c <= last_column) {");
+        lines.push(2, "if (c <= last_column) {");
         lines.push(3, "store_quad(r, c, size.columns - c, sums[i]);");
         lines.push(2, "}");
         lines.push(1, "}");

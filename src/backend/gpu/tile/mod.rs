@@ -26,7 +26,7 @@ use std::fmt;
 
 use super::device::AdapterFacts;
 
-pub use choice::{Class, Tiles, all, candidates};
+pub use choice::{Class, Tiles, all, by_class, candidates};
 pub use grouped::{grouped, reals};
 pub use product::{Along, Operand, Product};
 

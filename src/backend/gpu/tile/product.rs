@@ -48,6 +48,21 @@ fn aligned(numbers: &[u32]) -> bool {
 }
 
 impl Product {
+    /// What products share that are cut up alike: how their operands are read, and their sizes up to
+    /// the next powers of two. Such as `depth4 depth4 64x128x1024 x1`.
+    pub fn bucket(&self) -> String {
+        let operand = |operand: &Operand| match (operand.along, operand.quads) {
+            (Along::Depth, true) => "depth4",
+            (Along::Depth, false) => "depth1",
+            (Along::Breadth, true) => "breadth4",
+            (Along::Breadth, false) => "breadth1",
+        };
+        let size = |size: u32| size.max(1).checked_next_power_of_two().unwrap_or(size);
+        let [rows, columns, depth] = [self.rows, self.columns, self.depth].map(size);
+        let (a, b) = (operand(&self.a), operand(&self.b));
+        format!("{a} {b} {rows}x{columns}x{depth} x{}", size(self.members))
+    }
+
     /// The matrix product of a call; none for other kernels.
     pub fn of(call: &Call) -> Option<Self> {
         use Along::{Breadth, Depth};

@@ -1,0 +1,106 @@
+//! Every kernel by itself, on the CPU and on the first adapter, by the device's clock.
+
+mod common;
+
+use std::collections::HashSet;
+
+use common::{backends, criterion, fill, plan, relu, time_steps, update};
+use criterion::{Criterion, criterion_group, criterion_main};
+use wgfit::backend::Backend;
+use wgfit::catalog::activation::{self, ActivationSettings};
+use wgfit::catalog::normalization::{NORMALIZATIONS, NormalizationSettings};
+use wgfit::catalog::optimizer::Convention;
+use wgfit::catalog::optimizer::muon::Adjust;
+use wgfit::catalog::row_activation::ROW_ACTIVATIONS;
+use wgfit::kernels::Kernel;
+use wgfit::network::{LayerShape, Network};
+use wgfit::program::{Clip, Orthogonalization, Plan, Program, ProgramId, Update};
+
+const BATCH: usize = 64;
+
+/// 784-128-64-10 with Adam: what most runs are made of.
+fn plain(fuses: bool) -> (Network, Plan) {
+    let network = common::network(1, 784, &[128, 64], 10);
+    let plan = plan(&network, BATCH, update("adam"), fuses);
+    (network, plan)
+}
+
+/// All that a layer, a gradient and a step can have around them.
+fn adorned() -> (Network, Plan) {
+    let prelu = activation::find("prelu").expect("prelu");
+    let first = LayerShape {
+        normalization: Some(NormalizationSettings::new(&NORMALIZATIONS[0], Convention::Torch)),
+        max_norm: Some(2.0),
+        ..LayerShape::new(128, relu())
+    };
+    let second = LayerShape {
+        slopes: 1,
+        residual: true,
+        ..LayerShape::new(128, ActivationSettings::new(prelu, Convention::Torch))
+    };
+    let output = LayerShape {
+        row_activation: Some(&ROW_ACTIVATIONS[0]),
+        ..LayerShape::new(10, ActivationSettings::linear())
+    };
+    let network = Network::with_output(1, 128, &[first, second], output).expect("a network");
+    let how = Orthogonalization { steps: 5, epsilon: 1e-7, adjust: Adjust::Original };
+    let update = Update {
+        clip: Some(Clip::GlobalNorm),
+        orthogonalization: Some(how),
+        average: true,
+        ..update("muon")
+    };
+    let plan = plan(&network, BATCH, update, false);
+    (network, plan)
+}
+
+/// Times the first call of each kernel that was not timed yet.
+fn calls(
+    criterion: &mut Criterion,
+    (name, backend): (&str, &dyn Backend),
+    (network, plan): (&Network, &Plan),
+    done: &mut HashSet<Kernel>,
+) {
+    let mut dissected = plan.clone();
+    let all = plan.programs[0].calls.clone();
+    for call in all.iter().cloned() {
+        dissected.programs.push(Program { name: call.subject.clone(), calls: vec![call] });
+    }
+    let mut executor = backend.load(&dissected).expect("the plan loads");
+    fill(plan, network, BATCH, executor.as_mut()).expect("the buffers are filled");
+    executor.run(ProgramId(0), 1).expect("a step runs");
+    for (at, call) in all.iter().enumerate() {
+        if !done.insert(call.kernel) {
+            continue;
+        }
+        let label = format!("{name}/{}/{}", call.kernel.name(), call.subject);
+        let program = ProgramId(plan.programs.len() + at);
+        criterion.bench_function(&label, |bencher| {
+            bencher.iter_custom(|steps| {
+                time_steps(plan, network.members, executor.as_mut(), program, steps)
+            });
+        });
+    }
+}
+
+fn kernels(criterion: &mut Criterion) {
+    for (name, backend) in backends() {
+        let fuses = backend.capacity().fuses;
+        let mut done = HashSet::new();
+        let plans = fuses.then(|| plain(true)).into_iter().chain([plain(false), adorned()]);
+        for (network, plan) in plans {
+            calls(criterion, (&name, backend.as_ref()), (&network, &plan), &mut done);
+        }
+        let is_left = |k: Kernel| !done.contains(&k) && (fuses || k != Kernel::Update);
+        let left: Vec<&str> =
+            Kernel::ALL.iter().filter(|k| is_left(**k)).map(|k| k.name()).collect();
+        assert!(left.is_empty(), "no benchmark of {}", left.join(", "));
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = kernels
+}
+criterion_main!(benches);

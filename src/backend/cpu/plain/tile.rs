@@ -1,0 +1,217 @@
+//! Products of small tiles, in vector registers.
+//!
+//! A matrix lies in panels of [`PANEL`] columns, each panel row after row: a tile's operands and its
+//! result are then consecutive in memory, and nothing is packed before a product. Every sum goes over
+//! its terms one by one in their order, each added by a fused multiply-add where the processor has
+//! one: how the rows are cut into tiles, and tiles among threads, changes no bit.
+
+use pulp::Simd;
+
+/// Columns of a panel.
+pub(super) const PANEL: usize = 32;
+
+/// Rows that a tile has at most.
+pub(super) const TILE: usize = 8;
+
+/// A row of a panel.
+pub(super) type Row = [f32; PANEL];
+
+/// Panels of so many columns.
+pub(super) fn panels(columns: usize) -> usize {
+    columns.div_ceil(PANEL)
+}
+
+#[inline(always)]
+fn vectors<S: Simd>(row: &Row) -> &[S::f32s] {
+    S::as_simd_f32s(row).0
+}
+
+#[inline(always)]
+fn vectors_mut<S: Simd>(row: &mut Row) -> &mut [S::f32s] {
+    S::as_mut_simd_f32s(row).0
+}
+
+/// Sums of `R` rows by `V` vectors, from the one at `at` on.
+#[inline(always)]
+fn sums<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    out: &[Row],
+    at: usize,
+    adds: bool,
+) -> [[S::f32s; V]; R] {
+    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+    if adds {
+        for (sums, out) in sums.iter_mut().zip(out) {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = vectors::<S>(out)[at + v];
+            }
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn store<S: Simd, const R: usize, const V: usize>(
+    sums: [[S::f32s; V]; R],
+    out: &mut [Row],
+    at: usize,
+) {
+    for (sums, out) in sums.into_iter().zip(out) {
+        for (v, sum) in sums.into_iter().enumerate() {
+            vectors_mut::<S>(out)[at + v] = sum;
+        }
+    }
+}
+
+/// `sums[r] += x[r] * b`.
+#[allow(
+    clippy::manual_memcpy,
+    clippy::needless_range_loop,
+    reason = "loops over constants, which become registers"
+)]
+#[inline(always)]
+fn add_product<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; V]; R],
+    x: impl Fn(usize) -> f32,
+    b: &Row,
+    at: usize,
+) {
+    let row = vectors::<S>(b);
+    let mut b = [simd.splat_f32s(0.0); V];
+    for v in 0..V {
+        b[v] = row[at + v];
+    }
+    for r in 0..R {
+        let x = simd.splat_f32s(x(r));
+        for v in 0..V {
+            sums[r][v] = simd.mul_add_e_f32s(x, b[v], sums[r][v]);
+        }
+    }
+}
+
+#[inline(always)]
+fn rows_tile<'a, S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    panels: impl Iterator<Item = (&'a [Row], &'a [Row])>,
+    out: &mut [Row],
+    at: usize,
+    adds: bool,
+) {
+    let mut sums = sums::<S, R, V>(simd, out, at, adds);
+    for (a, b) in panels {
+        let Some(a) = a.first_chunk::<R>() else { return };
+        for (k, b) in (0..PANEL).zip(b) {
+            add_product(
+                simd,
+                &mut sums,
+                #[inline(always)]
+                |r| a[r][k],
+                b,
+                at,
+            );
+        }
+    }
+    store::<S, R, V>(sums, out, at);
+}
+
+/// The vectors that hold so many columns, and how a tile goes over them: rows and vectors of a tile
+/// fill the registers of AVX-512 and NEON (32 of them) or of AVX2 (16).
+macro_rules! by_vectors {
+    ($S:ty, $columns:expr, |$at:ident, $v:ident| $tile:block) => {{
+        let lanes = <$S>::F32_LANES;
+        let count = usize::div_ceil($columns, lanes).min(PANEL / lanes);
+        let mut $at = 0;
+        while $at + 1 < count {
+            const $v: usize = 2;
+            $tile
+            $at += 2;
+        }
+        if $at < count {
+            const $v: usize = 1;
+            $tile
+        }
+    }};
+}
+
+/// `out[r] (+)= sum over k of a[r][k] b[k]`, over the first so many columns of `b`'s panel.
+///
+/// `panels` gives, from a row on, the rows of each panel of `a`, and the rows of `b` that belong to
+/// its columns.
+#[inline(always)]
+pub(super) fn rows_by_panel<'a, S: Simd, I>(
+    simd: S,
+    panels: impl Fn(usize) -> I,
+    out: &mut [Row],
+    columns: usize,
+    adds: bool,
+) where
+    I: Iterator<Item = (&'a [Row], &'a [Row])>,
+{
+    let rows = out.len();
+    let mut r = 0;
+    macro_rules! tiles {
+        ($($R:literal)*) => {
+            $(
+                while rows - r >= $R && ($R < TILE || S::F32_LANES != 8) {
+                    by_vectors!(S, columns, |at, V| {
+                        rows_tile::<S, $R, V>(simd, panels(r), &mut out[r..], at, adds);
+                    });
+                    r += $R;
+                }
+            )*
+        };
+    }
+    tiles!(8 4 2 1);
+}
+
+#[inline(always)]
+fn columns_tile<'a, S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    rows: impl Iterator<Item = (&'a [Row], &'a [Row])>,
+    first: usize,
+    out: &mut [Row],
+    at: usize,
+    adds: bool,
+) {
+    let part = first / R;
+    assert!(part < PANEL / R, "a tile lies within its panel");
+    let mut sums = sums::<S, R, V>(simd, out, at, adds);
+    for (a, b) in rows {
+        for (a, b) in a.iter().zip(b) {
+            let a = a.as_chunks::<R>().0[part];
+            add_product(
+                simd,
+                &mut sums,
+                #[inline(always)]
+                |r| a[r],
+                b,
+                at,
+            );
+        }
+    }
+    store::<S, R, V>(sums, out, at);
+}
+
+/// `out[i] (+)= sum over k of a[k][first + i] b[k]`, [`TILE`] of them, over the first so many columns
+/// of `b`'s panel. `rows` gives runs of rows of both panels.
+#[inline(always)]
+pub(super) fn columns_by_panel<'a, S: Simd, I>(
+    simd: S,
+    rows: impl Fn() -> I,
+    first: usize,
+    out: &mut [Row],
+    columns: usize,
+    adds: bool,
+) where
+    I: Iterator<Item = (&'a [Row], &'a [Row])>,
+{
+    by_vectors!(S, columns, |at, V| {
+        if S::F32_LANES == 8 {
+            columns_tile::<S, 4, V>(simd, rows(), first, out, at, adds);
+            columns_tile::<S, 4, V>(simd, rows(), first + 4, &mut out[4..], at, adds);
+        } else {
+            columns_tile::<S, 8, V>(simd, rows(), first, out, at, adds);
+        }
+    });
+}
