@@ -9,7 +9,7 @@ use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::{Product, Tiles};
 use super::transfer::Transfer;
-use super::whole::{Whole, WholeSteps};
+use super::whole::{Choice, Loading, Whole};
 use crate::backend::{CallForm, ChosenTile, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
@@ -126,7 +126,7 @@ impl GpuExecutor {
         plan: &Plan,
         tiles: &Tiles,
         checked: bool,
-        whole_steps: WholeSteps,
+        choice: &mut Choice,
         warning: Option<String>,
     ) -> Result<Self> {
         let mut counters = Counters::default();
@@ -150,18 +150,10 @@ impl GpuExecutor {
             })?);
         }
         let calls = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
+        let loading = Loading { gpu: &gpu, plan, buffers: &buffers, checked };
         let mut programs = Vec::with_capacity(calls.len());
         for (program, calls) in plan.programs.iter().zip(calls) {
-            let built = match whole_steps {
-                WholeSteps::Never => None,
-                _ => Whole::build(&gpu, plan, program, &buffers, checked, &mut counters)?,
-            };
-            let whole = match (built, whole_steps) {
-                (Some(whole), WholeSteps::Measured) => {
-                    whole.if_faster(&gpu, plan, program, &buffers, &calls, &mut counters)?
-                }
-                (built, _) => built,
-            };
+            let whole = loading.whole(program, &calls, choice, &mut counters)?;
             programs.push(Loaded { calls, whole });
         }
         // An epoch reads logs and states, while those of the one before are still to be taken; the

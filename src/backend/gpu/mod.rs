@@ -28,6 +28,7 @@ use device::Gpu;
 use executor::GpuExecutor;
 use tile::{Class, Product};
 use tuning::{Kept, Lab, Machine, WGPU_VERSION};
+use whole::Choice;
 
 /// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
 const UPDATE_BUFFERS: u32 = 13;
@@ -40,7 +41,7 @@ pub struct GpuOptions {
     /// Whether shaders check every index and bound every loop; else as `WGFIT_CHECKED_SHADERS` says.
     pub checked_shaders: Option<bool>,
     /// When fused training steps of small networks are run whole, many to a dispatch; else where
-    /// that is measured to be faster, but never on a software adapter.
+    /// `tunes` has it measured to be faster, but never on a software adapter.
     pub whole_steps: Option<WholeSteps>,
     /// Whether the tiles of a plan's products are picked by measuring them, once for each adapter.
     pub tunes: bool,
@@ -72,12 +73,12 @@ impl GpuBackend {
             gpu: Arc::new(Gpu::open(adapter)?),
             tiles: Tiles::new(class, options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
-            // A barrier of a software adapter is a switch of coroutines; noop computes nothing.
+            // A barrier of a software adapter is a switch of coroutines.
             whole_steps: options.whole_steps.unwrap_or(
-                if adapter.is_software() || adapter.description.backend == "noop" {
-                    WholeSteps::Never
-                } else {
+                if options.tunes && !adapter.is_software() {
                     WholeSteps::Measured
+                } else {
+                    WholeSteps::Never
                 },
             ),
             tunes: options.tunes && options.tile.is_none(),
@@ -197,8 +198,18 @@ impl Backend for GpuBackend {
             }
         }
         let gpu = Arc::clone(&self.gpu);
-        let executor =
-            GpuExecutor::new(gpu, plan, &tiles, self.checked, self.whole_steps, warning)?;
+        let mut choice = match self.whole_steps {
+            WholeSteps::Always => Choice::Always,
+            WholeSteps::Measured => {
+                let folder = self.tunes.then(cache::folder).flatten();
+                Choice::Measured(Kept::open(folder, self.machine()).0)
+            }
+            WholeSteps::Never => Choice::Never,
+        };
+        let executor = GpuExecutor::new(gpu, plan, &tiles, self.checked, &mut choice, warning)?;
+        if let Choice::Measured(kept) = &mut choice {
+            kept.save();
+        }
         Ok(Box::new(executor))
     }
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::trial::faster_seconds;
 use super::{Allowed, UNIFORM, WholeSource, compose};
 use crate::backend::Counters;
 use crate::backend::gpu::device::Gpu;
-use crate::backend::gpu::pipelines::{Dispatch, pipeline_of};
+use crate::backend::gpu::pipelines::{Built, Dispatch, pipeline_of};
+use crate::backend::gpu::tuning::Kept;
 use crate::error::{Error, Result};
 use crate::program::{Plan, Program};
 
@@ -25,17 +28,39 @@ pub(in crate::backend::gpu) struct Whole {
     most: usize,
 }
 
-impl Whole {
-    /// Builds the whole steps of a program; none where it has none.
-    pub fn build(
-        gpu: &Gpu,
-        plan: &Plan,
+/// How it is chosen whether a program's steps are run whole.
+#[derive(Debug)]
+pub(in crate::backend::gpu) enum Choice {
+    /// They are wherever they can be.
+    Always,
+    /// By measurements, made once.
+    Measured(Kept),
+    /// They are not.
+    Never,
+}
+
+/// What whole steps are loaded beside.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::backend::gpu) struct Loading<'a> {
+    pub gpu: &'a Gpu,
+    pub plan: &'a Plan,
+    pub buffers: &'a [wgpu::Buffer],
+    pub checked: bool,
+}
+
+impl Loading<'_> {
+    /// The whole steps of a program; none where it has none, or is faster by its calls.
+    pub fn whole(
+        self,
         program: &Program,
-        buffers: &[wgpu::Buffer],
-        checked: bool,
+        calls: &[Dispatch],
+        choice: &mut Choice,
         counters: &mut Counters,
-    ) -> Result<Option<Self>> {
-        let limits = &gpu.limits;
+    ) -> Result<Option<Whole>> {
+        if matches!(choice, Choice::Never) {
+            return Ok(None);
+        }
+        let limits = &self.gpu.limits;
         let allowed = Allowed {
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             invocations: limits
@@ -43,44 +68,65 @@ impl Whole {
                 .min(limits.max_compute_workgroup_size_x),
             uniform_bytes: limits.max_uniform_buffer_binding_size,
         };
-        let Some(source) = compose(plan, program, allowed) else { return Ok(None) };
+        let Some(source) = compose(self.plan, program, allowed) else { return Ok(None) };
+        let Choice::Measured(kept) = choice else {
+            return self.build(program, &source, counters).map(Some);
+        };
+        let key = key(program, &source);
+        let known = kept.whole_steps(&key);
+        if known == Some(None) {
+            return Ok(None);
+        }
+        let whole = self.build(program, &source, counters)?;
+        let seconds = match known {
+            Some(seconds) => seconds,
+            None => {
+                let seconds = faster_seconds(self, program, calls, &whole, counters)?;
+                kept.put_whole_steps(key, seconds);
+                seconds
+            }
+        };
+        Ok(seconds
+            .map(|seconds| Whole { most: ((LONGEST_SECONDS / seconds) as usize).max(1), ..whole }))
+    }
+
+    fn build(
+        self,
+        program: &Program,
+        source: &WholeSource,
+        counters: &mut Counters,
+    ) -> Result<Whole> {
+        let gpu = self.gpu;
         let label = format!("whole steps of {}", program.name);
-        let built = pipeline_of(gpu, &label, &source.text, checked)?;
+        let built = pipeline_of(gpu, &label, &source.text, self.checked)?;
         counters.pipelines += 1;
         let mut dispatches = Vec::with_capacity(STEPS.len());
         for steps in STEPS {
             let uniform = uniform(gpu, program, steps)?;
             counters.buffers += 1;
-            let bind_group = bind_group(gpu, &label, &source, &built, buffers, &uniform)?;
+            let bind_group = bind_group(gpu, &label, source, &built, self.buffers, &uniform)?;
             counters.bind_groups += 1;
             let dispatch = Dispatch {
                 pipeline: Arc::clone(&built.pipeline),
                 bind_group,
-                workgroups: [1, 1, plan.members as u32],
+                workgroups: [1, 1, self.plan.members as u32],
                 tile: None,
             };
             dispatches.push((steps as usize, dispatch));
         }
-        Ok(Some(Self { dispatches, most: usize::MAX }))
+        Ok(Whole { dispatches, most: usize::MAX })
     }
+}
 
-    /// Itself where it is faster than the program's calls one by one.
-    pub fn if_faster(
-        self,
-        gpu: &Gpu,
-        plan: &Plan,
-        program: &Program,
-        buffers: &[wgpu::Buffer],
-        calls: &[Dispatch],
-        counters: &mut Counters,
-    ) -> Result<Option<Self>> {
-        let seconds = faster_seconds(gpu, plan, program, buffers, calls, &self, counters)?;
-        Ok(seconds.map(|seconds| {
-            let most = (LONGEST_SECONDS / seconds.max(1e-9)) as usize;
-            Self { most: most.max(1), ..self }
-        }))
-    }
+/// What a choice is kept by: all that the kernel does.
+fn key(program: &Program, source: &WholeSource) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&source.text);
+    program.calls.iter().for_each(|call| hash.update(call.parameters.bytes()));
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
 
+impl Whole {
     /// Most steps of a dispatch.
     pub fn most_steps(&self) -> usize {
         self.most
@@ -124,7 +170,7 @@ fn bind_group(
     gpu: &Gpu,
     label: &str,
     source: &WholeSource,
-    built: &crate::backend::gpu::pipelines::Built,
+    built: &Built,
     buffers: &[wgpu::Buffer],
     uniform: &wgpu::Buffer,
 ) -> Result<wgpu::BindGroup> {

@@ -20,7 +20,7 @@ use crate::kernels::{Kernel, Parameters};
 use crate::program::{BufferId, Call, Plan, Program};
 use rename::{Declared, Replacement, Text};
 
-pub(super) use load::Whole;
+pub(super) use load::{Choice, Loading, Whole};
 
 /// Most multiplications and additions of a member's step: past that one workgroup is far behind
 /// many.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
 
-use super::{Whole, last_update};
+use super::{Loading, Whole, last_update};
 use crate::backend::Counters;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::executor::Recorded;
@@ -59,14 +59,13 @@ impl Start {
 /// The seconds of a whole step, where it is faster than its calls. Leaves every buffer as it was when
 /// it was new.
 pub(super) fn faster_seconds(
-    gpu: &Gpu,
-    plan: &Plan,
+    loading: Loading,
     program: &Program,
-    buffers: &[wgpu::Buffer],
     calls: &[Dispatch],
     whole: &Whole,
     counters: &mut Counters,
 ) -> Result<Option<f64>> {
+    let Loading { gpu, plan, buffers, .. } = loading;
     let Some(rows) = last_update(program).map(|update| update.batch_rows) else {
         return Ok(None);
     };
