@@ -195,3 +195,83 @@ fn bind_group(
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Executor;
+    use crate::backend::gpu::device::noop_adapter;
+    use crate::backend::gpu::executor::GpuExecutor;
+    use crate::backend::gpu::tile::{Class, Tiles};
+    use crate::backend::gpu::tuning::Machine;
+    use crate::catalog::activation::ActivationSettings;
+    use crate::catalog::loss::{self, LossSettings};
+    use crate::catalog::optimizer::{self, Convention, OptimizerForm};
+    use crate::network::{LayerShape, Network};
+    use crate::program::{Pass, PassKind, PlanRequest, ProgramId, Update};
+
+    fn plan() -> Plan {
+        let layer = LayerShape::new(4, ActivationSettings::linear());
+        let network = Network::new(1, 3, &[layer], 1).expect("a network");
+        let sgd = optimizer::find("sgd").expect("an optimizer");
+        Plan::new(&PlanRequest {
+            network: &network,
+            loss: LossSettings::new(loss::find("mse").expect("a loss"), Convention::Torch),
+            terms: Vec::new(),
+            target_width: 1,
+            update: Some(Update::new(sgd, OptimizerForm::default())),
+            gradient_statistics: false,
+            fuses: true,
+            passes: vec![Pass {
+                set: "train".to_owned(),
+                kind: PassKind::Train,
+                resident_rows: 9,
+                batch_rows: 5,
+                table_steps: 2,
+                weighted: false,
+                collected_rows: 0,
+            }],
+        })
+        .expect("a plan")
+    }
+
+    fn load(plan: &Plan, choice: &mut Choice) -> GpuExecutor {
+        let gpu = Gpu::open(&noop_adapter(20).expect("noop")).expect("a device");
+        let tiles = Tiles::new(Class::Discrete, None);
+        GpuExecutor::new(Arc::new(gpu), plan, &tiles, true, choice, None).expect("an executor")
+    }
+
+    /// noop's members never move on, so its measurement finds nothing faster.
+    #[test]
+    fn a_choice_is_measured_once_and_then_kept_to() {
+        let plan = plan();
+        let machine = Machine {
+            vendor: 1,
+            device: 2,
+            name: String::new(),
+            backend: String::new(),
+            driver: String::new(),
+            wgpu: String::new(),
+            checked: true,
+            shaders: String::new(),
+        };
+        let mut choice = Choice::Measured(Kept::open(None, machine).0);
+        let pipelines = load(&plan, &mut Choice::Never).counters().pipelines;
+        for built in [pipelines + 1, pipelines] {
+            let executor = load(&plan, &mut choice);
+            assert_eq!(executor.counters().pipelines, built);
+            assert!(!executor.runs_whole_steps(ProgramId(0)));
+        }
+        let allowed = Allowed { storage_buffers: 20, invocations: 256, uniform_bytes: 16384 };
+        let program = &plan.programs[0];
+        let source = compose(&plan, program, allowed).expect("it has whole steps");
+        let Choice::Measured(kept) = &mut choice else { panic!("it is measured") };
+        assert_eq!(kept.whole_steps(&key(program, &source)), Some(None));
+        // A step of 5 ms: dispatches of 8 steps, and no longer.
+        kept.put_whole_steps(key(program, &source), Some(0.005));
+        let mut executor = load(&plan, &mut choice);
+        assert!(executor.runs_whole_steps(ProgramId(0)));
+        executor.run_timed(ProgramId(0), 65).expect("a run");
+        assert_eq!(executor.counters().calls, 9);
+    }
+}
