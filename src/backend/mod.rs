@@ -108,6 +108,11 @@ pub trait Executor {
     fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()>;
     /// Runs a program `steps` times. May return before the device is done.
     fn run(&mut self, program: ProgramId, steps: usize) -> Result<()>;
+    /// Runs a program once, call by call: afterwards every buffer holds what its call wrote, also
+    /// those that a faster form of the whole step leaves alone.
+    fn run_each_call(&mut self, program: ProgramId) -> Result<()> {
+        self.run(program, 1)
+    }
     /// Waits, and reads the starts of several buffers of reals or states at once.
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>>;
     /// The first half of [`Executor::read`]: takes the contents as what was run so far leaves them,

@@ -51,9 +51,10 @@ fn describe(index: usize, device: &Listed) -> String {
         let facts = &adapter.facts;
         let (small, large) = facts.subgroup_sizes;
         text.push_str(&format!(
-            "     buffers to {}, bindings to {}, {} workgroup memory, {} invocations, \
+            "     buffers to {}, {} a kernel, bindings to {}, {} workgroup memory, {} invocations, \
              subgroups of {small} to {large}\n     features: {}\n",
             bytes(facts.max_buffer_bytes),
+            facts.max_storage_buffers,
             bytes(facts.max_binding_bytes),
             bytes(u64::from(facts.workgroup_memory_bytes)),
             facts.max_invocations,

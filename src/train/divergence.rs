@@ -78,7 +78,7 @@ impl Run<'_> {
             vec![MemberState { bad_step: STOPPED_BY_HOST, ..MemberState::START }; members];
         states[member] = MemberState { cursor: state.cursor, ..MemberState::START };
         self.executor.write_state(self.train.state()?, &states)?;
-        self.executor.run(self.train.program()?, 1)?;
+        self.executor.run_each_call(self.train.program()?)?;
         let batches = self.train.batches;
         let rows = batches.batch.min(batches.rows - state.cursor as usize * batches.batch);
         for (i, layer) in self.network.layers.iter().enumerate() {

@@ -317,7 +317,7 @@ impl Compiler<'_> {
             }
             None => None,
         };
-        Ok(Work::Twin(TwinWork { call: call.clone(), layers, written }))
+        Ok(Work::Twin(Box::new(TwinWork { call: call.clone(), layers, written })))
     }
 
     fn optimizer(&mut self, call: &Call, p: OptimizerStep) -> Result<Work> {

@@ -284,6 +284,37 @@ impl CpuExecutor {
             plain.forget(&mut self.memory.members);
         }
     }
+
+    /// Runs a program call by call.
+    fn run_calls(&mut self, program: ProgramId, steps: usize) -> Result<()> {
+        let operations = self.programs.get(program.0).ok_or_else(|| {
+            Error::internal(format!("the plan has no program number {}", program.0))
+        })?;
+        let Memory { tables, members, .. } = &mut self.memory;
+        let tables = &*tables;
+        if let Some(plain) = &mut self.plain {
+            if operations.iter().all(Operation::only_reads_weights) {
+                plain.store(members);
+            } else {
+                plain.forget(members);
+            }
+        }
+        let run = |member: &mut Member| {
+            for _ in 0..steps {
+                member.gathered = None;
+                for operation in operations {
+                    operation.run(tables, member)?;
+                }
+            }
+            Ok(())
+        };
+        if self.shares {
+            self.pool.install(|| members.par_iter_mut().try_for_each(run))?;
+        } else {
+            members.iter_mut().try_for_each(run)?;
+        }
+        Ok(())
+    }
 }
 
 impl Executor for CpuExecutor {
@@ -326,32 +357,17 @@ impl Executor for CpuExecutor {
         })?;
         self.counters.calls += (steps * operations.len()) as u64;
         let Memory { tables, members, .. } = &mut self.memory;
-        let tables = &*tables;
-        if let Some(plain) = &mut self.plain {
-            if plain.program == program.0 && plain.run(tables, members, &self.team, steps)? {
-                return Ok(());
-            }
-            if operations.iter().all(Operation::only_reads_weights) {
-                plain.store(members);
-            } else {
-                plain.forget(members);
-            }
+        if let Some(plain) = &mut self.plain
+            && plain.program == program.0
+            && plain.run(tables, members, &self.team, steps)?
+        {
+            return Ok(());
         }
-        let run = |member: &mut Member| {
-            for _ in 0..steps {
-                member.gathered = None;
-                for operation in operations {
-                    operation.run(tables, member)?;
-                }
-            }
-            Ok(())
-        };
-        if self.shares {
-            self.pool.install(|| members.par_iter_mut().try_for_each(run))?;
-        } else {
-            members.iter_mut().try_for_each(run)?;
-        }
-        Ok(())
+        self.run_calls(program, steps)
+    }
+
+    fn run_each_call(&mut self, program: ProgramId) -> Result<()> {
+        self.run_calls(program, 1)
     }
 
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>> {

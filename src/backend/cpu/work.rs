@@ -34,7 +34,7 @@ pub(super) enum Work {
     Finish(FinishWork),
     Product(ProductWork),
     /// A kernel that runs as its twin.
-    Twin(TwinWork),
+    Twin(Box<TwinWork>),
 }
 
 /// The input of a layer.

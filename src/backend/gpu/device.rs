@@ -30,6 +30,8 @@ pub struct AdapterFacts {
     pub workgroup_memory_bytes: u32,
     /// Invocations of a workgroup.
     pub max_invocations: u32,
+    /// Storage buffers that a kernel can bind.
+    pub max_storage_buffers: u32,
     /// Smallest and largest subgroup.
     pub subgroup_sizes: (u32, u32),
     /// Optional features that speed training or measuring up.
@@ -71,6 +73,7 @@ impl Adapter {
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             workgroup_memory_bytes: limits.max_compute_workgroup_storage_size,
             max_invocations: limits.max_compute_invocations_per_workgroup,
+            max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
             features: WANTED
                 .iter()

@@ -256,6 +256,7 @@ fn run_member(
             });
         });
         let state = &mut member.states[step.state];
+        state.backward = state.cursor;
         if rows.is_bad() {
             state.bad_step = state.bad_step.min(settings.step);
         } else {
