@@ -202,7 +202,7 @@ impl Backend for GpuBackend {
             WholeSteps::Always => Choice::Always,
             WholeSteps::Measured => {
                 let folder = self.tunes.then(cache::folder).flatten();
-                Choice::Measured(Kept::open(folder, self.machine()).0)
+                Choice::Measured(Box::new(Kept::open(folder, self.machine()).0))
             }
             WholeSteps::Never => Choice::Never,
         };

@@ -34,7 +34,7 @@ pub(in crate::backend::gpu) enum Choice {
     /// They are wherever they can be.
     Always,
     /// By measurements, made once.
-    Measured(Kept),
+    Measured(Box<Kept>),
     /// They are not.
     Never,
 }
@@ -255,7 +255,7 @@ mod tests {
             checked: true,
             shaders: String::new(),
         };
-        let mut choice = Choice::Measured(Kept::open(None, machine).0);
+        let mut choice = Choice::Measured(Box::new(Kept::open(None, machine).0));
         let pipelines = load(&plan, &mut Choice::Never).counters().pipelines;
         for built in [pipelines + 1, pipelines] {
             let executor = load(&plan, &mut choice);
