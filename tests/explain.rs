@@ -33,6 +33,8 @@ fn an_explanation_lists_every_call_and_adds_it_up() {
             assert!(of(key) > 0.0, "{device}: {key}");
             assert_eq!(of(key), number(&explanation["total"][key]), "{device}: {key}");
         }
+        // Whole steps are measured where a barrier is cheap.
+        assert_eq!(explanation["whole_steps"], false, "{device}");
         let first = &calls(&explanation)[0];
         let shape = ["rows", "columns", "depth"].map(|key| number(&first[key]));
         assert_eq!((first["kernel"].as_str(), shape), (Some("dense_forward"), [32.0, 128.0, 64.0]));

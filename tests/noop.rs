@@ -2,7 +2,7 @@
 //! is validated, nothing is computed, no GPU is needed.
 
 use wgfit::backend::gpu::tile;
-use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile};
+use wgfit::backend::gpu::{GpuBackend, GpuOptions, Tile, WholeSteps};
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation::{self, ACTIVATIONS, ActivationRow, ActivationSettings};
 use wgfit::catalog::loss::{self, LOSSES, LossSettings, Shape};
@@ -163,6 +163,50 @@ fn a_fused_step_is_two_calls_a_layer_and_one() {
         // A plan whose activations do not fit one buffer together is a plain one.
         let plain = Plan::within(&request, 1 << 10).expect("a plan");
         assert!(plain.buffer("gradients").is_ok() && plan.buffer("gradients").is_err());
+    }
+}
+
+#[test]
+fn whole_steps_load_where_networks_are_small() {
+    let form = OptimizerForm::default();
+    for checked in [false, true] {
+        let options = GpuOptions {
+            checked_shaders: Some(checked),
+            whole_steps: Some(WholeSteps::Always),
+            ..GpuOptions::default()
+        };
+        let backend = GpuBackend::noop(options, 20).expect("wgpu has a noop backend");
+        let runs_whole = |network: &Network, fuses: bool, average: bool| {
+            let mut request = request(network, "mse", "adam", form);
+            (request.gradient_statistics, request.fuses) = (false, fuses);
+            request.update.as_mut().expect("an update").average = average;
+            let plan = Plan::new(&request).expect("a plan");
+            let mut executor = load(&backend, &plan, "a small network");
+            let train = plan.program("train.train").expect("a program");
+            let before = executor.counters();
+            executor.run_timed(train, 130).expect("a run");
+            let whole = executor.runs_whole_steps(train);
+            let calls = executor.counters().calls - before.calls;
+            assert_eq!(
+                calls,
+                if whole { 4 } else { 130 * plan.programs[train.0].calls.len() as u64 }
+            );
+            for set in ["evaluate.validation", "predict.rows"] {
+                assert!(!executor.runs_whole_steps(plan.program(set).expect("a program")));
+            }
+            whole
+        };
+        for activation in &ACTIVATIONS[..6] {
+            for hidden in 0..4 {
+                assert!(runs_whole(&network(3, hidden, activation), true, false));
+            }
+        }
+        let small = network(1, 1, &ACTIVATIONS[1]);
+        assert!(!runs_whole(&small, false, false), "the step is not fused");
+        assert!(!runs_whole(&small, true, true), "a call is of another kind");
+        let relu = ActivationSettings::new(&ACTIVATIONS[1], Convention::Torch);
+        let large = Network::new(1, 400, &[LayerShape::new(400, relu)], 3).expect("a network");
+        assert!(!runs_whole(&large, true, false), "the network is large");
     }
 }
 

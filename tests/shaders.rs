@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use wgfit::backend::gpu::source::compose;
+use wgfit::backend::gpu::whole::{Allowed, compose as compose_whole};
 use wgfit::backend::gpu::{Tile, reflect, tile};
 use wgfit::catalog::activation::{ACTIVATIONS, ActivationSettings, GradientFrom};
-use wgfit::catalog::loss::{LOSSES, LossSettings};
+use wgfit::catalog::loss::{LOSSES, LossRow, LossSettings};
 use wgfit::catalog::metric::TERMS;
 use wgfit::catalog::normalization::NORMALIZATIONS;
 use wgfit::catalog::optimizer::{Convention, OPTIMIZERS, OptimizerForm};
@@ -20,7 +21,11 @@ use wgfit::kernels::matrix_product::MatrixProduct;
 use wgfit::kernels::update::{MOST_LAYERS, Update, UpdatedLayer};
 use wgfit::kernels::weight_gradient::WeightGradient;
 use wgfit::kernels::{Kernel, Parameters};
-use wgfit::program::{BufferId, Call, LayerSettings, MemberState, StepSettings, Variants};
+use wgfit::network::{LayerShape, Network};
+use wgfit::program::{
+    BufferId, Call, LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings,
+    Variants,
+};
 
 fn call(kernel: Kernel, variants: Variants, bindings: &[&'static str]) -> Call {
     Call {
@@ -244,6 +249,55 @@ fn every_variant_validates_and_is_written_for_every_driver() {
         .collect();
     let (failed, all) = (failures.len(), sources.len());
     assert!(failures.is_empty(), "{failed} of {all} shaders fail:\n{}", failures.join("\n"));
+}
+
+/// Whole steps of every activation, loss and optimizer, and of 0 to 3 hidden layers.
+#[test]
+fn whole_steps_validate_and_are_written_for_every_driver() {
+    let whole = |activation, hidden: usize, loss: &'static LossRow, optimizer, form| {
+        let shape = LayerShape::new(9, ActivationSettings::new(activation, Convention::Torch));
+        let shapes = vec![LayerShape { dropout: 0.1, ..shape }; hidden];
+        let outputs = 3 * loss.outputs_per_target();
+        let network = Network::new(2, 5, &shapes, outputs).expect("a network");
+        let plan = Plan::new(&PlanRequest {
+            network: &network,
+            loss: LossSettings::new(loss, Convention::Torch),
+            terms: Vec::new(),
+            target_width: 3,
+            update: Some(wgfit::program::Update::new(optimizer, form)),
+            gradient_statistics: false,
+            fuses: true,
+            passes: vec![Pass {
+                set: "train".to_owned(),
+                kind: PassKind::Train,
+                resident_rows: 20,
+                batch_rows: 7,
+                table_steps: 3,
+                weighted: true,
+                collected_rows: 20,
+            }],
+        })
+        .expect("a plan");
+        let allowed = Allowed { storage_buffers: 24, invocations: 256, uniform_bytes: 16384 };
+        let source = compose_whole(&plan, &plan.programs[0], allowed);
+        source.unwrap_or_else(|| panic!("{} has no whole steps", loss.name)).text
+    };
+    let (sgd, plain) = (&OPTIMIZERS[0], OptimizerForm::default());
+    let mut sources = Vec::new();
+    for (index, activation) in ACTIVATIONS.iter().enumerate() {
+        sources.push(whole(activation, index % 4, &LOSSES[0], sgd, plain));
+    }
+    for loss in &LOSSES {
+        sources.push(whole(&ACTIVATIONS[0], 1, loss, sgd, plain));
+    }
+    for row in OPTIMIZERS.iter().filter(|row| !row.orthogonalises()) {
+        for form in OptimizerForm::all(row) {
+            sources.push(whole(&ACTIVATIONS[0], 1, &LOSSES[0], row, form));
+        }
+    }
+    for source in sources {
+        translate(&source).unwrap_or_else(|why| panic!("{why}\n{source}"));
+    }
 }
 
 #[test]

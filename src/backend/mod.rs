@@ -133,6 +133,10 @@ pub trait Executor {
     fn form(&self, _program: ProgramId, _call: usize) -> CallForm {
         CallForm::default()
     }
+    /// Whether the steps of a program are run whole, many to a dispatch, in place of its calls.
+    fn runs_whole_steps(&self, _program: ProgramId) -> bool {
+        false
+    }
     /// What [`Executor::run_timed`] measures by.
     fn clock(&self) -> Clock {
         Clock::Host

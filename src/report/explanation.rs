@@ -84,6 +84,10 @@ const HEADERS: [&str; 8] = [
 /// Headers of the columns that a measurement adds.
 const TIMED: [&str; 4] = ["time", "floor", "x floor", "share"];
 
+/// What is said of a program whose steps are run whole.
+const WHOLE_STEPS: &str = "\nrun as whole steps: a workgroup a member goes through all calls of many \
+                           steps in one dispatch\n";
+
 /// Columns that are numbers stand to the right.
 const FIRST_NUMBER: usize = 5;
 
@@ -125,6 +129,9 @@ impl Explanation {
 
         let mut text = self.heading();
         text.push_str(&self.table(&rows));
+        if self.whole_steps {
+            text.push_str(WHOLE_STEPS);
+        }
         text.push_str(&self.verdict());
         text
     }
@@ -223,5 +230,30 @@ mod tests {
         assert_eq!(duration(3.21e-6), "3.21 us");
         assert_eq!(duration(0.0456), "45.6 ms");
         assert_eq!(duration(2.0), "2.00 s");
+    }
+
+    #[test]
+    fn it_says_so_when_steps_are_run_whole() {
+        let mut explanation = Explanation {
+            program: "train.train".to_owned(),
+            network: "2-1".to_owned(),
+            parameters: 3,
+            members: 1,
+            rows: 4,
+            device: crate::backend::DeviceDescription {
+                name: "a GPU".to_owned(),
+                backend: "vulkan".to_owned(),
+                driver: String::new(),
+                kind: "discrete".to_owned(),
+            },
+            whole_steps: false,
+            calls: Vec::new(),
+            total: crate::program::Cost::default(),
+            rates: None,
+            step: None,
+        };
+        assert!(!explanation.to_text().contains("whole steps"));
+        explanation.whole_steps = true;
+        assert!(explanation.to_text().contains("run as whole steps"));
     }
 }

@@ -26,6 +26,8 @@ pub struct Explanation {
     pub rows: usize,
     /// What it runs on.
     pub device: DeviceDescription,
+    /// Whether its steps are run whole, many to a dispatch, in place of the calls.
+    pub whole_steps: bool,
     /// Its calls, in their order.
     pub calls: Vec<ExplainedCall>,
     /// What all calls cost.
@@ -132,6 +134,7 @@ pub fn explain(
         members: run.network.members,
         rows,
         device: backend.device().clone(),
+        whole_steps: run.executor.runs_whole_steps(program),
         total: calls.iter().map(|call| call.cost(rows as u64)).sum(),
         calls: calls
             .iter()

@@ -82,6 +82,8 @@ pub struct Case {
     pub fused: bool,
     /// The norm of the gradient is summed, where the step is not fused.
     pub statistics: bool,
+    /// Steps of the table.
+    pub table_steps: usize,
 }
 
 impl Default for Case {
@@ -106,6 +108,7 @@ impl Default for Case {
             collects: false,
             fused: false,
             statistics: true,
+            table_steps: 3,
         }
     }
 }
@@ -180,7 +183,7 @@ impl Scene {
                 kind: PassKind::Train,
                 resident_rows,
                 batch_rows: case.rows,
-                table_steps: 3,
+                table_steps: case.table_steps,
                 weighted: case.weighted,
                 collected_rows: if case.collects { case.rows + 7 } else { 0 },
             }],

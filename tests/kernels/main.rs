@@ -4,6 +4,7 @@
 mod oracle;
 mod scenarios;
 mod tiles;
+mod whole_steps;
 
 use oracle::{Case, Scene, compare, differences};
 use wgfit::backend::cpu::CpuBackend;

@@ -9,6 +9,7 @@ use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::{Product, Tiles};
 use super::transfer::Transfer;
+use super::whole::{Choice, Loading, Whole};
 use crate::backend::{CallForm, ChosenTile, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
@@ -27,6 +28,61 @@ const LONG: Duration = Duration::from_millis(100);
 
 /// Most dispatches of one submit.
 const MOST_DISPATCHES: usize = 2048;
+
+/// A program, ready to be run.
+#[derive(Debug)]
+struct Loaded {
+    calls: Vec<Dispatch>,
+    /// What is run in place of the calls.
+    whole: Option<Whole>,
+}
+
+impl Loaded {
+    fn form(&self) -> Recorded<'_> {
+        self.whole.as_ref().map_or(Recorded::Calls(&self.calls), Recorded::Whole)
+    }
+}
+
+/// What of a program is recorded.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Recorded<'a> {
+    /// Its calls, one by one.
+    Calls(&'a [Dispatch]),
+    /// Its whole steps.
+    Whole(&'a Whole),
+}
+
+impl Recorded<'_> {
+    /// Records so many steps.
+    pub(super) fn record(self, steps: usize, pass: &mut wgpu::ComputePass) {
+        let mut dispatch = |dispatch: &Dispatch| {
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            let [x, y, z] = dispatch.workgroups;
+            pass.dispatch_workgroups(x, y, z);
+        };
+        match self {
+            Self::Calls(calls) => (0..steps).for_each(|_| calls.iter().for_each(&mut dispatch)),
+            Self::Whole(whole) => whole.dispatches(steps).for_each(&mut dispatch),
+        }
+    }
+
+    /// Dispatches of so many steps.
+    fn dispatches(self, steps: usize) -> usize {
+        match self {
+            Self::Calls(calls) => calls.len() * steps,
+            Self::Whole(whole) => whole.dispatches(steps).count(),
+        }
+    }
+
+    /// Most steps of one submit.
+    fn most_steps(self) -> usize {
+        match self {
+            Self::Calls(calls) => (MOST_DISPATCHES / calls.len().max(1)).max(1),
+            Self::Whole(whole) => whole.most_steps().saturating_mul(2).min(MOST_DISPATCHES),
+        }
+    }
+}
 
 /// The tile of every product of a plan.
 fn tiles_of(plan: &Plan, tiles: &Tiles) -> Vec<ChosenTile> {
@@ -50,7 +106,7 @@ pub(super) struct GpuExecutor {
     /// Where each buffer begins in its memory, in bytes.
     firsts: Vec<u64>,
     buffers: Vec<wgpu::Buffer>,
-    programs: Vec<Vec<Dispatch>>,
+    programs: Vec<Loaded>,
     transfer: Transfer,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     /// Steps of the next submit.
@@ -70,6 +126,7 @@ impl GpuExecutor {
         plan: &Plan,
         tiles: &Tiles,
         checked: bool,
+        choice: &mut Choice,
         warning: Option<String>,
     ) -> Result<Self> {
         let mut counters = Counters::default();
@@ -92,7 +149,13 @@ impl GpuExecutor {
                 })
             })?);
         }
-        let programs = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
+        let calls = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
+        let loading = Loading { gpu: &gpu, plan, buffers: &buffers, checked };
+        let mut programs = Vec::with_capacity(calls.len());
+        for (program, calls) in plan.programs.iter().zip(calls) {
+            let whole = loading.whole(program, &calls, choice, &mut counters)?;
+            programs.push(Loaded { calls, whole });
+        }
         // An epoch reads logs and states, while those of the one before are still to be taken; the
         // last readback brings the parameters too.
         let words_of = |wanted: &dyn Fn(&BufferSpec) -> bool| {
@@ -170,18 +233,6 @@ impl GpuExecutor {
     }
 }
 
-/// Records so many steps of a program.
-pub(super) fn record(program: &[Dispatch], steps: usize, pass: &mut wgpu::ComputePass) {
-    for _ in 0..steps {
-        for dispatch in program {
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            let [x, y, z] = dispatch.workgroups;
-            pass.dispatch_workgroups(x, y, z);
-        }
-    }
-}
-
 impl Executor for GpuExecutor {
     fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()> {
         let narrow: Vec<f32> = values.iter().map(|value| *value as f32).collect();
@@ -223,21 +274,18 @@ impl Executor for GpuExecutor {
     }
 
     fn run(&mut self, program: ProgramId, steps: usize) -> Result<()> {
-        let calls = self.programs.get(program.0).map(Vec::len);
-        let calls = calls.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
-        let most = (MOST_DISPATCHES / calls.max(1)).max(1);
+        let most = self.programs.get(program.0).map(|loaded| loaded.form().most_steps());
+        let most = most.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
         let mut left = steps;
         while left > 0 {
             self.make_room()?;
             self.submit_steps = self.submit_steps.min(most);
             let now = left.min(self.submit_steps);
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                record(&self.programs[program.0], now, &mut pass);
-            }
+            let form = self.programs[program.0].form();
+            form.record(now, &mut encoder.begin_compute_pass(&Default::default()));
+            self.counters.calls += form.dispatches(now) as u64;
             self.in_flight.push_back(self.gpu.queue.submit([encoder.finish()]));
-            self.counters.calls += (now * calls) as u64;
             left -= now;
         }
         self.gpu.check()
@@ -309,11 +357,15 @@ impl Executor for GpuExecutor {
     }
 
     fn form(&self, program: ProgramId, call: usize) -> CallForm {
-        let dispatch = self.programs.get(program.0).and_then(|calls| calls.get(call));
+        let dispatch = self.programs.get(program.0).and_then(|loaded| loaded.calls.get(call));
         CallForm {
             tile: dispatch.and_then(|d| d.tile).map(|tile| tile.to_string()),
             workgroups: dispatch.map(|dispatch| dispatch.workgroups),
         }
+    }
+
+    fn runs_whole_steps(&self, program: ProgramId) -> bool {
+        self.programs.get(program.0).is_some_and(|loaded| loaded.whole.is_some())
     }
 
     fn clock(&self) -> Clock {
@@ -321,16 +373,17 @@ impl Executor for GpuExecutor {
     }
 
     fn run_timed(&mut self, program: ProgramId, steps: usize) -> Result<f64> {
-        let calls = self.programs.get(program.0);
-        let calls = calls.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
+        let loaded = self.programs.get(program.0);
+        let loaded = loaded.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
         // What is still under way is not to be counted.
         self.gpu.wait(None)?;
         self.in_flight.clear();
         if self.gpu.has_timestamps() && self.stopwatch.is_none() {
             self.stopwatch = Some(Stopwatch::new(&self.gpu, &mut self.counters)?);
         }
-        self.counters.calls += (steps * calls.len()) as u64;
-        time(&self.gpu, self.stopwatch.as_ref(), calls, steps)
+        let form = loaded.form();
+        self.counters.calls += form.dispatches(steps) as u64;
+        time(&self.gpu, self.stopwatch.as_ref(), form, steps)
     }
 
     fn tiles(&self) -> &[ChosenTile] {

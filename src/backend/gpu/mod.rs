@@ -10,12 +10,14 @@ mod stopwatch;
 pub mod tile;
 mod transfer;
 pub mod tuning;
+pub mod whole;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use device::{Adapter, AdapterFacts, adapters};
 pub use tile::{Tile, Tiles};
+pub use whole::WholeSteps;
 
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::cache;
@@ -26,6 +28,7 @@ use device::Gpu;
 use executor::GpuExecutor;
 use tile::{Class, Product};
 use tuning::{Kept, Lab, Machine, WGPU_VERSION};
+use whole::Choice;
 
 /// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
 const UPDATE_BUFFERS: u32 = 13;
@@ -37,6 +40,9 @@ pub struct GpuOptions {
     pub tile: Option<Tile>,
     /// Whether shaders check every index and bound every loop; else as `WGFIT_CHECKED_SHADERS` says.
     pub checked_shaders: Option<bool>,
+    /// When fused training steps of small networks are run whole, many to a dispatch; else where
+    /// `tunes` has it measured to be faster, but never on a software adapter.
+    pub whole_steps: Option<WholeSteps>,
     /// Whether the tiles of a plan's products are picked by measuring them, once for each adapter.
     pub tunes: bool,
 }
@@ -47,6 +53,7 @@ pub struct GpuBackend {
     gpu: Arc<Gpu>,
     tiles: Tiles,
     checked: bool,
+    whole_steps: WholeSteps,
     tunes: bool,
     class: Class,
     facts: AdapterFacts,
@@ -66,6 +73,14 @@ impl GpuBackend {
             gpu: Arc::new(Gpu::open(adapter)?),
             tiles: Tiles::new(class, options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
+            // A barrier of a software adapter is a switch of coroutines.
+            whole_steps: options.whole_steps.unwrap_or(
+                if options.tunes && !adapter.is_software() {
+                    WholeSteps::Measured
+                } else {
+                    WholeSteps::Never
+                },
+            ),
             tunes: options.tunes && options.tile.is_none(),
             class,
             facts: adapter.facts.clone(),
@@ -183,7 +198,18 @@ impl Backend for GpuBackend {
             }
         }
         let gpu = Arc::clone(&self.gpu);
-        let executor = GpuExecutor::new(gpu, plan, &tiles, self.checked, warning)?;
+        let mut choice = match self.whole_steps {
+            WholeSteps::Always => Choice::Always,
+            WholeSteps::Measured => {
+                let folder = self.tunes.then(cache::folder).flatten();
+                Choice::Measured(Box::new(Kept::open(folder, self.machine()).0))
+            }
+            WholeSteps::Never => Choice::Never,
+        };
+        let executor = GpuExecutor::new(gpu, plan, &tiles, self.checked, &mut choice, warning)?;
+        if let Choice::Measured(kept) = &mut choice {
+            kept.save();
+        }
         Ok(Box::new(executor))
     }
 }

@@ -26,10 +26,10 @@ pub(super) struct Dispatch {
 }
 
 /// One pipeline with what its source says of its bindings.
-struct Built {
-    pipeline: Arc<wgpu::ComputePipeline>,
-    layout: wgpu::BindGroupLayout,
-    bindings: Vec<Binding>,
+pub(super) struct Built {
+    pub(super) pipeline: Arc<wgpu::ComputePipeline>,
+    pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) bindings: Vec<Binding>,
 }
 
 /// Builds the dispatches of every program of a plan. Equal sources share a pipeline; those of
@@ -102,6 +102,13 @@ fn pipelines(gpu: &Gpu, sources: &[(String, String)], checked: bool) -> Result<V
         cache.save();
     }
     Ok(built)
+}
+
+/// A pipeline of one source.
+pub(super) fn pipeline_of(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built> {
+    let sources = [(label.to_owned(), source.to_owned())];
+    let mut built = pipelines(gpu, &sources, checked)?;
+    built.pop().ok_or_else(|| Error::internal(format!("{label} was not built")))
 }
 
 fn pipeline(

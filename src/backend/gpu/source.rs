@@ -89,42 +89,52 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("finish_step.wgsl"),
 ];
 
-/// A source on its way.
-struct Source(String);
-
-/// The text of a file. Names are literals of this module; one that is no file fails every shader
-/// test.
-fn file(name: &str) -> &'static str {
-    FILES.iter().find(|(file, _)| *file == name).map_or("", |(_, text)| text)
+/// A piece of a source.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// The file of [`FILES`] that it is; none for a variant's file and for what is generated.
+    pub file: Option<&'static str>,
+    /// Its text.
+    pub text: String,
 }
 
+/// A source on its way.
+struct Source(Vec<Fragment>);
+
 impl Source {
+    /// Adds a file. Names are literals of this module; one that is no file fails every shader test.
     fn file(&mut self, name: &str) {
-        self.text(file(name));
+        if let Some((file, text)) = FILES.iter().find(|(file, _)| *file == name) {
+            self.0.push(Fragment { file: Some(file), text: format!("{text}\n") });
+        }
     }
 
     fn text(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push('\n');
+        self.0.push(Fragment { file: None, text: format!("{text}\n") });
     }
 }
 
 /// The WGSL of a call, whose matrix product, if it is one, is cut up into such tiles. Equal sources
 /// are equal pipelines.
 pub fn compose(call: &Call, tile: Tile) -> String {
-    let mut source = Source(String::new());
+    let writes_state = matches!(
+        call.kernel,
+        Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep
+    );
+    fragments(call, tile, writes_state).iter().map(|fragment| fragment.text.as_str()).collect()
+}
+
+/// What the WGSL of a call is made of, in its order, with the members' state to be written or only
+/// read.
+pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
+    let mut source = Source(Vec::new());
     source.file("shared/step.wgsl");
-    source.file(match call.kernel {
-        Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep => {
-            "shared/state_write.wgsl"
-        }
-        _ => "shared/state_read.wgsl",
-    });
+    source.file(if writes_state { "shared/state_write.wgsl" } else { "shared/state_read.wgsl" });
     source.file(match call.kernel.half() {
         Half::Forward => "shared/half_forward.wgsl",
         Half::Backward => "shared/half_backward.wgsl",
     });
-    fragments(call, tile, &mut source);
+    shared(call, tile, &mut source);
     variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
     if let Parameters::Update(update) = &call.parameters {
@@ -141,7 +151,7 @@ pub fn compose(call: &Call, tile: Tile) -> String {
 }
 
 /// The shared fragments that a kernel is made of, by what the call binds.
-fn fragments(call: &Call, tile: Tile, source: &mut Source) {
+fn shared(call: &Call, tile: Tile, source: &mut Source) {
     let binds = |name: &str| call.buffer(name).is_some();
     let mut either = |condition: bool, yes: &str, no: &str| {
         source.file(&format!("shared/{}.wgsl", if condition { yes } else { no }));

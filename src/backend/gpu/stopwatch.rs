@@ -4,8 +4,7 @@
 use std::time::Instant;
 
 use super::device::Gpu;
-use super::executor::record;
-use super::pipelines::Dispatch;
+use super::executor::Recorded;
 use super::transfer::map;
 use crate::backend::Counters;
 use crate::error::{Error, Result};
@@ -74,7 +73,7 @@ impl Stopwatch {
 pub(super) fn time(
     gpu: &Gpu,
     stopwatch: Option<&Stopwatch>,
-    program: &[Dispatch],
+    form: Recorded,
     steps: usize,
 ) -> Result<f64> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
@@ -86,7 +85,7 @@ pub(super) fn time(
         });
         let descriptor = wgpu::ComputePassDescriptor { label: Some("timed"), timestamp_writes };
         let mut pass = encoder.begin_compute_pass(&descriptor);
-        record(program, steps, &mut pass);
+        form.record(steps, &mut pass);
     }
     if let Some(watch) = stopwatch {
         encoder.resolve_query_set(&watch.queries, 0..2, &watch.resolved, 0);

@@ -43,6 +43,16 @@ struct File {
     machine: Machine,
     /// Tiles by their names, by the products' names.
     tiles: BTreeMap<String, String>,
+    /// Seconds of a whole step, by the program's key; null where its calls are faster.
+    #[serde(default)]
+    whole_steps: BTreeMap<String, Option<f64>>,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, Default)]
+struct Choices {
+    tiles: BTreeMap<String, Tile>,
+    whole_steps: BTreeMap<String, Option<f64>>,
 }
 
 /// The choices of a machine.
@@ -51,7 +61,7 @@ pub struct Kept {
     folder: Option<PathBuf>,
     name: String,
     machine: Machine,
-    tiles: BTreeMap<String, Tile>,
+    choices: Choices,
     changed: bool,
 }
 
@@ -62,12 +72,12 @@ impl Kept {
         let hash: String =
             Sha256::digest(&named).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let name = format!("tiles-{hash}.json");
-        let mut kept = Self { folder, name, machine, tiles: BTreeMap::new(), changed: false };
+        let mut kept = Self { folder, name, machine, choices: Choices::default(), changed: false };
         let bytes = kept.folder.as_ref().and_then(|at| cache::read(at, &kept.name, MOST_BYTES));
         let Some(bytes) = bytes else { return (kept, None) };
         match kept.read(&bytes) {
-            Some(tiles) => {
-                kept.tiles = tiles;
+            Some(choices) => {
+                kept.choices = choices;
                 (kept, None)
             }
             None => {
@@ -85,28 +95,42 @@ impl Kept {
     }
 
     /// The choices of a file; none when it is damaged or another machine's.
-    fn read(&self, bytes: &[u8]) -> Option<BTreeMap<String, Tile>> {
+    fn read(&self, bytes: &[u8]) -> Option<Choices> {
         let file: File = serde_json::from_slice(bytes).ok()?;
-        if file.machine != self.machine {
+        let is_time = |seconds: &Option<f64>| seconds.is_none_or(|x| x.is_finite() && x > 0.0);
+        if file.machine != self.machine || !file.whole_steps.values().all(is_time) {
             return None;
         }
         let all = tile::all();
-        file.tiles
+        let tiles = file
+            .tiles
             .into_iter()
             .map(|(product, name)| {
                 Some((product, *all.iter().find(|tile| tile.to_string() == name)?))
             })
-            .collect()
+            .collect::<Option<_>>()?;
+        Some(Choices { tiles, whole_steps: file.whole_steps })
     }
 
     /// The choice for a product.
     pub fn get(&self, product: &str) -> Option<Tile> {
-        self.tiles.get(product).copied()
+        self.choices.tiles.get(product).copied()
     }
 
     /// Adds a choice.
     pub fn put(&mut self, product: String, tile: Tile) {
-        self.tiles.insert(product, tile);
+        self.choices.tiles.insert(product, tile);
+        self.changed = true;
+    }
+
+    /// The choice for a program: the seconds of a whole step, or that its calls are faster.
+    pub fn whole_steps(&self, program: &str) -> Option<Option<f64>> {
+        self.choices.whole_steps.get(program).copied()
+    }
+
+    /// Adds such a choice.
+    pub fn put_whole_steps(&mut self, program: String, seconds: Option<f64>) {
+        self.choices.whole_steps.insert(program, seconds);
         self.changed = true;
     }
 
@@ -115,11 +139,19 @@ impl Kept {
         let Some(folder) = self.folder.as_ref().filter(|_| self.changed) else { return };
         // What another process has picked meanwhile stays.
         let now = cache::read(folder, &self.name, MOST_BYTES).and_then(|bytes| self.read(&bytes));
-        let mut tiles = self.tiles.clone();
-        tiles.extend(now.into_iter().flatten());
+        let mut choices = self.choices.clone();
+        if let Some(now) = now {
+            choices.tiles.extend(now.tiles);
+            choices.whole_steps.extend(now.whole_steps);
+        }
         let file = File {
             machine: self.machine.clone(),
-            tiles: tiles.into_iter().map(|(product, tile)| (product, tile.to_string())).collect(),
+            whole_steps: choices.whole_steps,
+            tiles: choices
+                .tiles
+                .into_iter()
+                .map(|(product, tile)| (product, tile.to_string()))
+                .collect(),
         };
         if let Ok(bytes) = serde_json::to_vec_pretty(&file) {
             let _ = cache::write(folder, &self.name, &bytes);
@@ -184,12 +216,16 @@ mod tests {
         let (mut first, _) = open(folder.path(), machine());
         let (mut second, _) = open(folder.path(), machine());
         first.put("a".to_owned(), TILE);
+        first.put_whole_steps("c".to_owned(), None);
         second.put("b".to_owned(), Tile::direct(8, 4, 16, 0));
+        second.put_whole_steps("d".to_owned(), Some(2.5e-5));
         first.save();
         second.save();
         let (kept, _) = open(folder.path(), machine());
         assert_eq!(kept.get("a"), Some(TILE));
         assert_eq!(kept.get("b"), Some(Tile::direct(8, 4, 16, 0)));
+        let whole_steps = ["c", "d", "e"].map(|program| kept.whole_steps(program));
+        assert_eq!(whole_steps, [Some(None), Some(Some(2.5e-5)), None]);
     }
 
     #[test]
@@ -197,6 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut kept, _) = open(folder.path(), machine());
         kept.put("a".to_owned(), TILE);
+        kept.put_whole_steps("b".to_owned(), Some(0.5));
         kept.save();
         let path = folder.path().join(&kept.name);
         let whole = std::fs::read_to_string(&path).expect("the file");
@@ -205,6 +242,7 @@ mod tests {
             whole[..whole.len() / 2].to_owned(),
             whole.replace("shared_64x64x16_8x8", "shared_1x1x1_1x1"),
             whole.replace("a device", "another"),
+            whole.replace("0.5", "-0.5"),
             "[]".to_owned(),
         ];
         for text in spoiled {
