@@ -43,14 +43,17 @@ fn main(
 ) {
     let member = workgroup.z;
     let row = workgroup.x * 64u + lane;
-    if (has_stopped(member)) {
+    if (bad_element(member) != 0xffffffffu) {
         if (row == 0u && call.training == 1u) {
             settle(member);
         }
         return;
     }
     let settings = step_settings(member, call.members);
-    if (row >= settings.rows) {
+    // A row of this very step may have said that it is the last: the others are worked out all the
+    // same, in whatever order they come.
+    let bad = bad_step(member);
+    if (row >= settings.rows || bad != 0xffffffffu && bad != settings.step) {
         return;
     }
     if (row == 0u && call.training == 1u) {

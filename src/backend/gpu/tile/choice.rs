@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Product, Tile};
 use crate::backend::DeviceDescription;
 use crate::backend::gpu::device::AdapterFacts;
+use crate::kernels::Kernel;
 use crate::program::Call;
 
 /// What kind of machine the tiles are for.
@@ -123,9 +124,12 @@ impl Tiles {
 
     /// The tile of a product.
     pub fn of(&self, product: &Product) -> Tile {
-        self.forced
-            .or_else(|| self.tuned.get(&product.bucket()).copied())
-            .unwrap_or_else(|| by_class(self.class, product))
+        // What an update does with its results is most of its work on a software adapter, and is no
+        // part of a trial.
+        let untried =
+            product.kernel == Kernel::Update && matches!(self.class, Class::Software { .. });
+        let tried = || self.tuned.get(&product.bucket()).filter(|_| !untried).copied();
+        self.forced.or_else(tried).unwrap_or_else(|| by_class(self.class, product))
     }
 }
 
@@ -140,7 +144,9 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
             // The largest is somewhat faster, but takes llvmpipe seconds to compile.
             let [large, medium, small] =
                 [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
-            if keeps_busy(large, product, 256) {
+            // An update's workgroups each have much to do before and after their products.
+            let many = if product.kernel == Kernel::Update { 64 } else { 256 };
+            if keeps_busy(large, product, many) {
                 large
             } else if keeps_busy(medium, product, 4) {
                 medium
