@@ -37,7 +37,7 @@ var<private> layer: LayerSettings;
 fn begin(which: u32) -> bool {
     member = which;
     settings = step_settings(which, call.members);
-    layer = layers[which * call.layer_stride + call.layer];
+    layer = layer_settings(which * call.layer_stride + call.layer);
     return !has_stopped(which);
 }
 

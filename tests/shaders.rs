@@ -52,6 +52,7 @@ impl Calls {
             let with = |gathered| Variants {
                 activation: Some(ActivationSettings::new(row, Convention::Torch)),
                 gathered,
+                drops: gathered,
                 ..Variants::default()
             };
             let keeps: &[&[&'static str]] = match row.gradient_from {
@@ -64,7 +65,9 @@ impl Calls {
                 }
             }
             let bindings = keeps[keeps.len() - 1];
-            self.add(Kernel::InputGradient, row.name, with(false), bindings);
+            for drops in [false, true] {
+                self.add(Kernel::InputGradient, row.name, with(drops), bindings);
+            }
             for bindings in [&[][..], &["residual"]] {
                 self.add(Kernel::LayerOutput, row.name, with(false), bindings);
             }
@@ -410,7 +413,7 @@ fn host_structs_match_the_shaders() {
             }),
         ),
         (
-            Kernel::DenseForward,
+            Kernel::LayerOutput,
             "LayerSettings",
             layout!(LayerSettings {
                 drop_below,

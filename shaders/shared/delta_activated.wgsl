@@ -3,7 +3,7 @@
 @group(0) @binding(8) var<storage, read> below: array<f32>;
 
 fn store(row: u32, column: u32, sum: f32) {
-    let layer = layers[member * call.layer_stride + call.layer];
+    let layer = layer_settings(member * call.layer_stride + call.layer);
     let element = row * call.inputs + column;
     let index = member * call.below_member_stride + element;
     let scale = dropout_scale(layer, element, settings.batch);

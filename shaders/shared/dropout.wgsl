@@ -15,6 +15,10 @@ struct LayerSettings {
 
 @group(0) @binding(3) var<storage, read> layers: array<LayerSettings>;
 
+fn layer_settings(at: u32) -> LayerSettings {
+    return layers[at];
+}
+
 // 0 for a dropped element, else the scale of a kept one.
 fn dropout_scale(layer: LayerSettings, element: u32, batch: u32) -> f32 {
     if (layer.drop_below == 0u) {

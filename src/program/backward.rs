@@ -101,6 +101,7 @@ impl Builder<'_> {
             subject: format!("layers.{i}"),
             variants: Variants {
                 activation: (!below.apart).then_some(activation),
+                drops: !below.apart && below.shape.dropout > 0.0,
                 ..Variants::default()
             },
             parameters: Parameters::InputGradient(InputGradient {

@@ -67,6 +67,7 @@ impl Builder<'_> {
             variants: Variants {
                 activation: Some(activation),
                 gathered: input.gathered,
+                drops,
                 ..Variants::default()
             },
             parameters: Parameters::DenseForward(DenseForward {

@@ -75,6 +75,8 @@ pub struct Variants {
     pub terms: Vec<&'static TermRow>,
     /// The optimizer and its form.
     pub optimizer: Option<(&'static OptimizerRow, OptimizerForm)>,
+    /// Elements of the layer are dropped.
+    pub drops: bool,
     /// Blocks of parameters have settings of their own.
     pub by_block: bool,
     /// Batch rows are gathered from the data set through `order`.

@@ -28,6 +28,7 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/log1p_ratio.wgsl"),
     shader!("shared/threefry.wgsl"),
     shader!("shared/dropout.wgsl"),
+    shader!("shared/dropout_none.wgsl"),
     shader!("shared/noise.wgsl"),
     shader!("shared/slopes.wgsl"),
     shader!("shared/sum_lanes.wgsl"),
@@ -165,9 +166,14 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
             | Kernel::LayerGradient
             | Kernel::SlopeGradient
     );
+    let dense = matches!(call.kernel, Kernel::DenseForward | Kernel::InputGradient);
     if masks && !plain_delta {
-        either(true, "threefry", "");
-        either(true, "dropout", "");
+        // A mask that is not needed costs some adapters its time all the same.
+        let draws = call.variants.drops || !dense;
+        if draws {
+            either(true, "threefry", "");
+        }
+        either(draws, "dropout", "dropout_none");
     }
     match call.kernel {
         Kernel::DenseForward => {
