@@ -1,7 +1,7 @@
 // What ends a fused step: the weight and bias gradients of several layers with the optimizer's step
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
 // next step. Workgroups first make the tiles of every layer's weights; then comes one for each
-// layer's biases, and the last of them ends the step. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
+// layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
 // lie in, and a tile's text stands there once for each. Twin: kernels::update.
 
 struct UpdatedLayer {
@@ -118,7 +118,7 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
         let units = call.table[at].units;
         let columns = (call.table[at].inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
         let tiles = (units + TILE_ROWS - 1u) / TILE_ROWS * columns;
-        let count = select(1u, tiles, i < call.layers);
+        let count = select(select(1u, 0u, BIASES_TOGETHER), tiles, i < call.layers);
         if (left < count) {
             what = select(BIASES, TILE, i < call.layers);
             which = at;
@@ -128,7 +128,17 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     }
     layer = call.table[which];
     if (what == FINISH) {
-        if (left == 0u && call.finishes == 1u) {
+        if (left > 0u) {
+            return;
+        }
+        if (BIASES_TOGETHER && !has_stopped(member)) {
+            for (var i = 0u; i < call.layers; i++) {
+                layer = call.table[i];
+                biases(lane);
+            }
+            report_bad(member);
+        }
+        if (call.finishes == 1u) {
             finish(lane);
         }
         return;

@@ -323,11 +323,11 @@ fn folded(groups: u32, limit: u32) -> [u32; 2] {
     [groups.div_ceil(high), high]
 }
 
-/// Workgroups of an update: the tiles of the weights, one for each layer's biases, and one that ends
-/// the step.
+/// Workgroups of an update: the tiles of the weights, one for each layer's biases and one that ends
+/// the step, or one for both.
 fn update_groups(update: &Update, tile: Tile) -> u32 {
     let (columns, rows) = tile.results();
-    let of_layer =
-        |layer: &UpdatedLayer| layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows) + 1;
-    update.layers().iter().map(of_layer).sum::<u32>() + update.finishes
+    let tiles = |layer: &UpdatedLayer| layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
+    let others = if tile::biases_together(tile) { 1 } else { update.layers + update.finishes };
+    update.layers().iter().map(tiles).sum::<u32>() + others
 }

@@ -51,6 +51,11 @@ pub fn reals(tile: Tile, update: &Update) -> u32 {
     if update.has_quads() && tile.kind != Kind::Naive { 4 } else { 1 }
 }
 
+/// Whether one workgroup of an update sums the biases of all its layers.
+pub fn biases_together(tile: Tile) -> bool {
+    !matches!(tile.kind, Kind::Shared { .. })
+}
+
 /// All that an update is made of behind its own file and its operands' files.
 pub fn grouped(tile: Tile, update: &Update) -> String {
     let products = [0, 1, 2].map(|place| as_read(tile, &product_of(update, place)));

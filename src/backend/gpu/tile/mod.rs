@@ -25,9 +25,10 @@ mod shared;
 use std::fmt;
 
 use super::device::AdapterFacts;
+use crate::kernels::Kernel;
 
 pub use choice::{Class, Tiles, all, by_class, candidates};
-pub use grouped::{grouped, reals};
+pub use grouped::{biases_together, grouped, reals};
 pub use product::{Along, Operand, Product};
 
 /// How a tile is computed.
@@ -156,6 +157,11 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
         Kind::Shared { depth } => shared::memory(tile, depth, product),
         _ => String::new(),
     };
+    // A workgroup more costs a software adapter more than its share of the biases does.
+    let together = match product.kernel {
+        Kernel::Update => format!("const BIASES_TOGETHER = {};\n", biases_together(tile)),
+        _ => String::new(),
+    };
     let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.. });
     let (variable, builtin, set) = if hands_round {
         (
@@ -177,7 +183,7 @@ struct Block {{
 const TILE_ROWS = {rows}u;
 const TILE_COLUMNS = {columns}u;
 const LANES = {lanes}u;
-{memory}{variable}
+{together}{memory}{variable}
 @compute @workgroup_size({lanes}, 1, 1)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
