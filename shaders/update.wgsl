@@ -1,8 +1,9 @@
 // What ends a fused step: the weight and bias gradients of several layers with the optimizer's step
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
 // next step. Workgroups first make the tiles of every layer's weights; then comes one for each
-// layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both. shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they
-// lie in, and a tile's text stands there once for each. Twin: kernels::update.
+// layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both.
+// shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they lie
+// in, and a tile's text stands there once for each. Twin: kernels::update.
 
 struct UpdatedLayer {
     inputs: u32,
@@ -12,7 +13,7 @@ struct UpdatedLayer {
     input_offset: u32,      // [members, batch_rows, inputs] in its place
     delta_offset: u32,      // [members, batch_rows, units]
     place: u32,             // 0: even, 1: odd, 2: even, with the data set's rows as input
-    spare: u32,
+    rows: u32,              // of the pass's batches, at most
 }
 
 struct Update {

@@ -180,6 +180,10 @@ fn whole_steps_load_where_networks_are_small() {
             let mut request = request(network, "mse", "adam", form);
             (request.gradient_statistics, request.fuses) = (false, fuses);
             request.update.as_mut().expect("an update").average = average;
+            // What other passes' batches are is no part of a training step's size.
+            request.passes[1].batch_rows = 4096;
+            request.passes[1].resident_rows = 4096;
+            request.passes[1].collected_rows = 4096;
             let plan = Plan::new(&request).expect("a plan");
             let mut executor = load(&backend, &plan, "a small network");
             let train = plan.program("train.train").expect("a program");

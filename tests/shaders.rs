@@ -409,7 +409,7 @@ fn host_structs_match_the_shaders() {
                 input_offset,
                 delta_offset,
                 place,
-                spare,
+                rows,
             }),
         ),
         (

@@ -136,8 +136,12 @@ fn choices_are_kept_and_used_again() {
     }
     std::fs::write(file, edited.to_string()).expect("written");
     let third = train(folder.path(), &cache, "third", &[]);
-    let all = third.tiles.as_object().expect("tiles").values();
-    assert!(all.flat_map(|calls| calls.as_object().expect("calls").values()).all(|t| t == other));
+    // An update on a software adapter has the tile of its class.
+    let programs = third.tiles.as_object().expect("tiles").values();
+    let calls = programs.flat_map(|calls| calls.as_object().expect("calls"));
+    let tried: Vec<_> = calls.filter(|(call, _)| !call.starts_with("update")).collect();
+    assert!(tried.len() >= 3, "{tried:?}");
+    assert!(tried.iter().all(|(_, tile)| *tile == other), "{tried:?}");
 
     std::fs::write(file, &text[..text.len() / 2]).expect("written");
     let fourth = train(folder.path(), &cache, "fourth", &[]);

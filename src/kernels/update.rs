@@ -29,8 +29,8 @@ pub struct UpdatedLayer {
     pub delta_offset: u32,
     /// Which arena both lie in: 0 `even`, 1 `odd`, 2 `even` with an input of gathered rows.
     pub place: u32,
-    /// Unused.
-    pub spare: u32,
+    /// Rows of the pass's batches, at most; for whoever weighs the call, not for the kernel.
+    pub rows: u32,
 }
 
 /// [`UpdatedLayer::place`] of a layer whose input is the data set's.
@@ -43,7 +43,7 @@ uniform! {
         pub members: u32,
         /// Layers of the call.
         pub layers: u32,
-        /// Rows of the largest batch.
+        /// Rows between members in the operands: those of the largest batch of any pass.
         pub batch_rows: u32,
         /// Elements between members in `order`.
         pub order_stride: u32,
@@ -64,6 +64,11 @@ impl Update {
     /// The layers.
     pub fn layers(&self) -> &[UpdatedLayer] {
         &self.table[..self.layers as usize]
+    }
+
+    /// Rows of the pass's batches, at most.
+    pub fn rows(&self) -> u32 {
+        self.table[0].rows
     }
 
     /// Whether every row of every weight matrix begins at a multiple of four elements.

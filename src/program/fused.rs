@@ -94,7 +94,7 @@ impl Builder<'_> {
                     input_offset: input as u32,
                     delta_offset: arenas.delta(*i).1 as u32,
                     place: if *i == 0 { GATHERED } else { (i % 2) as u32 },
-                    ..UpdatedLayer::default()
+                    rows: word("rows", pass.batch_rows)?,
                 };
             }
             let ends = part.last() == layers.last();

@@ -210,6 +210,7 @@ pub fn range_test(
         let read = run.executor.read(&wanted)?;
         let read = run.epoch_read(read)?;
         run.states = read.states;
+        run.states[0].settle(|row| epoch.table.steps[row].step);
         let done = (run.states[0].cursor as usize).min(batches);
         let width = run.plan.log_width;
         let divisors = &epoch.table.divisors;

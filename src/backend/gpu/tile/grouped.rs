@@ -24,7 +24,7 @@ fn product_of(update: &Update, place: usize) -> Product {
         kernel: Kernel::Update,
         rows: most(|layer| layer.units),
         columns: most(|layer| layer.inputs),
-        depth: update.batch_rows,
+        depth: update.rows(),
         members: update.members,
         a: operand(a, quads(|layer| layer.units)),
         b: operand(b, quads(|layer| layer.inputs)),

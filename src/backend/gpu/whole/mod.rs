@@ -90,7 +90,7 @@ pub(super) fn last_update(program: &Program) -> Option<&crate::kernels::update::
 pub fn compose(plan: &Plan, program: &Program, allowed: Allowed) -> Option<WholeSource> {
     let calls = &program.calls;
     let kinds = [Kernel::DenseForward, Kernel::Loss, Kernel::InputGradient, Kernel::Update];
-    let rows = u64::from(last_update(program)?.batch_rows);
+    let rows = u64::from(last_update(program)?.rows());
     let flops: u64 = calls.iter().map(|call| call.cost(rows).flops).sum();
     let is_step = calls.iter().any(|call| call.kernel == Kernel::Loss)
         && calls.iter().all(|call| kinds.contains(&call.kernel));

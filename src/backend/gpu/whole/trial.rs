@@ -12,6 +12,7 @@ use crate::backend::gpu::pipelines::Dispatch;
 use crate::backend::gpu::stopwatch::{Stopwatch, time};
 use crate::backend::gpu::transfer::map;
 use crate::error::{Error, Result};
+use crate::kernels::update::Update;
 use crate::program::{BufferId, Call, MemberState, Plan, Program, STEP_WORDS, StepSettings};
 
 /// Times that each form is measured.
@@ -66,7 +67,7 @@ pub(super) fn faster_seconds(
     counters: &mut Counters,
 ) -> Result<Option<f64>> {
     let Loading { gpu, plan, buffers, .. } = loading;
-    let Some(rows) = last_update(program).map(|update| update.batch_rows) else {
+    let Some(rows) = last_update(program).map(Update::rows) else {
         return Ok(None);
     };
     let Some((start, steps)) = Start::new(plan, program, rows) else { return Ok(None) };
