@@ -1,4 +1,4 @@
-//! Matrix products through the `gemm` crate. The only unsafe code of the backend.
+//! Matrix products through the `gemm` crate: with `team`, the unsafe code of the backend.
 
 use gemm::Parallelism;
 

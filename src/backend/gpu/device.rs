@@ -226,6 +226,37 @@ impl Gpu {
         Err(Error::device(problem).with_help("run it on another device, such as --device cpu"))
     }
 
+    /// A storage buffer of so many words, of zeros.
+    pub(super) fn storage_buffer(&self, name: &str, words: u64) -> Result<wgpu::Buffer> {
+        self.scoped(&format!("the buffer {name}"), || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(name),
+                size: (words * 4).max(16).next_multiple_of(16),
+                usage: wgpu::BufferUsages::STORAGE
+                    | wgpu::BufferUsages::COPY_DST
+                    | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// A buffer of uniforms that never change. `bytes` is a multiple of 4 long.
+    pub(super) fn uniform_buffer(&self, name: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        self.scoped(name, || {
+            let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(name),
+                size: bytes.len() as u64,
+                usage: wgpu::BufferUsages::UNIFORM,
+                mapped_at_creation: true,
+            });
+            if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
+                mapped.slice(..).copy_from_slice(bytes);
+            }
+            buffer.unmap();
+            buffer
+        })
+    }
+
     /// Runs `make` and turns what wgpu reports of it into an error.
     pub(super) fn scoped<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);

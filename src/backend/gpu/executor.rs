@@ -138,16 +138,7 @@ impl GpuExecutor {
                 continue;
             }
             counters.buffers += 1;
-            buffers.push(gpu.scoped(&format!("the buffer {}", spec.name), || {
-                gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some(&spec.name),
-                    size: (spec.words * 4).max(16).next_multiple_of(16),
-                    usage: wgpu::BufferUsages::STORAGE
-                        | wgpu::BufferUsages::COPY_DST
-                        | wgpu::BufferUsages::COPY_SRC,
-                    mapped_at_creation: false,
-                })
-            })?);
+            buffers.push(gpu.storage_buffer(&spec.name, spec.words)?);
         }
         let calls = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
         let loading = Loading { gpu: &gpu, plan, buffers: &buffers, checked };

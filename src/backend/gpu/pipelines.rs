@@ -236,20 +236,7 @@ impl Uniforms {
         }
         bytes.resize(bytes.len().max(16).next_multiple_of(16), 0);
         counters.buffers += 1;
-        let buffer = gpu.scoped("the uniforms", || {
-            let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("uniforms"),
-                size: bytes.len() as u64,
-                usage: wgpu::BufferUsages::UNIFORM,
-                mapped_at_creation: true,
-            });
-            if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
-                mapped.slice(..).copy_from_slice(&bytes);
-            }
-            buffer.unmap();
-            buffer
-        })?;
-        Ok(Self { buffer, slices })
+        Ok(Self { buffer: gpu.uniform_buffer("the uniforms", &bytes)?, slices })
     }
 
     fn slice(&self, call: usize) -> wgpu::BufferBinding<'_> {

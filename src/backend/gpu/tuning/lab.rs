@@ -210,16 +210,7 @@ impl Lab {
         let mut counters = Counters::default();
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for spec in &plan.buffers {
-            buffers.push(gpu.scoped(&format!("the trial buffer {}", spec.name), || {
-                gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some(&spec.name),
-                    size: (spec.words * 4).max(16).next_multiple_of(16),
-                    usage: wgpu::BufferUsages::STORAGE
-                        | wgpu::BufferUsages::COPY_DST
-                        | wgpu::BufferUsages::COPY_SRC,
-                    mapped_at_creation: false,
-                })
-            })?);
+            buffers.push(gpu.storage_buffer(&spec.name, spec.words)?);
         }
         let bytes = plan.buffers.get(5).map_or(0, |spec| spec.words * 4);
         let transfer = Transfer::new(gpu, &[bytes.min(small.words()[2] * 4)], &mut counters)?;

@@ -151,19 +151,7 @@ fn uniform(gpu: &Gpu, program: &Program, steps: u32) -> Result<wgpu::Buffer> {
         bytes.extend_from_slice(call.parameters.bytes());
         bytes.resize(bytes.len().next_multiple_of(16), 0);
     }
-    gpu.scoped("the uniform of whole steps", || {
-        let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("whole steps"),
-            size: bytes.len() as u64,
-            usage: wgpu::BufferUsages::UNIFORM,
-            mapped_at_creation: true,
-        });
-        if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
-            mapped.slice(..).copy_from_slice(&bytes);
-        }
-        buffer.unmap();
-        buffer
-    })
+    gpu.uniform_buffer("the uniform of whole steps", &bytes)
 }
 
 fn bind_group(
