@@ -70,8 +70,16 @@ fn load_b_quad(line: u32, k: u32) -> vec4<f32> {
     return b_quad(line + k);
 }
 
-fn store(row: u32, column: u32, sum: f32) {
-    let z = sum + b_value(member * call.parameter_stride + call.bias_offset + column);
+fn bias(column: u32) -> f32 {
+    return b_value(member * call.parameter_stride + call.bias_offset + column);
+}
+
+// A layer's biases are padded to a multiple of four.
+fn bias_quad(column: u32) -> vec4<f32> {
+    return b_quad(member * call.parameter_stride + call.bias_offset + column);
+}
+
+fn store(row: u32, column: u32, z: f32) {
     let element = row * call.outputs + column;
     let index = member * call.output_member_stride + element;
     keep_pre_activation(index, z);

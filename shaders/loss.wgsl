@@ -1,5 +1,6 @@
 // Loss, its gradient and the metrics' terms, a row an invocation.
-// The loss file gives: loss_context, loss, loss_grad. The host generates write_metrics.
+// The loss file gives: loss_context, loss, loss_grad. The host generates write_metrics, and ROWS, the
+// rows of a workgroup.
 // Twin: kernels::loss.
 
 struct Loss {
@@ -36,13 +37,13 @@ fn settle(member: u32) {
     }
 }
 
-@compute @workgroup_size(64, 1, 1)
+@compute @workgroup_size(ROWS, 1, 1)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let member = workgroup.z;
-    let row = workgroup.x * 64u + lane;
+    let row = workgroup.x * ROWS + lane;
     if (bad_element(member) != 0xffffffffu) {
         if (row == 0u && call.training == 1u) {
             settle(member);

@@ -3,7 +3,9 @@
 // next step. Workgroups first make the tiles of every layer's weights; then comes one for each
 // layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both.
 // shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they lie
-// in, and a tile's text stands there once for each. Twin: kernels::update.
+// in, and a tile's text stands there once for each. The host writes find_*: a place's sets
+// `layer` and `block` to its tile of that number and says whether there is one, find_bias sets the
+// layer; both take off the number what comes before. Twin: kernels::update.
 
 struct UpdatedLayer {
     inputs: u32,
@@ -25,6 +27,10 @@ struct Update {
     finishes: u32,          // 1: this call ends the step
     statistics: u32,        // values a row of `row_statistics`
     log_width: u32,         // values a step and member of `step_log`
+    biases: u32,            // of all layers, each with what pads it to a multiple of four
+    spare0: u32,
+    spare1: u32,
+    spare2: u32,
     table: array<UpdatedLayer, 16>,
 }
 
@@ -41,6 +47,7 @@ struct Problem {
 var<private> member: u32;
 var<private> settings: StepSettings;
 var<private> layer: UpdatedLayer;
+var<private> block: Block;
 
 fn problem() -> Problem {
     return Problem(layer.units, layer.inputs, settings.rows);
@@ -92,73 +99,51 @@ fn delta_sum(unit: u32) -> f32 {
     return (sums.x + sums.y) + (sums.z + sums.w);
 }
 
-// The biases, and what pads them to a multiple of four.
-fn biases(lane: u32) {
-    let padded = (layer.units + 3u) / 4u * 4u;
-    for (var unit = lane * REALS; unit < padded; unit += LANES * REALS) {
-        let element = layer.bias_offset + unit;
-        apply_step(member, call.parameter_stride, element, bias_gradient(unit), true, settings);
-    }
+// Steps a bias, or what pads them, counted over all layers; and those after it that are stepped at
+// once.
+fn step_bias(bias: u32) {
+    var unit = bias;
+    find_bias(&unit);
+    let element = layer.bias_offset + unit;
+    apply_step(member, call.parameter_stride, element, bias_gradient(unit), true, settings);
 }
 
-// What a workgroup does.
-const TILE = 0u;
-const BIASES = 1u;
-const FINISH = 2u;
-
+// Workgroups share out the biases, then the tiles, a loop for each place: what stands in a loop or a
+// branch costs some adapters its time even where it is not taken. The first ends the step.
 fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     member = workgroup.z;
     settings = step_settings(member, call.members);
-    // Found first and done after: what stands in a loop or a branch costs some adapters its time
-    // even where it is not taken.
-    var left = workgroup.y * workgroups.x + workgroup.x;
-    var what = FINISH;
-    var which = 0u;
-    for (var i = 0u; i < 2u * call.layers; i++) {
-        let at = i % call.layers;
-        let units = call.table[at].units;
-        let columns = (call.table[at].inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-        let tiles = (units + TILE_ROWS - 1u) / TILE_ROWS * columns;
-        let count = select(select(1u, 0u, BIASES_TOGETHER), tiles, i < call.layers);
-        if (left < count) {
-            what = select(BIASES, TILE, i < call.layers);
-            which = at;
-            break;
-        }
-        left -= count;
+    let stopped = has_stopped(member);
+    let group = workgroup.y * workgroups.x + workgroup.x;
+    let stride = workgroups.x * workgroups.y;
+    if (group == 0u && call.finishes == 1u) {
+        finish(lane);
     }
-    layer = call.table[which];
-    if (what == FINISH) {
-        if (left > 0u) {
-            return;
+    let chunk = LANES * REALS;
+    for (var bias = (group * LANES + lane) * REALS; bias < call.biases; bias += stride * chunk) {
+        if (!stopped) {
+            step_bias(bias);
         }
-        if (BIASES_TOGETHER && !has_stopped(member)) {
-            for (var i = 0u; i < call.layers; i++) {
-                layer = call.table[i];
-                biases(lane);
-            }
-            report_bad(member);
-        }
-        if (call.finishes == 1u) {
-            finish(lane);
-        }
-        return;
     }
-    if (has_stopped(member)) {
-        return;
-    }
-    if (what == BIASES) {
-        biases(lane);
-    } else {
-        let columns = (layer.inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-        let block = Block(left % columns, left / columns);
-        if (layer.place == 2u) {
+    let chunks = (call.biases + chunk - 1u) / chunk;
+    var item = (group + stride - chunks % stride) % stride;
+    while (find_gathered(&item)) {
+        if (!stopped) {
             tile_gathered(block, lane);
-        } else if (layer.place == 1u) {
+        }
+        item += stride;
+    }
+    while (find_odd(&item)) {
+        if (!stopped) {
             tile_odd(block, lane);
-        } else {
+        }
+        item += stride;
+    }
+    while (find_even(&item)) {
+        if (!stopped) {
             tile_even(block, lane);
         }
+        item += stride;
     }
     report_bad(member);
 }

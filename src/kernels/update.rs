@@ -55,6 +55,14 @@ uniform! {
         pub statistics: u32,
         /// Values a step and member of `step_log`.
         pub log_width: u32,
+        /// Biases of all layers, each layer's with what pads it to a multiple of four.
+        pub biases: u32,
+        /// Unused.
+        pub spare0: u32,
+        /// Unused.
+        pub spare1: u32,
+        /// Unused.
+        pub spare2: u32,
         /// The layers.
         pub table: [UpdatedLayer; MOST_LAYERS],
     }

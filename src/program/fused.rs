@@ -97,6 +97,8 @@ impl Builder<'_> {
                     rows: word("rows", pass.batch_rows)?,
                 };
             }
+            let units = part.iter().map(|i| network.layers[*i].units);
+            let biases = units.map(|units| units.next_multiple_of(4)).sum();
             let ends = part.last() == layers.last();
             let mut bindings = self.tables(buffers).to_vec();
             bindings.extend([
@@ -133,7 +135,9 @@ impl Builder<'_> {
                     finishes: u32::from(ends),
                     statistics: word("statistics", self.plan.statistics)?,
                     log_width: word("log", self.plan.log_width)?,
+                    biases: word("biases", biases)?,
                     table,
+                    ..Update::default()
                 }),
                 bindings,
                 extent: self.extent(inputs, units)?,

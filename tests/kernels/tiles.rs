@@ -2,7 +2,7 @@
 
 use wgfit::backend::gpu::Tile;
 use wgfit::backend::gpu::tile::{self, Product};
-use wgfit::kernels::Kernel;
+use wgfit::kernels::{Kernel, Parameters};
 use wgfit::program::Call;
 
 use super::oracle::{Case, Scene, hold};
@@ -39,7 +39,8 @@ fn products(scenes: &[Scene]) -> impl Iterator<Item = Product> {
     scenes.iter().flat_map(|scene| &scene.plan.programs[0].calls).filter_map(Product::of)
 }
 
-/// Updates of one layer, ragged and of quads: each place has the same text.
+/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
+/// place has the same text.
 fn updates() -> Vec<Scene> {
     let update = |rows, inputs, outputs| {
         let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
@@ -47,7 +48,7 @@ fn updates() -> Vec<Scene> {
         scene.plan.programs[0].calls.retain(|call| call.kernel == Kernel::Update);
         scene
     };
-    vec![update(67, 131, 65), update(21, 68, 132)]
+    vec![update(67, 131, 65), update(21, 68, 132), update(19, 13, 70)]
 }
 
 /// All scenes as shaders are, and checked the first two: one of scalars, one of quads.
@@ -99,6 +100,21 @@ fn the_scenes_have_every_form_of_every_product() {
     }
     assert!(products(&scenes).any(|p| p.rows % 4 != 0));
     assert!(products(&scenes).any(|p| p.depth % 4 != 0 && p.a.quads && p.b.quads));
+}
+
+#[test]
+fn updates_are_turned_and_not() {
+    let turned = |tile: Tile| {
+        updates()
+            .iter()
+            .map(|scene| match &scene.plan.programs[0].calls[0].parameters {
+                Parameters::Update(update) => tile::turns(tile, update),
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(turned(Tile::direct(16, 4, 8, 8)), [false, false, true]);
+    assert_eq!(turned(Tile::shared([64, 64, 16], [4, 4])), [false, false, false]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::tile::{self, Product, Tile};
 use crate::catalog::loss::Shape;
-use crate::kernels::update::{Update, UpdatedLayer};
+use crate::kernels::update::{GATHERED, Update, UpdatedLayer};
 use crate::kernels::{Kernel, Parameters};
 use crate::program::{Call, Half};
 
@@ -60,6 +60,7 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/update_even.wgsl"),
     shader!("shared/update_odd.wgsl"),
     shader!("shared/update_gathered.wgsl"),
+    shader!("shared/update_gathered_turned.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
     shader!("update.wgsl"),
@@ -137,9 +138,14 @@ pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
     });
     shared(call, tile, &mut source);
     variants(call, &mut source);
+    if call.kernel == Kernel::Loss {
+        source.text(&format!("const ROWS = {}u;", tile.lanes()));
+    }
     source.file(&format!("{}.wgsl", call.kernel.name()));
     if let Parameters::Update(update) = &call.parameters {
-        for place in ["even", "odd", "gathered"] {
+        let turned = tile::turns(tile, update);
+        let gathered = if turned { "gathered_turned" } else { "gathered" };
+        for place in ["even", "odd", gathered] {
             source.file(&format!("shared/update_{place}.wgsl"));
         }
         source.text(&tile::grouped(tile, update));
@@ -299,7 +305,7 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
             }
             _ => [0, 0, 0],
         },
-        Kernel::Loss => [rows.div_ceil(64), 1, members],
+        Kernel::Loss => [rows.div_ceil(tile.lanes()), 1, members],
         // An item a workgroup; the kernel strides over what is past the limit, or has few.
         Kernel::NormFactors => [columns, 1, members],
         Kernel::MaxNorm | Kernel::SlopeGradient => [columns.min(limit), 1, members],
@@ -323,11 +329,18 @@ fn folded(groups: u32, limit: u32) -> [u32; 2] {
     [groups.div_ceil(high), high]
 }
 
-/// Workgroups of an update: the tiles of the weights, one for each layer's biases and one that ends
-/// the step, or one for both.
+/// Workgroups of an update, a member: one for each tile of the weights and for as many biases as it
+/// steps at once, but no more than are run side by side.
 fn update_groups(update: &Update, tile: Tile) -> u32 {
     let (columns, rows) = tile.results();
-    let tiles = |layer: &UpdatedLayer| layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
-    let others = if tile::biases_together(tile) { 1 } else { update.layers + update.finishes };
-    update.layers().iter().map(tiles).sum::<u32>() + others
+    let turns = tile::turns(tile, update);
+    let tiles = |layer: &UpdatedLayer| {
+        let turned = layer.place == GATHERED && turns;
+        let (inputs, units) = (layer.inputs, layer.units);
+        let (across, down) = if turned { (units, inputs) } else { (inputs, units) };
+        across.div_ceil(columns) * down.div_ceil(rows)
+    };
+    let chunks = update.biases.div_ceil(tile.lanes() * tile::reals(tile, update));
+    let items = chunks + update.layers().iter().map(tiles).sum::<u32>();
+    tile.side_by_side().map_or(items, |most| items.min(most.div_ceil(update.members.max(1))))
 }

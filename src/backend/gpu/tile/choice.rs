@@ -117,9 +117,9 @@ impl Tiles {
         Self { tuned, ..self }
     }
 
-    /// The tile of a call's product; any, when it has none.
+    /// The tile of a call's product; where it has none, that of its rows.
     pub fn of_call(&self, call: &Call) -> Tile {
-        Product::of(call).map_or(Tile::NAIVE, |product| self.of(&product))
+        Product::of(call).map_or_else(|| Tile::rows(call.extent[1]), |product| self.of(&product))
     }
 
     /// The tile of a product.
@@ -146,9 +146,13 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
                 [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
             // An update's workgroups each have much to do before and after their products.
             let many = if product.kernel == Kernel::Update { 64 } else { 256 };
-            if keeps_busy(large, product, many) {
+            // All are as wide; what counts is that most of their rows are there.
+            let fits = |tile: Tile, least: u64| {
+                tile.results().1 < product.rows.saturating_mul(2) && blocks(tile, product) >= least
+            };
+            if fits(large, many) {
                 large
-            } else if keeps_busy(medium, product, 4) {
+            } else if fits(medium, 4) {
                 medium
             } else {
                 small
@@ -162,15 +166,20 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
     }
 }
 
+/// Workgroups that a tile makes of a product.
+fn blocks(tile: Tile, product: &Product) -> u64 {
+    let (columns, rows) = tile.results();
+    u64::from(product.columns.div_ceil(columns))
+        * u64::from(product.rows.div_ceil(rows))
+        * u64::from(product.members)
+}
+
 /// Whether a tile makes enough workgroups of a product, and is not mostly past its edge.
 fn keeps_busy(tile: Tile, product: &Product, busy: u64) -> bool {
     let (columns, rows) = tile.results();
-    let blocks = u64::from(product.columns.div_ceil(columns))
-        * u64::from(product.rows.div_ceil(rows))
-        * u64::from(product.members);
     let filled =
         columns < product.columns.saturating_mul(2) && rows < product.rows.saturating_mul(2);
-    filled && blocks >= busy
+    filled && blocks(tile, product) >= busy
 }
 
 /// The first tile, the largest, that keeps a GPU busy; else the last.

@@ -21,7 +21,7 @@ pub(super) fn naive(tile: Tile, product: &Product) -> String {
     };
     let a = load(&product.a, 'a', "row", &mut lines);
     let b = load(&product.b, 'b', "column", &mut lines);
-    lines.push(1, "var sum = 0.0;");
+    lines.push(1, format!("var sum = {};", product.start("column")));
     lines.push(1, "for (var k = 0u; k < size.depth; k++) {");
     lines.push(2, format!("sum += {a} * {b};"));
     lines.push(1, "}");
@@ -43,6 +43,8 @@ struct Writer<'a> {
     apart: u32,
     handed_round: u32,
     product: &'a Product,
+    /// Whether the last steps of four may be past the depth.
+    padded: bool,
 }
 
 pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
@@ -55,6 +57,7 @@ pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
         apart: across * 4,
         handed_round,
         product,
+        padded: false,
     };
     let lines = &mut writer.lines;
     begin(lines, tile);
@@ -65,21 +68,32 @@ pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
     }
     writer.a_places();
     writer.b_places();
+    for quad in 0..writer.quads {
+        let column = format!("column + {}u", quad * writer.apart);
+        writer.lines.push(1, format!("let start{quad} = {};", product.start_quad(&column)));
+    }
     for row in 0..rows {
         for quad in 0..writer.quads {
-            writer.lines.push(1, format!("var sum{row}_{quad} = vec4<f32>();"));
+            writer.lines.push(1, format!("var sum{row}_{quad} = start{quad};"));
         }
     }
-    // Whole quads along the depth leave nothing over.
-    let whole_quads = [product.a, product.b].iter().any(|x| x.quads && x.along == Along::Depth);
-    let whole = if whole_quads { "size.depth" } else { "whole" };
-    if !whole_quads {
+    // Whole quads along the depth leave nothing over. Where no operand lies along it, a step past it
+    // is one of zeros, which is cheaper than a second loop.
+    let along_depth = |x: &&Operand| x.along == Along::Depth;
+    let any = [&product.a, &product.b].into_iter().any(|x| along_depth(&x));
+    let quads = [&product.a, &product.b].into_iter().filter(along_depth).any(|x| x.quads);
+    let rest = any && !quads;
+    writer.padded = !any;
+    if rest {
         writer.lines.push(1, "let whole = size.depth - size.depth % 4u;");
+    } else if writer.padded {
+        writer.lines.push(1, "let last_step = size.depth - 1u;");
     }
+    let whole = if rest { "whole" } else { "size.depth" };
     writer.lines.push(1, format!("for (var k = 0u; k < {whole}; k += 4u) {{"));
     writer.steps(4);
     writer.lines.push(1, "}");
-    if !whole_quads {
+    if rest {
         writer.lines.push(1, "for (var k = whole; k < size.depth; k++) {");
         writer.steps(1);
         writer.lines.push(1, "}");
@@ -113,6 +127,20 @@ fn depth_quad(role: char, operand: &Operand, line: &str) -> String {
 }
 
 impl Writer<'_> {
+    /// The step in depth to load, for a step that may be past the last.
+    fn step(&self, step: &str) -> String {
+        if self.padded { format!("min({step}, last_step)") } else { step.to_owned() }
+    }
+
+    /// A quad that was loaded for a step: past the last, zeros.
+    fn padded(&self, quad: &str, step: &str) -> String {
+        if self.padded {
+            format!("select(vec4<f32>(), {quad}, {step} <= last_step)")
+        } else {
+            quad.to_owned()
+        }
+    }
+
     /// Loads of A for so many quads, or rows, of it.
     fn held(&self, count: u32) -> u32 {
         count.div_ceil(self.handed_round)
@@ -165,7 +193,8 @@ impl Writer<'_> {
         }
         for step in 0..steps {
             if self.product.b.along == Along::Breadth {
-                self.lines.push(2, format!("let line{step} = b_line({});", at_step(step)));
+                let line = format!("b_line({})", self.step(&at_step(step)));
+                self.lines.push(2, format!("let line{step} = {line};"));
             }
             for quad in 0..self.quads {
                 let b = self.b_quad(step, quad, steps);
@@ -208,10 +237,11 @@ impl Writer<'_> {
         let quads = self.rows / 4;
         if self.handed_round == 0 {
             for step in 0..steps {
-                let line = format!("a_line({})", at_step(step));
+                let line = format!("a_line({})", self.step(&at_step(step)));
                 for quad in 0..quads {
                     let at = format!("row + {}u", quad * 4);
                     let load = breadth_quad('a', a, &line, &at, "last_row");
+                    let load = self.padded(&load, &at_step(step));
                     self.lines.push(2, format!("let a{step}_{quad} = {load};"));
                 }
             }
@@ -227,9 +257,12 @@ impl Writer<'_> {
             };
             self.lines.push(2, format!("let mine{i} = {mine};"));
             self.lines.push(2, format!("let mine_at{i} = row + mine{i} % {quads}u * 4u;"));
-            self.lines.push(2, format!("let mine_line{i} = a_line(k + mine{i} / {quads}u);"));
+            self.lines.push(2, format!("let mine_step{i} = k + mine{i} / {quads}u;"));
+            let line = format!("a_line({})", self.step(&format!("mine_step{i}")));
+            self.lines.push(2, format!("let mine_line{i} = {line};"));
             let (line, at) = (format!("mine_line{i}"), format!("mine_at{i}"));
             let load = breadth_quad('a', a, &line, &at, "last_row");
+            let load = self.padded(&load, &format!("mine_step{i}"));
             self.lines.push(2, format!("let held{i} = {load};"));
         }
         for step in 0..steps {
@@ -270,7 +303,9 @@ impl Writer<'_> {
     fn b_quad(&self, step: u32, quad: u32, steps: u32) -> String {
         if self.product.b.along == Along::Breadth {
             let at = format!("column + {}u", quad * self.apart);
-            return breadth_quad('b', &self.product.b, &format!("line{step}"), &at, "last_column");
+            let line = format!("line{step}");
+            let load = breadth_quad('b', &self.product.b, &line, &at, "last_column");
+            return self.padded(&load, &at_step(step));
         }
         let component =
             if steps == 4 { format!(".{}", XYZW[step as usize]) } else { String::new() };

@@ -1,13 +1,16 @@
 //! The products of an update: the weight gradients of several layers, whose operands lie in one of
 //! three places. A tile's text stands in the source once for each place.
 
-use super::{Along, Kind, Operand, Product, Tile, as_read, frame, function, operand};
+use super::{Along, Kind, Lines, Operand, Product, Tile, as_read, frame, function, operand};
 use crate::kernels::Kernel;
 use crate::kernels::update::{GATHERED, Update, UpdatedLayer};
 
-/// The functions of a tile and of an operand file that each place has its own of.
+/// The functions of a tile and of an operand file that each place has its own of; a turned one, of
+/// [`TURNED_NAMES`] too.
 const NAMES: [&str; 7] =
     ["tile", "a_line", "b_line", "load_a", "load_b", "load_a_quad", "load_b_quad"];
+
+const TURNED_NAMES: [&str; 2] = ["problem", "store_quad"];
 
 /// The places, by `UpdatedLayer::place`, with the buffers of both operands.
 const PLACES: [(&str, &str, &str); 3] =
@@ -31,6 +34,28 @@ fn product_of(update: &Update, place: usize) -> Product {
     }
 }
 
+/// Whether the first layer's tiles are turned: it has so few inputs that tiles as wide as a direct one
+/// are mostly past its edge. A GPU's tiles are not so oblong.
+pub fn turns(tile: Tile, update: &Update) -> bool {
+    let first = update.layers().iter().find(|layer| layer.place == GATHERED);
+    let (across, _) = tile.results();
+    let strips = |rows: u32, columns: u32| rows * columns.div_ceil(across);
+    matches!(tile.kind, Kind::Direct { .. })
+        && first.is_some_and(|layer| {
+            strips(layer.inputs, layer.units) * 3 < strips(layer.units, layer.inputs) * 2
+        })
+}
+
+/// The product of a place as its tile's text sees it.
+fn seen(tile: Tile, update: &Update, place: usize) -> Product {
+    let product = as_read(tile, &product_of(update, place));
+    if place == GATHERED as usize && turns(tile, update) {
+        let (rows, columns, a, b) = (product.columns, product.rows, product.b, product.a);
+        return Product { rows, columns, a, b, ..product };
+    }
+    product
+}
+
 /// The product that an update's tile is chosen by: its largest.
 pub(super) fn largest(update: &Update) -> Product {
     let all = [0, 1, GATHERED as usize].map(|place| product_of(update, place));
@@ -38,9 +63,9 @@ pub(super) fn largest(update: &Update) -> Product {
     all.into_iter().max_by_key(size).unwrap_or_else(|| product_of(update, 0))
 }
 
-/// The text with calls and definitions of what each place has its own of given its name.
-fn renamed(text: &str, place: &str) -> String {
-    NAMES.iter().fold(text.to_owned(), |text, name| {
+/// The text with calls and definitions of such functions given the place's name.
+fn renamed(text: &str, names: &[&str], place: &str) -> String {
+    names.iter().fold(text.to_owned(), |text, name| {
         text.replace(&format!(" {name}("), &format!(" {name}_{place}("))
             .replace(&format!("({name}("), &format!("({name}_{place}("))
     })
@@ -48,17 +73,57 @@ fn renamed(text: &str, place: &str) -> String {
 
 /// Parameters that a tile steps at a time.
 pub fn reals(tile: Tile, update: &Update) -> u32 {
-    if update.has_quads() && tile.kind != Kind::Naive { 4 } else { 1 }
+    let quads = update.has_quads() && tile.kind != Kind::Naive && !turns(tile, update);
+    if quads { 4 } else { 1 }
 }
 
-/// Whether one workgroup of an update sums the biases of all its layers.
-pub fn biases_together(tile: Tile) -> bool {
-    !matches!(tile.kind, Kind::Shared { .. })
+/// The function that finds a tile of a place. The layers are written out: some adapters read a place
+/// of a uniform that they know at once, and another an invocation at a time.
+fn find(tile: Tile, update: &Update, index: usize, place: &str) -> String {
+    let turned = index == GATHERED as usize && turns(tile, update);
+    let (across, down) = if turned { ("units", "inputs") } else { ("inputs", "units") };
+    let mut lines = Lines::default();
+    lines.push(0, format!("fn find_{place}(item: ptr<function, u32>) -> bool {{"));
+    let of_place = |(_, layer): &(usize, &UpdatedLayer)| layer.place as usize == index;
+    for (i, _) in update.layers().iter().enumerate().filter(of_place) {
+        let count = |what: &str, of: &str| {
+            let tile = format!("TILE_{}", what.to_uppercase());
+            format!("let {what}{i} = (call.table[{i}].{of} + {tile} - 1u) / {tile};")
+        };
+        lines.push(1, count("columns", across));
+        lines.push(1, count("rows", down));
+        lines.push(1, format!("if (*item < rows{i} * columns{i}) {{"));
+        lines.push(2, format!("layer = call.table[{i}];"));
+        lines.push(2, format!("block = Block(*item % columns{i}, *item / columns{i});"));
+        lines.push(2, "return true;");
+        lines.push(1, "}");
+        lines.push(1, format!("*item -= rows{i} * columns{i};"));
+    }
+    lines.push(1, "return false;");
+    lines.push(0, "}");
+    lines.0
+}
+
+/// The function that finds the layer of a bias, counted over all layers, and takes those of the layers
+/// before off.
+fn find_bias(update: &Update) -> String {
+    let mut lines = Lines::default();
+    lines.push(0, "fn find_bias(bias: ptr<function, u32>) {");
+    for i in 0..update.layers {
+        lines.push(1, format!("let units{i} = (call.table[{i}].units + 3u) / 4u * 4u;"));
+        lines.push(1, format!("if (*bias < units{i}) {{"));
+        lines.push(2, format!("layer = call.table[{i}];"));
+        lines.push(2, "return;");
+        lines.push(1, "}");
+        lines.push(1, format!("*bias -= units{i};"));
+    }
+    lines.push(0, "}");
+    lines.0
 }
 
 /// All that an update is made of behind its own file and its operands' files.
 pub fn grouped(tile: Tile, update: &Update) -> String {
-    let products = [0, 1, 2].map(|place| as_read(tile, &product_of(update, place)));
+    let products = [0, 1, 2].map(|place| seen(tile, update, place));
     let in_quads = |buffer: &str| {
         products.iter().flat_map(|p| [&p.a, &p.b]).any(|x| x.buffer == buffer && x.quads)
     };
@@ -66,10 +131,14 @@ pub fn grouped(tile: Tile, update: &Update) -> String {
     for (binding, buffer) in [(3, "features"), (5, "even"), (6, "odd")] {
         text.push_str(&operand(buffer, binding, buffer, in_quads(buffer)));
     }
+    text.push_str(&find_bias(update));
     for (index, ((place, ..), product)) in PLACES.iter().zip(&products).enumerate() {
+        text.push_str(&find(tile, update, index, place));
         // A tile's text is long to compile: a place without a layer has none.
         if update.layers().iter().any(|layer| layer.place as usize == index) {
-            text.push_str(&renamed(&function(tile, product), place));
+            let own = renamed(&function(tile, product), &NAMES, place);
+            let turned = index == GATHERED as usize && turns(tile, update);
+            text.push_str(&if turned { renamed(&own, &TURNED_NAMES, place) } else { own });
         } else {
             text.push_str(&format!("fn tile_{place}(block: Block, lane: u32) {{}}\n"));
         }

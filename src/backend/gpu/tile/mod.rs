@@ -7,7 +7,8 @@
 //! - `a_line(i) -> u32`: where line `i` of A begins. A line is a row where A lies along the depth, else
 //!   a step in depth. `load_a(line, j) -> f32` and `load_a_quad(line, j) -> vec4<f32>` read it at `j`.
 //!   `b_line`, `load_b`, `load_b_quad`: B's, whose lines are columns or steps in depth;
-//! - `store(row, column, sum)`, or `store_quad` in place of the one in `shared/`.
+//! - `store(row, column, sum)`, or `store_quad` in place of the one in `shared/`;
+//! - a forward layer's: `bias(column)` and `bias_quad(column)`, which the sums begin with.
 //!
 //! It reads its operands by `a_value(at)`, `a_quad(at)`, `b_value(at)` and `b_quad(at)`, which
 //! [`text`] writes: of scalars, or of quads where every line is made of whole aligned ones. Results
@@ -25,10 +26,9 @@ mod shared;
 use std::fmt;
 
 use super::device::AdapterFacts;
-use crate::kernels::Kernel;
 
 pub use choice::{Class, Tiles, all, by_class, candidates};
-pub use grouped::{biases_together, grouped, reals};
+pub use grouped::{grouped, reals, turns};
 pub use product::{Along, Operand, Product};
 
 /// How a tile is computed.
@@ -86,6 +86,20 @@ impl Tile {
     /// Invocations of a workgroup.
     pub const fn lanes(self) -> u32 {
         self.invocations[0] * self.invocations[1]
+    }
+
+    /// Workgroups that are run side by side at most; none where only the adapter knows. A direct
+    /// tile's are the processor's threads: four each, so that none is idle for long at the end.
+    pub fn side_by_side(self) -> Option<u32> {
+        let threads = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        matches!(self.kind, Kind::Direct { .. }).then(|| 4 * threads() as u32)
+    }
+
+    /// Rows of a kernel that has an invocation a row: a workgroup for up to 64 of them. It is no
+    /// wider than it has rows, since a software adapter runs idle invocations too.
+    pub fn rows(rows: u32) -> Self {
+        let lanes = rows.clamp(1, 64).next_power_of_two();
+        Self { kind: Kind::Naive, each: [1, 1], invocations: [lanes, 1] }
     }
 
     /// Whether an adapter can run it.
@@ -157,11 +171,6 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
         Kind::Shared { depth } => shared::memory(tile, depth, product),
         _ => String::new(),
     };
-    // A workgroup more costs a software adapter more than its share of the biases does.
-    let together = match product.kernel {
-        Kernel::Update => format!("const BIASES_TOGETHER = {};\n", biases_together(tile)),
-        _ => String::new(),
-    };
     let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.. });
     let (variable, builtin, set) = if hands_round {
         (
@@ -183,7 +192,7 @@ struct Block {{
 const TILE_ROWS = {rows}u;
 const TILE_COLUMNS = {columns}u;
 const LANES = {lanes}u;
-{together}{memory}{variable}
+{memory}{variable}
 @compute @workgroup_size({lanes}, 1, 1)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,

@@ -63,6 +63,22 @@ impl Product {
         format!("{a} {b} {rows}x{columns}x{depth} x{}", size(self.members))
     }
 
+    /// What the results of a column begin with: its bias, where the operand file has one.
+    pub(super) fn start(&self, column: &str) -> String {
+        match self.kernel {
+            Kernel::DenseForward => format!("bias({column})"),
+            _ => "0.0".to_owned(),
+        }
+    }
+
+    /// The same of a quad of columns.
+    pub(super) fn start_quad(&self, column: &str) -> String {
+        match self.kernel {
+            Kernel::DenseForward => format!("bias_quad(min({column}, last_column & ~3u))"),
+            _ => "vec4<f32>()".to_owned(),
+        }
+    }
+
     /// The matrix product of a call; none for other kernels.
     pub fn of(call: &Call) -> Option<Self> {
         use Along::{Breadth, Depth};

@@ -193,9 +193,13 @@ pub(super) fn text(tile: Tile, depth: u32, product: &Product) -> String {
     for side in [&a, &b] {
         side.places(&mut lines);
     }
+    for quad in 0..column_quads {
+        let column = format!("first_column + my_column * 4u + {}u", quad * across * 4);
+        lines.push(1, format!("let start{quad} = {};", product.start_quad(&column)));
+    }
     for row in 0..rows {
         for quad in 0..column_quads {
-            lines.push(1, format!("var sum{row}_{quad} = vec4<f32>();"));
+            lines.push(1, format!("var sum{row}_{quad} = start{quad};"));
         }
     }
     for side in [&a, &b] {
