@@ -5,7 +5,7 @@ use crate::catalog::metric::TermRow;
 use crate::catalog::optimizer::{self, Convention, OptimizerForm};
 use crate::kernels::Kernel;
 use crate::network::{LayerShape, Network};
-use crate::program::{Pass, PassKind, Plan, PlanRequest, Update};
+use crate::program::{Pass, PassKind, Plan, PlanRequest, Precision, Update};
 
 const BATCH: u64 = 4;
 
@@ -25,6 +25,7 @@ fn plan(members: usize, kind: PassKind, optimizer: &str) -> Plan {
         update: Some(Update::new(row, OptimizerForm::default())),
         gradient_statistics: false,
         fuses: false,
+        precision: Precision::F32,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind,
