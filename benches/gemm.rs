@@ -124,7 +124,7 @@ fn fill(plan: &Plan, rows: usize, executor: &mut dyn Executor) -> Result<(), Fai
                 executor.write_steps(id, &[step])?;
             }
             Contents::State => executor.write_state(id, &[MemberState::START])?,
-            Contents::Layers => {}
+            Contents::Layers | Contents::Halves | Contents::Scales => {}
         }
     }
     Ok(())

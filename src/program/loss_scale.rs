@@ -1,6 +1,7 @@
 //! The scale of a member's gradient, where that is stored in f16: small gradients would round to 0.
 //! It follows `torch.amp.GradScaler`: it is halved at a step whose gradient overflowed, which is
-//! skipped, and doubled after so many steps that were not.
+//! skipped, and doubled after so many steps that were not. One thing differs: a step's number comes
+//! from the table of steps, so that a skipped one counts in schedules and bias corrections.
 
 use bytemuck::{Pod, Zeroable};
 

@@ -4,8 +4,8 @@ use half::f16;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BufferSpec, Contents};
-use crate::kernels::Kernel;
+use super::{BufferSpec, Call, Contents};
+use crate::kernels::{Kernel, Parameters};
 
 /// What data sets, activations and their gradients are stored in. Parameters, the optimizer's
 /// moments, losses, statistics and all sums are f32 in either.
@@ -79,13 +79,50 @@ const OVERFLOW: f64 = 65520.0;
 
 /// Whether a number is stored in f16 as infinity, or is none.
 pub fn overflows_f16(x: f64) -> bool {
-    // Written so that NaN does.
-    !(x.abs() < OVERFLOW)
+    x.is_nan() || x.abs() >= OVERFLOW
 }
 
 /// The f16 nearest to a number, the even one of two; past 65504 infinity.
 pub fn rounded_to_f16(x: f64) -> f64 {
     f16::from_f64(x).to_f64()
+}
+
+impl Call {
+    /// How many of the values of [`Kernel::STORED`] one member's call reads and writes, with `batch`
+    /// rows a batch; counted as its cost is.
+    pub(super) fn stored_values(&self, batch: u64) -> [u64; 2] {
+        let binds = |name: &str| u64::from(self.buffer(name).is_some());
+        let of = |width: u32| batch * u64::from(width);
+        match &self.parameters {
+            Parameters::DenseForward(call) => {
+                [of(call.inputs), of(call.outputs) * (1 + binds("pre_activation"))]
+            }
+            Parameters::WeightGradient(call) => [of(call.inputs) + of(call.outputs), 0],
+            Parameters::InputGradient(call) => {
+                let kept = binds("below").max(binds("pre_activation")) + binds("residual_gradient");
+                [of(call.outputs) + kept * of(call.inputs), of(call.inputs)]
+            }
+            Parameters::Normalize(call) => [of(call.units); 2],
+            Parameters::LayerOutput(call) => {
+                [(1 + binds("residual")) * of(call.units), of(call.units)]
+            }
+            Parameters::RowActivation(call) => [of(call.units); 2],
+            Parameters::Loss(call) => {
+                [of(call.outputs), u64::from(call.training == 1) * of(call.outputs)]
+            }
+            Parameters::RowActivationGradient(call) => [2 * of(call.units), of(call.units)],
+            Parameters::SlopeGradient(call) => [2 * of(call.units), 0],
+            Parameters::LayerGradient(call) => {
+                [2 * of(call.units), (1 + binds("residual_gradient")) * of(call.units)]
+            }
+            Parameters::ScaleGradient(call) => [2 * of(call.units), 0],
+            Parameters::NormalizeGradient(call) => [2 * of(call.units), of(call.units)],
+            Parameters::Update(call) => {
+                [call.layers().iter().map(|layer| of(layer.inputs) + of(layer.units)).sum(), 0]
+            }
+            _ => [0, 0],
+        }
+    }
 }
 
 impl Kernel {
