@@ -1,10 +1,23 @@
 //! Whether a device and a data set can be trained on in the precision that is asked for.
 
+use super::run::Run;
 use crate::backend::Backend;
 use crate::config::Settings;
 use crate::data::{Dataset, Rows};
 use crate::error::{Error, Result};
-use crate::program::{Precision, overflows_f16};
+use crate::program::{LossScale, Precision, overflows_f16};
+
+impl Run<'_> {
+    /// Begins every member's loss scale, where there are any.
+    pub(super) fn write_loss_scales(&mut self) -> Result<()> {
+        if self.settings.training.precision == Precision::F32 {
+            return Ok(());
+        }
+        let scales = self.plan.buffer(&format!("{}.loss_scale", self.train.pass().program()))?;
+        let start = vec![LossScale::START; self.network.members];
+        self.executor.write_scales(scales, &start)
+    }
+}
 
 /// Refuses a device that cannot run plans of f16, and inputs that are past it.
 pub(super) fn check_precision(

@@ -18,9 +18,7 @@ use crate::config::{Settings, TaskSettings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::program::{
-    BufferId, LossScale, MemberState, NONE, PassKind, Plan, PlanRequest, Precision,
-};
+use crate::program::{BufferId, MemberState, NONE, PassKind, Plan, PlanRequest};
 
 /// `bad_step` of a member that the host has stopped; steps count from 1.
 pub(super) const STOPPED_BY_HOST: u32 = 0;
@@ -209,12 +207,7 @@ impl<'a> Run<'a> {
         }
         let layers = self.layer_table();
         self.executor.write_layers(self.plan.buffer("layers")?, &layers)?;
-        if self.settings.training.precision == Precision::F16 {
-            let scales =
-                self.plan.buffer(&format!("{}.loss_scale", self.train.pass().program()))?;
-            let start = vec![LossScale::START; self.network.members];
-            self.executor.write_scales(scales, &start)?;
-        }
+        self.write_loss_scales()?;
         let blocks = self.block_settings();
         self.executor.write_reals(self.plan.buffer("block_settings")?, &blocks)?;
         self.upload_optimizer()

@@ -12,7 +12,7 @@ use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::{Product, Tiles};
-use super::transfer::Transfer;
+use super::transfer::{Transfer, contained, copied_bytes};
 use super::whole::{Choice, Loading, Whole};
 use crate::backend::{CallForm, ChosenTile, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
@@ -100,11 +100,6 @@ fn tiles_of(plan: &Plan, tiles: &Tiles) -> Vec<ChosenTile> {
         chosen.collect::<Vec<_>>()
     };
     plan.programs.iter().flat_map(of).collect()
-}
-
-/// Bytes of a copy of so many elements: copies are of whole words.
-fn copied_bytes(contents: Contents, length: usize) -> u64 {
-    (length as u64 * contents.element_bytes()).next_multiple_of(4)
 }
 
 /// A loaded plan.
@@ -364,22 +359,7 @@ impl Executor for GpuExecutor {
         let read = self.transfer.take(&self.gpu, staging, bytes, &mut self.counters)?;
         read.into_iter()
             .zip(&parts)
-            .map(|(bytes, (contents, length))| match contents {
-                Contents::Reals => Ok(Contained::Reals(
-                    bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
-                )),
-                Contents::Halves => {
-                    let halves = bytes.as_chunks().0.iter().take(*length);
-                    Ok(Contained::Reals(halves.map(|b| f16::from_le_bytes(*b).to_f64()).collect()))
-                }
-                Contents::Scales => {
-                    Ok(Contained::Scales(bytemuck::pod_collect_to_vec::<u8, LossScale>(&bytes)))
-                }
-                Contents::State => {
-                    Ok(Contained::State(bytemuck::pod_collect_to_vec::<u8, MemberState>(&bytes)))
-                }
-                other => Err(Error::internal(format!("{other:?} are not read back"))),
-            })
+            .map(|(bytes, (contents, length))| contained(*contents, *length, &bytes))
             .collect()
     }
 

@@ -94,7 +94,7 @@ pub fn compose(plan: &Plan, program: &Program, allowed: Allowed) -> Option<Whole
     let flops: u64 = calls.iter().map(|call| call.cost(rows).flops).sum();
     let is_step = calls.iter().any(|call| call.kernel == Kernel::Loss)
         && calls.iter().all(|call| kinds.contains(&call.kernel));
-    // What is stored in f16 was not worth a form of its own: its steps are those of larger networks.
+    // Loss scales are no part of whole steps.
     let halves = calls.iter().any(|call| call.variants.precision != Precision::F32);
     if !is_step
         || halves
