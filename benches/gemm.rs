@@ -14,8 +14,8 @@ use wgfit::catalog::optimizer::{self, Convention, OptimizerForm};
 use wgfit::kernels::Kernel;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    Contents, MemberState, Pass, PassKind, Plan, PlanRequest, Program, ProgramId, StepSettings,
-    Update,
+    Contents, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, Program, ProgramId,
+    StepSettings, Update,
 };
 use wgfit::random::threefry2x32;
 
@@ -85,6 +85,7 @@ fn plan([rows, inputs, units]: [usize; 3]) -> Result<Plan, Failure> {
         update: Some(Update::new(sgd, OptimizerForm::default())),
         gradient_statistics: false,
         fuses: false,
+        precision: Precision::F32,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,
@@ -123,7 +124,7 @@ fn fill(plan: &Plan, rows: usize, executor: &mut dyn Executor) -> Result<(), Fai
                 executor.write_steps(id, &[step])?;
             }
             Contents::State => executor.write_state(id, &[MemberState::START])?,
-            Contents::Layers => {}
+            Contents::Layers | Contents::Halves | Contents::Scales => {}
         }
     }
     Ok(())

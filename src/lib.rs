@@ -37,7 +37,8 @@
 //! `benches/` holds the benchmarks; `benches/peers/` the scripts that measure wgfit against its peers.
 //! `shaders/` holds the WGSL: `shared/` fragments, one file a kernel, and `activations/`,
 //! `row_activations/`, `normalizations/`, `losses/`, `optimizers/`, `metrics/` with one small file a
-//! variant. A pipeline's source is the plain concatenation of the fragments that its call names; that
+//! variant. A pipeline's source is the plain concatenation of the fragments that its call names, in which a
+//! plan of f16 has what it stores declared and converted (`backend/gpu/halves.rs`); that
 //! of whole steps is the sources of a program's calls with their names told apart.
 //!
 //! # How to add

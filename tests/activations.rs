@@ -20,7 +20,8 @@ use wgfit::catalog::optimizer::{self, Convention, OptimizerForm};
 use wgfit::catalog::{loss, metric};
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, Program, ProgramId, Update,
+    LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, Program, ProgramId,
+    Update,
 };
 
 /// The CPU, and every adapter of this machine, software ones included.
@@ -189,6 +190,7 @@ fn through_a_layer(
         update: Some(Update::new(optimizer::find("sgd").unwrap(), OptimizerForm::default())),
         gradient_statistics: false,
         fuses: false,
+        precision: Precision::F32,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

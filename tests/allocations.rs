@@ -17,7 +17,8 @@ use wgfit::catalog::optimizer::{self, Convention, OptimizerForm};
 use wgfit::kernels::Kernel;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    Call, MemberState, Pass, PassKind, Plan, PlanRequest, ProgramId, StepSettings, Update,
+    Call, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, ProgramId, StepSettings,
+    Update,
 };
 
 struct Counting;
@@ -75,6 +76,7 @@ fn plan(fuses: bool) -> Plan {
         update: Some(Update::new(adam, OptimizerForm::default())),
         gradient_statistics: false,
         fuses,
+        precision: Precision::F32,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

@@ -12,7 +12,7 @@ use wgfit::config::data::Task;
 use wgfit::error::Error;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    Contents, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings, Update,
+    Contents, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, StepSettings, Update,
 };
 
 fn backend() -> GpuBackend {
@@ -65,6 +65,7 @@ fn request<'a>(
         update: Some(Update::new(optimizer::find(optimizer).expect("an optimizer"), form)),
         gradient_statistics: true,
         fuses: false,
+        precision: Precision::F32,
         passes: vec![
             pass("train", PassKind::Train),
             pass("validation", PassKind::Evaluate),

@@ -23,8 +23,8 @@ use wgfit::kernels::weight_gradient::WeightGradient;
 use wgfit::kernels::{Kernel, Parameters};
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    BufferId, Call, LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings,
-    Variants,
+    BufferId, Call, LayerSettings, LossScale, MemberState, Pass, PassKind, Plan, PlanRequest,
+    Precision, StepSettings, Variants,
 };
 
 fn call(kernel: Kernel, variants: Variants, bindings: &[&'static str]) -> Call {
@@ -146,6 +146,23 @@ fn calls() -> Vec<(String, Call)> {
     calls.0
 }
 
+/// The same in plans of f16, of passes that train and of those that do not.
+fn calls_in_f16() -> Vec<(String, Call)> {
+    let mut all = Vec::new();
+    for (name, mut call) in calls() {
+        call.variants.precision = Precision::F16;
+        let scaled = call.kernel.meets_loss_scale();
+        if !scaled || matches!(call.kernel, Kernel::Loss | Kernel::FinishStep) {
+            all.push((format!("{name} f16"), call.clone()));
+        }
+        if scaled {
+            call.bindings.push(("loss_scale", BufferId(1)));
+            all.push((format!("{name} f16 scaled"), call));
+        }
+    }
+    all
+}
+
 /// An update of a layer in each place, of those inputs and units.
 fn update_of(inputs: [u32; 3], units: u32) -> Update {
     let mut table = [UpdatedLayer::default(); MOST_LAYERS];
@@ -190,9 +207,13 @@ fn forms(kernel: Kernel) -> Vec<Parameters> {
 /// Every source, once, with the name of the first call that it is the source of. Tiles and the other
 /// variants do not meet: the ones load and multiply, the others store.
 fn sources() -> BTreeMap<String, String> {
+    sources_of(calls())
+}
+
+fn sources_of(calls: Vec<(String, Call)>) -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     let mut cut_up = BTreeSet::new();
-    for (name, call) in calls() {
+    for (name, call) in calls {
         let is_product = call.kernel.is_matmul() || call.kernel == Kernel::Update;
         if is_product && cut_up.insert(call.kernel.name()) {
             for (tile, parameters) in tile::all()
@@ -208,13 +229,16 @@ fn sources() -> BTreeMap<String, String> {
     sources
 }
 
+fn capabilities() -> Capabilities {
+    Capabilities::default() | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16
+}
+
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module =
         naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let info =
-        Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SUBGROUP)
-            .validate(&module)
-            .map_err(|error| error.emit_to_string(source))?;
+    let info = Validator::new(ValidationFlags::all(), capabilities())
+        .validate(&module)
+        .map_err(|error| error.emit_to_string(source))?;
     Ok((module, info))
 }
 
@@ -231,7 +255,12 @@ fn translate(source: &str) -> Result<(), String> {
     let (metal, _) = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
         .map_err(|error| format!("MSL: {error}"))?;
     let mut direct = String::new();
-    let options = hlsl::Options { fake_missing_bindings: true, ..hlsl::Options::default() };
+    // 16-bit floats came with shader model 6.2.
+    let options = hlsl::Options {
+        fake_missing_bindings: true,
+        shader_model: hlsl::ShaderModel::V6_2,
+        ..hlsl::Options::default()
+    };
     hlsl::Writer::new(&mut direct, &options, &hlsl::PipelineOptions::default())
         .write(&module, &info, None)
         .map_err(|error| format!("HLSL: {error}"))?;
@@ -243,7 +272,31 @@ fn translate(source: &str) -> Result<(), String> {
 
 #[test]
 fn every_variant_validates_and_is_written_for_every_driver() {
-    let sources = sources();
+    all_validate(&sources());
+}
+
+#[test]
+fn every_variant_in_f16_validates_and_is_written_for_every_driver() {
+    let sources = sources_of(calls_in_f16());
+    all_validate(&sources);
+    // Nothing but what works on weights alone does without 16-bit floats, in the first line.
+    for (source, name) in &sources {
+        let halves = source.contains("<f16>");
+        assert_eq!(halves, source.starts_with("enable f16;\n"), "{name}");
+    }
+}
+
+/// Plans of f32 are made of the files as they are.
+#[test]
+fn nothing_of_f16_is_in_a_source_of_f32() {
+    for (source, name) in sources() {
+        for word in ["f16", "narrowed", "loss_scale"] {
+            assert!(!source.contains(word), "{name}: {word}");
+        }
+    }
+}
+
+fn all_validate(sources: &BTreeMap<String, String>) {
     let kernels: BTreeSet<_> = sources.values().filter_map(|name| name.split(' ').next()).collect();
     assert_eq!(kernels.len(), Kernel::ALL.len(), "kernels without a source: only {kernels:?}");
     let failures: Vec<String> = sources
@@ -270,6 +323,7 @@ fn whole_steps_validate_and_are_written_for_every_driver() {
             update: Some(wgfit::program::Update::new(optimizer, form)),
             gradient_statistics: false,
             fuses: true,
+            precision: Precision::F32,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,
@@ -312,13 +366,15 @@ fn a_faulty_shader_fails() {
 
 #[test]
 fn every_kernel_stays_within_the_limits_that_webgpu_promises() {
-    for (source, name) in sources() {
+    for (source, name) in sources().into_iter().chain(sources_of(calls_in_f16())) {
         let bindings =
             reflect::bindings(&name, &source).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut names: Vec<_> = bindings.iter().map(|binding| binding.name.as_str()).collect();
         assert!(names.contains(&"call") && names.contains(&"state"), "{name}: {names:?}");
         // The fused update is planned only where the adapter binds more than WebGPU promises.
         let most = if name.starts_with("update ") { 13 } else { 8 };
+        // Plans of f16 run only where one more is allowed.
+        let most = most + usize::from(name.ends_with("scaled"));
         assert!(bindings.len() <= most + 1, "{name} binds {} of {most}", bindings.len() - 1);
         names.sort_unstable();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{name}: {names:?}");
@@ -379,7 +435,11 @@ fn reflected(source: &str, name: &str) -> (Layout, usize) {
 }
 
 fn source_of(kernel: Kernel) -> String {
-    let (_, call) = calls().into_iter().find(|(_, call)| call.kernel == kernel).expect("a call");
+    source_among(calls(), kernel)
+}
+
+fn source_among(calls: Vec<(String, Call)>, kernel: Kernel) -> String {
+    let (_, call) = calls.into_iter().find(|(_, call)| call.kernel == kernel).expect("a call");
     compose(&call, Tile::NAIVE)
 }
 
@@ -446,6 +506,9 @@ fn host_structs_match_the_shaders() {
             }),
         ),
     ];
+    let host = layout!(LossScale { scale, backward, overflowed, steps });
+    let source = source_among(calls_in_f16(), Kernel::AverageParameters);
+    assert_eq!(host, reflected(&source, "LossScale"));
     for (kernel, name, host) in rows {
         assert_eq!(host, reflected(&source_of(kernel), name), "{name}");
         assert_eq!(host.1 % 16, 0, "{name} is bound in whole groups of 16 bytes");
@@ -498,7 +561,8 @@ fn catalog_and_folders_agree() {
 
 #[test]
 fn every_file_is_part_of_a_kernel() {
-    let sources = sources();
+    let mut sources = sources();
+    sources.extend(sources_of(calls_in_f16()));
     let mut seen = 0;
     let mut folders = vec![shaders()];
     while let Some(folder) = folders.pop() {

@@ -13,7 +13,7 @@ use wgfit::catalog::loss::{self, LossSettings};
 use wgfit::catalog::optimizer::{self, Convention, OptimizerForm};
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    Contents, LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, ProgramId,
+    Contents, LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, ProgramId,
     StepSettings, Update,
 };
 
@@ -72,6 +72,7 @@ pub fn plan(network: &Network, batch: usize, update: Update, fuses: bool) -> Pla
         update: Some(update),
         gradient_statistics: false,
         fuses,
+        precision: Precision::F32,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

@@ -1,9 +1,10 @@
 //! Which device: every one there is, and the one that the user means.
 
 use super::cpu::CpuBackend;
-use super::gpu::{Adapter, GpuBackend, GpuOptions, adapters};
+use super::gpu::{Adapter, AdapterFacts, GpuBackend, GpuOptions, adapters};
 use super::{Backend, DeviceDescription};
 use crate::error::{Error, Result};
+use crate::program::Precision;
 
 /// A device that can train, in the order of `wgfit devices`.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Listed {
 pub struct DeviceOptions {
     /// Threads of the CPU backend; 0 stands for those of [`CpuBackend::new`].
     pub threads: usize,
+    /// What it is to train in: where it may be one of several, one that can is taken.
+    pub precision: Precision,
     /// Of a GPU.
     pub gpu: GpuOptions,
 }
@@ -87,12 +90,27 @@ pub fn choose(wanted: &str, options: DeviceOptions) -> Result<Chosen> {
     let devices = list()?;
     let is_real =
         |device: &&Listed| device.adapter.as_ref().is_some_and(|adapter| !adapter.is_software());
+    let halves = options.precision == Precision::F16;
+    let fits = |device: &&Listed| {
+        let facts = device.adapter.as_ref().map(|adapter| &adapter.facts);
+        !halves || facts.is_some_and(AdapterFacts::has_halves)
+    };
+    let real = || devices.iter().filter(fits).find(is_real);
     match wanted {
-        "auto" => match devices.iter().find(is_real) {
+        "auto" => match real() {
+            Some(gpu) if halves => open(gpu, "; auto: the first real GPU with 16-bit floats"),
             Some(gpu) => open(gpu, "; auto: the first real GPU"),
+            None if halves => {
+                Err(Error::usage("--device auto: there is no GPU for training.precision f16")
+                    .with_help(
+                        "leave training.precision at \"f32\", or name an adapter, also a software \
+                         one, that has f16 among its features in `wgfit devices`",
+                    ))
+            }
             None => open(&devices[0], "; auto: there is no GPU"),
         },
-        "gpu" => match devices.iter().find(is_real).or_else(|| devices.get(1)) {
+        // One that does not fit is refused for what it lacks.
+        "gpu" => match real().or_else(|| devices.iter().skip(1).find(fits)).or(devices.get(1)) {
             Some(gpu) => open(gpu, ""),
             None => Err(Error::usage("--device gpu: there is no Vulkan, Metal or DX12 adapter")
                 .with_help(

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 pub use choice::{Chosen, DeviceOptions, Listed, choose, choose_during, list};
 
 use crate::program::{
-    BufferId, Contents, LayerSettings, MemberState, Plan, ProgramId, StepSettings,
+    BufferId, Contents, LayerSettings, LossScale, MemberState, Plan, ProgramId, StepSettings,
 };
 
 /// What a backend runs on, as `wgfit devices` prints it.
@@ -53,6 +53,8 @@ pub struct Capacity {
     pub buffer_bytes: u64,
     /// Whether it runs the fused form of a training step.
     pub fuses: bool,
+    /// Whether it runs plans of [`Precision::F16`](crate::program::Precision::F16).
+    pub halves: bool,
     /// Whether the device computes beside the host: [`Executor::run`] returns before it is done, and
     /// the host's time costs it nothing.
     pub queues: bool,
@@ -92,9 +94,9 @@ pub trait Backend {
 
 /// A loaded plan. Lengths and offsets count elements of the buffer's contents.
 pub trait Executor {
-    /// Overwrites the start of a buffer of reals.
+    /// Overwrites the start of a buffer of reals or halves.
     fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()>;
-    /// Overwrites the start of a buffer of reals with a set that other holders may share.
+    /// Overwrites the start of a buffer of reals or halves with a set that other holders may share.
     fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()>;
     /// Overwrites the start of a buffer of words.
     fn write_words(&mut self, buffer: BufferId, values: &[u32]) -> Result<()>;
@@ -104,6 +106,10 @@ pub trait Executor {
     fn write_layers(&mut self, buffer: BufferId, values: &[LayerSettings]) -> Result<()>;
     /// Overwrites the start of a table of states.
     fn write_state(&mut self, buffer: BufferId, values: &[MemberState]) -> Result<()>;
+    /// Overwrites the start of a table of loss scales; only plans of f16 have one.
+    fn write_scales(&mut self, buffer: BufferId, _values: &[LossScale]) -> Result<()> {
+        Err(Error::internal(format!("{buffer:?} cannot be a table of loss scales")))
+    }
     /// Copies `len` reals from one buffer to another at the same place.
     fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()>;
     /// Runs a program `steps` times. May return before the device is done.
@@ -113,7 +119,8 @@ pub trait Executor {
     fn run_each_call(&mut self, program: ProgramId) -> Result<()> {
         self.run(program, 1)
     }
-    /// Waits, and reads the starts of several buffers of reals or states at once.
+    /// Waits, and reads the starts of several buffers of reals, halves, states or loss scales at
+    /// once.
     fn read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Vec<Contained>>;
     /// The first half of [`Executor::read`]: takes the contents as what was run so far leaves them,
     /// and does not wait. A backend that computes at once reads at once.
@@ -168,8 +175,8 @@ pub enum Readback {
     Queued {
         /// Which.
         staging: usize,
-        /// What the parts are, and their bytes.
-        parts: Vec<(Contents, u64)>,
+        /// What the parts are, and their elements.
+        parts: Vec<(Contents, usize)>,
     },
 }
 
@@ -191,6 +198,8 @@ pub enum Contained {
     Reals(Vec<f64>),
     /// States.
     State(Vec<MemberState>),
+    /// Loss scales.
+    Scales(Vec<LossScale>),
 }
 
 impl Contained {
@@ -198,7 +207,7 @@ impl Contained {
     pub fn into_reals(self) -> Vec<f64> {
         match self {
             Self::Reals(values) => values,
-            Self::State(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -206,7 +215,15 @@ impl Contained {
     pub fn into_state(self) -> Vec<MemberState> {
         match self {
             Self::State(states) => states,
-            Self::Reals(_) => Vec::new(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The loss scales; empty when it holds none.
+    pub fn into_scales(self) -> Vec<LossScale> {
+        match self {
+            Self::Scales(scales) => scales,
+            _ => Vec::new(),
         }
     }
 }

@@ -1,17 +1,22 @@
 //! The reference backend: interprets a plan with the kernels' twins, one member and one call at a
 //! time, in f32 or f64. Slow and plain; in f64 it is the oracle that the others are held to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::twins::{Bound, Twin, run_twin};
 use super::{Backend, Capacity, Contained, Counters, DeviceDescription, Executor};
 use crate::error::{Error, Result};
 use crate::kernels::loss::Loss;
+use crate::kernels::update::Update;
 use crate::kernels::{Kernel, Parameters, Step};
 use crate::program::{
-    BufferId, BufferSpec, Call, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE, Plan,
-    Program, ProgramId, STEP_WORDS, StepSettings,
+    BufferId, BufferSpec, Call, Contents, LayerSettings, LossScale, MemberState, NONE, Plan,
+    Program, ProgramId, StepSettings, overflows_f16,
 };
+
+/// The bindings of gradients that are multiplied by the loss scale, where they are written.
+const SCALED: [&str; 3] = ["delta", "delta_below", "residual_gradient"];
 
 /// The backend of the twins.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ impl<R: Twin> Backend for Reference<R> {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, fuses: true, queues: false }
+        Capacity { buffer_bytes: u64::MAX, fuses: true, queues: false, halves: true }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
@@ -56,17 +61,18 @@ impl<R: Twin> Backend for Reference<R> {
             .iter()
             .map(|spec| {
                 // A part of another buffer has no memory of its own.
-                let words = if spec.part_of.is_some() { 0 } else { spec.words as usize };
+                let count = if spec.part_of.is_some() { 0 } else { spec.elements() };
                 match spec.contents {
-                    Contents::Reals => Buffer::Reals(vec![R::zero(); words]),
-                    Contents::Words => Buffer::Words(vec![0; words]),
+                    // What is stored in f16 stays as it was worked out: the backends' own rounding
+                    // is a part of their bounds.
+                    Contents::Reals | Contents::Halves => Buffer::Reals(vec![R::zero(); count]),
+                    Contents::Words => Buffer::Words(vec![0; count]),
                     Contents::Steps => {
-                        Buffer::Steps(vec![StepSettings::<f64>::default().to(); words / STEP_WORDS])
+                        Buffer::Steps(vec![StepSettings::<f64>::default().to(); count])
                     }
-                    Contents::Layers => {
-                        Buffer::Layers(vec![LayerSettings::default(); words / LAYER_WORDS])
-                    }
-                    Contents::State => Buffer::State(vec![bytemuck::Zeroable::zeroed(); words / 4]),
+                    Contents::Layers => Buffer::Layers(vec![LayerSettings::default(); count]),
+                    Contents::State => Buffer::State(vec![bytemuck::Zeroable::zeroed(); count]),
+                    Contents::Scales => Buffer::Scales(vec![bytemuck::Zeroable::zeroed(); count]),
                 }
             })
             .collect();
@@ -87,6 +93,7 @@ enum Buffer<R> {
     Steps(Vec<StepSettings<R>>),
     Layers(Vec<LayerSettings>),
     State(Vec<MemberState>),
+    Scales(Vec<LossScale>),
 }
 
 #[derive(Debug)]
@@ -132,6 +139,7 @@ accessors! {
     Steps, steps, steps_mut, StepSettings<R>;
     Layers, layers, layers_mut, LayerSettings;
     State, state, state_mut, MemberState;
+    Scales, scales, scales_mut, LossScale;
 }
 
 fn overwrite<T: Copy>(to: &mut [T], from: impl ExactSizeIterator<Item = T>) -> Result<()> {
@@ -155,7 +163,7 @@ impl<R: Twin> ReferenceExecutor<R> {
     fn memory(&self, id: BufferId) -> (BufferId, std::ops::Range<usize>) {
         let spec = &self.specs[id.0];
         let (memory, first) = spec.part_of.map_or((id, 0), |(of, first)| (of, first as usize));
-        (memory, first..first + spec.words as usize)
+        (memory, first..first + spec.elements())
     }
 
     /// The reals of a buffer, or of the part of one that it is.
@@ -182,9 +190,15 @@ impl<R: Twin> ReferenceExecutor<R> {
                 written.push((*name, memory, range, std::mem::take(self.reals_mut(memory)?)));
             }
         }
+        let scales_id = call.buffer("loss_scale");
+        let mut scales = match scales_id {
+            Some(id) => std::mem::take(self.scales_mut(id)?),
+            None => Vec::new(),
+        };
         let mut done = Ok(());
         for (member, own) in state.iter_mut().enumerate().take(self.members) {
-            done = self.member_call(call, member, steps_id, own, &mut written);
+            let scale = scales.get_mut(member);
+            done = self.member_call(call, member, steps_id, own, scale, &mut written);
             if done.is_err() {
                 break;
             }
@@ -193,6 +207,9 @@ impl<R: Twin> ReferenceExecutor<R> {
             *self.reals_mut(id)? = values;
         }
         *self.state_mut(state_id)? = state;
+        if let Some(id) = scales_id {
+            *self.scales_mut(id)? = scales;
+        }
         done
     }
 
@@ -202,10 +219,15 @@ impl<R: Twin> ReferenceExecutor<R> {
         member: usize,
         steps: BufferId,
         state: &mut MemberState,
+        mut scale: Option<&mut LossScale>,
         written: &mut [(&'static str, BufferId, std::ops::Range<usize>, Vec<R>)],
     ) -> Result<()> {
         let steps_table = self.steps(steps)?;
         let half = call.kernel.half();
+        let loss_scale = match (call.kernel, scale.as_deref_mut()) {
+            (Kernel::Loss, Some(scale)) => R::of(f64::from(scale.begin_step())),
+            _ => R::one(),
+        };
         if state.has_stopped(half) && !matches!(call.kernel, Kernel::FinishStep | Kernel::Update) {
             if matches!(call.parameters, Parameters::Loss(Loss { training: 1, .. })) {
                 let step_of = |row: usize| steps_table.get(row * self.members + member);
@@ -214,9 +236,33 @@ impl<R: Twin> ReferenceExecutor<R> {
             return Ok(());
         }
         let row = state.row(half) * self.members + member;
-        let settings = *steps_table.get(row).ok_or_else(|| {
+        let mut settings = *steps_table.get(row).ok_or_else(|| {
             Error::internal(format!("{:?} has no row {row}", self.specs[steps.0].name))
         })?;
+        let mut unscale = R::one();
+        if let Some(scale) = scale.as_deref_mut() {
+            unscale /= R::of(f64::from(scale.backward));
+            match call.kernel {
+                Kernel::Loss => settings.share *= loss_scale,
+                kernel if kernel.follows_gradient() && scale.has_overflowed(settings.step) => {
+                    return Ok(());
+                }
+                Kernel::FinishStep if settings.updates == 1 => {
+                    scale.end_step(settings.step, state);
+                }
+                _ => {}
+            }
+        }
+        let mut call = Cow::Borrowed(call);
+        if let (Parameters::Update(update), Some(scale)) = (call.parameters, scale.as_deref_mut()) {
+            if scale.has_overflowed(settings.step) {
+                call.to_mut().parameters = Parameters::Update(Update { layers: 0, ..update });
+            }
+            if update.finishes == 1 && settings.updates == 1 {
+                scale.end_step(settings.step, state);
+            }
+        }
+        let call = call.as_ref();
         let order = match call.buffer("order") {
             Some(id) if call.variants.gathered => Some(self.words(id)?),
             _ => None,
@@ -225,19 +271,31 @@ impl<R: Twin> ReferenceExecutor<R> {
             Some(id) => self.layers(id)?,
             None => &[],
         };
-        let mut written: Vec<(&'static str, &mut [R])> = written
+        let mut slices: Vec<(&'static str, &mut [R])> = written
             .iter_mut()
             .map(|(name, _, range, values)| (*name, &mut values[range.clone()]))
             .collect();
         run_twin(&mut Bound {
             call,
-            step: Step { member, settings, order },
+            step: Step { member, settings, order, unscale },
             layers,
             reals: &|id| self.part(id),
             words: &|id| self.words(id),
-            written: &mut written,
+            written: &mut slices,
             state,
-        })
+        })?;
+        if let Some(scale) = scale {
+            let gradients = written.iter().filter(|(name, ..)| SCALED.contains(name));
+            let overflows = gradients.into_iter().any(|(_, _, range, values)| {
+                let own = range.len() / self.members;
+                let own = &values[range.start + member * own..][..own];
+                own.iter().any(|x| overflows_f16(x.wide()))
+            });
+            if overflows {
+                scale.overflowed = settings.step;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -264,6 +322,10 @@ impl<R: Twin> Executor for ReferenceExecutor<R> {
 
     fn write_state(&mut self, buffer: BufferId, values: &[MemberState]) -> Result<()> {
         overwrite(self.state_mut(buffer)?, values.iter().copied())
+    }
+
+    fn write_scales(&mut self, buffer: BufferId, values: &[LossScale]) -> Result<()> {
+        overwrite(self.scales_mut(buffer)?, values.iter().copied())
     }
 
     fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()> {
@@ -304,7 +366,10 @@ impl<R: Twin> Executor for ReferenceExecutor<R> {
                     Buffer::State(values) => {
                         Ok(Contained::State(values.get(..*length).ok_or_else(short)?.to_vec()))
                     }
-                    _ => Err(self.mistaken(*id, "Reals or State")),
+                    Buffer::Scales(values) => {
+                        Ok(Contained::Scales(values.get(..*length).ok_or_else(short)?.to_vec()))
+                    }
+                    _ => Err(self.mistaken(*id, "Reals, State or Scales")),
                 }
             })
             .collect()

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::model::Evaluation;
+use crate::program::Precision;
 use crate::report::{score, scores_json};
 use crate::train::Scores;
 
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         None => held_out(&arguments.run),
     };
-    let (chosen, loaded) = arguments.device.during(GpuOptions::default(), load);
+    let (chosen, loaded) = arguments.device.during(GpuOptions::default(), Precision::F32, load);
     let ((rows, source), chosen) = (loaded?, chosen?);
     let count = rows.rows;
     let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;

@@ -20,6 +20,7 @@ use crate::backend::gpu::GpuOptions;
 use crate::backend::{self, Chosen, DeviceOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::program::Precision;
 
 /// Exit code of a run that the user interrupted, as shells count it (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
@@ -62,8 +63,14 @@ struct Device {
 
 impl Device {
     /// Does some work while the device is found and opened.
-    fn during<T>(&self, gpu: GpuOptions, work: impl FnOnce() -> T) -> (Result<Chosen>, T) {
-        let options = DeviceOptions { threads: self.threads.map_or(0, usize::from), gpu };
+    fn during<T>(
+        &self,
+        gpu: GpuOptions,
+        precision: Precision,
+        work: impl FnOnce() -> T,
+    ) -> (Result<Chosen>, T) {
+        let threads = self.threads.map_or(0, usize::from);
+        let options = DeviceOptions { threads, precision, gpu };
         backend::choose_during(&self.device, options, work)
     }
 }

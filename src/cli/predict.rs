@@ -7,6 +7,7 @@ use crate::config::data::Task;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::model::{Model, Predictions, write_atomically};
+use crate::program::Precision;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -24,7 +25,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
-    let (chosen, rows) = arguments.device.during(GpuOptions::default(), || {
+    let (chosen, rows) = arguments.device.during(GpuOptions::default(), Precision::F32, || {
         data::load_features(&arguments.data, &model.preprocessing)
     });
     let predictions = model.predict(rows?, chosen?.backend.as_ref())?;

@@ -58,8 +58,10 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         RunFolder::refuse_old_run(out, arguments.overwrite)?;
     }
 
+    let precision = settings.training.precision;
     let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
-    let (chosen, dataset) = arguments.device.during(options, || data::load(&settings.data));
+    let (chosen, dataset) =
+        arguments.device.during(options, precision, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
@@ -109,6 +111,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         data_hash: &data_hash,
         task: model.preprocessing.task().to_string(),
         loss: task.loss.row.name,
+        precision: settings.training.precision,
     };
     let summary = run_folder.finish(&model, &outcome, &facts)?;
     show_outcome(&progress, &outcome);

@@ -65,11 +65,6 @@ reserved!(
     [json!(0), json!(1), Value::Null]
 );
 reserved!(
-    /// `"f32"`.
-    ReservedPrecision,
-    [json!("f32")]
-);
-reserved!(
     /// `null` or the default.
     ReservedCheckpoint,
     [Value::Null, json!({ "every_epochs": 1, "keep": 1 })]

@@ -68,6 +68,7 @@ impl Settings {
                 epochs: self.training.epochs,
                 batch_size: self.training.batch_size,
                 drop_last: self.training.drop_last,
+                precision: self.training.precision,
                 accumulate: self.training.accumulate,
                 ema: match self.training.average {
                     Some(AverageSettings::Exponential(momentum)) => Some(momentum),
@@ -77,7 +78,6 @@ impl Settings {
                     Some(AverageSettings::Equal(average)) => Some(average),
                     _ => None,
                 },
-                ..TrainingConfig::default()
             },
             early_stopping: Some(self.early_stopping.as_ref().map(|stopping| {
                 EarlyStoppingConfig {

@@ -15,7 +15,7 @@ use crate::catalog::optimizer::{Convention, Hyperparameters, OptimizerForm, Opti
 use crate::catalog::row_activation::RowActivationRow;
 use crate::catalog::schedule::ScheduleSettings;
 use crate::error::Error;
-use crate::program::{Clip, Orthogonalization, Update};
+use crate::program::{Clip, Orthogonalization, Precision, Update};
 
 /// What a run does, all of it valid in itself; what depends on the task is checked by
 /// [`Settings::fit_task`].
@@ -234,6 +234,8 @@ pub struct TrainingSettings {
     pub accumulate: usize,
     /// A running average of the weights.
     pub average: Option<AverageSettings>,
+    /// What the data, the activations and their gradients are stored in.
+    pub precision: Precision,
 }
 
 /// Early stopping; what it watches is looked up by [`Settings::fit_task`].

@@ -107,6 +107,7 @@ pub(super) fn training(config: &TrainingConfig) -> Result<TrainingSettings> {
         drop_last: config.drop_last,
         accumulate: count("training.accumulate", config.accumulate)?,
         average: average(config)?,
+        precision: config.precision,
     })
 }
 

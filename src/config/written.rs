@@ -14,9 +14,10 @@ use super::catalogs::{
 use super::data::{ColumnConfig, Scaling, TargetScaling};
 use super::locations::Locations;
 use super::named::Named;
-use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms, ReservedPrecision};
+use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms};
 use super::sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 use crate::catalog::metric;
+use crate::program::Precision;
 
 /// A config: what to train on which data, and how. Only `data.train` and `data.target` have no
 /// default.
@@ -249,9 +250,9 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Whether a last batch that is not full is left out.
     pub drop_last: bool,
-    /// Reserved.
-    #[serde(skip_serializing)]
-    pub precision: ReservedPrecision,
+    /// What the data, the activations and their gradients are stored in on the device; weights, sums
+    /// and losses are f32 in either. `f16` wants a GPU with 16-bit floats.
+    pub precision: Precision,
     /// Momentum in (0, 1) of an exponential moving average of the weights, which is evaluated and
     /// kept in their place; `null` is none.
     pub ema: Option<f64>,
@@ -268,7 +269,7 @@ impl Default for TrainingConfig {
             epochs: 100,
             batch_size: 64,
             drop_last: false,
-            precision: ReservedPrecision,
+            precision: Precision::F32,
             ema: None,
             average: None,
             accumulate: 1,

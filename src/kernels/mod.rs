@@ -204,6 +204,8 @@ pub struct Step<'a, R> {
     pub settings: StepSettings<R>,
     /// `order` of the data set, when rows are gathered.
     pub order: Option<&'a [u32]>,
+    /// What a gradient of weights is multiplied by, of activations' gradients that are scaled.
+    pub unscale: R,
 }
 
 impl<R: Real> Step<'_, R> {

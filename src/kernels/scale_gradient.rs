@@ -50,10 +50,10 @@ pub fn scale_gradient<R: Real>(
             sums[1] += delta[at];
         }
         let scale = arena + call.scale_offset as usize + unit;
-        gradients[scale] = sums[0] + before * gradients[scale];
+        gradients[scale] = sums[0] * step.unscale + before * gradients[scale];
         if row.has_shift {
             let shift = arena + call.shift_offset as usize + unit;
-            gradients[shift] = sums[1] + before * gradients[shift];
+            gradients[shift] = sums[1] * step.unscale + before * gradients[shift];
         }
     }
 }

@@ -50,6 +50,6 @@ pub fn slope_gradient<R: Real>(
         }
         let before =
             if step.settings.accumulates == 1 { gradients[own + slope] } else { R::zero() };
-        gradients[own + slope] = sum + before;
+        gradients[own + slope] = sum * step.unscale + before;
     }
 }

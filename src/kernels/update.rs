@@ -142,14 +142,16 @@ pub fn update<R: Real>(
                     let products =
                         (0..step.rows()).map(|k| delta[k * units + unit] * input(k, column));
                     let element = layer.weight_offset as usize + unit * inputs + column;
-                    stepped.apply(arena, element, products.sum(), state);
+                    let sum: R = products.sum();
+                    stepped.apply(arena, element, sum * step.unscale, state);
                 }
             }
             // What pads the biases to a multiple of four is stepped with them; it stays 0.
             for unit in 0..units.next_multiple_of(4) {
                 let rows = if unit < units { step.rows() } else { 0 };
-                let sum = (0..rows).map(|k| delta[k * units + unit]).sum();
-                stepped.apply(arena, layer.bias_offset as usize + unit, sum, state);
+                let sum: R = (0..rows).map(|k| delta[k * units + unit]).sum();
+                let element = layer.bias_offset as usize + unit;
+                stepped.apply(arena, element, sum * step.unscale, state);
             }
         }
     }

@@ -53,6 +53,7 @@ pub fn weight_gradient<R: Real>(
                 let b = if column == inputs { R::one() } else { input[base + column] };
                 sum += a * b;
             }
+            sum *= step.unscale;
             let at = arena
                 + if column == inputs {
                     call.bias_offset as usize + row

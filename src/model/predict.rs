@@ -10,7 +10,7 @@ use crate::config::TaskSettings;
 use crate::config::data::Task;
 use crate::data::Rows;
 use crate::error::Result;
-use crate::program::{LayerSettings, MemberState, PassKind, Plan, PlanRequest};
+use crate::program::{LayerSettings, MemberState, PassKind, Plan, PlanRequest, Precision};
 use crate::train::{
     DeviceSet, Feed, Interpreter, PassLog, Scorer, Scores, SetOutputs, evaluation_batch, terms_of,
 };
@@ -173,6 +173,7 @@ impl Model {
             rows.into(),
             self.network.inputs,
             width,
+            Precision::F32,
             backend.capacity(),
             batch,
         ));
@@ -189,6 +190,7 @@ impl Model {
             update: None,
             gradient_statistics: false,
             fuses: false,
+            precision: Precision::F32,
             passes: vec![feed.pass()],
         })?;
         let mut executor = backend.load(&plan)?;

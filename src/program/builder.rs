@@ -2,7 +2,7 @@
 
 use super::fused::{Arenas, fuses};
 use super::plan::{Pass, PassKind, Plan, PlanRequest};
-use super::{BufferId, Call, Contents, LAYER_WORDS, Program, STEP_WORDS, Variants};
+use super::{BufferId, Call, Contents, LAYER_WORDS, Precision, Program, STEP_WORDS, Variants};
 use crate::catalog::activation::GradientFrom;
 use crate::error::{Error, Result};
 use crate::kernels::finish_step::FinishStep;
@@ -84,12 +84,14 @@ impl<'a> Builder<'a> {
         let arena = members * network.stride;
         let parameters = plan.add("parameters", Contents::Reals, arena);
         let layer_table = plan.add("layers", Contents::Layers, table_words);
-        let arenas = fuses(request).then(|| Arenas::new(&mut plan, network, rows)).transpose()?;
+        let precision = request.precision;
+        let arenas =
+            fuses(request).then(|| Arenas::new(&mut plan, network, rows, precision)).transpose()?;
         let mut layers = Vec::with_capacity(network.layers.len());
         for (i, layer) in network.layers.iter().enumerate() {
-            let words = members * rows * layer.units;
-            let mut add = |name: &str, wanted: bool, words: usize| {
-                wanted.then(|| plan.add(format!("{name}.{i}"), Contents::Reals, words))
+            let values = members * rows * layer.units;
+            let mut add = |name: &str, wanted: bool, precision: Precision, values: usize| {
+                wanted.then(|| plan.add_stored(format!("{name}.{i}"), precision, values, None))
             };
             let from_input = layer.shape.activation.row.gradient_from == GradientFrom::Input;
             let normalized = layer.shape.normalization;
@@ -99,20 +101,30 @@ impl<'a> Builder<'a> {
             };
             let keeps_input = layer.apart || trains && from_input;
             let mut own = LayerBuffers {
-                pre_activation: add("pre_activation", keeps_input, words),
-                linear: add("linear", normalized.is_some(), words),
-                statistics: add("norm_statistics", normalized.is_some(), members * items * 2),
-                residual_gradient: add("residual_gradient", trains && layer.shape.residual, words),
+                pre_activation: add("pre_activation", keeps_input, precision, values),
+                linear: add("linear", normalized.is_some(), precision, values),
+                statistics: add(
+                    "norm_statistics",
+                    normalized.is_some(),
+                    Precision::F32,
+                    members * items * 2,
+                ),
+                residual_gradient: add(
+                    "residual_gradient",
+                    trains && layer.shape.residual,
+                    precision,
+                    values,
+                ),
                 activation: BufferId(0),
                 delta: BufferId(0),
             };
             let place = |of: &dyn Fn(&Arenas) -> (BufferId, u64)| arenas.as_ref().map(of);
             let activation = place(&|arenas| arenas.activation(i));
             own.activation =
-                plan.add_part(format!("activation.{i}"), Contents::Reals, words, activation);
-            let words = if trains { words } else { members };
+                plan.add_stored(format!("activation.{i}"), precision, values, activation);
+            let values = if trains { values } else { members };
             let delta = place(&|arenas| arenas.delta(i));
-            own.delta = plan.add_part(format!("delta.{i}"), Contents::Reals, words, delta);
+            own.delta = plan.add_stored(format!("delta.{i}"), precision, values, delta);
             layers.push(own);
         }
         let row_statistics =
@@ -171,9 +183,26 @@ impl<'a> Builder<'a> {
                 }
                 calls.push(self.finish(pass, &buffers)?);
             }
+            if self.request.precision == Precision::F16 {
+                self.store_in_f16(pass, &mut calls);
+            }
             self.plan.programs.push(Program { name: pass.program(), calls });
         }
         Ok(self.plan)
+    }
+
+    /// Tells the calls that what they store is f16, and binds the loss scale to those of a training
+    /// step that meet it.
+    fn store_in_f16(&mut self, pass: &Pass, calls: &mut [Call]) {
+        let loss_scale = pass.training().then(|| {
+            let name = format!("{}.loss_scale", pass.program());
+            self.plan.add(name, Contents::Scales, self.plan.members * 4)
+        });
+        for call in calls {
+            call.variants.precision = Precision::F16;
+            let scale = loss_scale.filter(|_| call.kernel.meets_loss_scale());
+            call.bindings.extend(scale.map(|id| ("loss_scale", id)));
+        }
     }
 
     /// Sets are shared by the passes over them; tables, state and log are the pass's own.
@@ -185,7 +214,7 @@ impl<'a> Builder<'a> {
         word(&format!("the number of values of the {} set", pass.set), features)?;
         let width = if pass.training() { self.plan.log_width } else { self.plan.statistics };
         if self.plan.buffer(&set("features")).is_err() {
-            self.plan.add(set("features"), Contents::Reals, features);
+            self.plan.add_stored(set("features"), self.request.precision, features, None);
             let targets = pass.resident_rows * self.target_stride(pass);
             self.plan.add(set("targets"), Contents::Reals, targets);
         }

@@ -5,7 +5,7 @@
 //! cache: every value once, however often a kernel reads it. Tables of a few words (steps, state,
 //! layers, groups) are left out.
 
-use super::Call;
+use super::{Call, Precision};
 use crate::kernels::Parameters;
 use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::optimizer_step::BLOCK_SETTINGS;
@@ -134,7 +134,14 @@ impl Call {
 
     /// What it costs, all members counted, with `batch` rows a batch.
     pub fn cost(&self, batch: u64) -> Cost {
-        self.member_cost(batch).times(wide(self.extent[2]))
+        let mut cost = self.member_cost(batch);
+        if self.variants.precision == Precision::F16 {
+            let [read, written] = self.stored_values(batch);
+            let saved = WORD - Precision::F16.bytes() as u64;
+            cost.bytes_read -= saved * read;
+            cost.bytes_written -= saved * written;
+        }
+        cost.times(wide(self.extent[2]))
     }
 
     fn member_cost(&self, batch: u64) -> Cost {

@@ -4,14 +4,14 @@
 
 use super::builder::{Builder, PassBuffers, word};
 use super::plan::{Pass, Plan, PlanRequest};
-use super::{BufferId, Call, Contents, Variants};
+use super::{BufferId, Call, Precision, Variants};
 use crate::error::Result;
 use crate::kernels::update::{GATHERED, MOST_LAYERS, Update, UpdatedLayer};
 use crate::kernels::{Kernel, Parameters};
 use crate::network::Network;
 
-/// Words that a part of a buffer begins at a multiple of: 256 bytes, which every adapter allows.
-const ALIGNMENT: usize = 64;
+/// Bytes that a part of a buffer begins at a multiple of, which every adapter allows.
+const ALIGNMENT: usize = 256;
 
 /// Whether a request's training step can be fused: nothing needs the whole gradient, and each
 /// layer is its matrix product.
@@ -38,19 +38,25 @@ pub(super) struct Arenas {
 
 impl Arenas {
     /// Lays out the activations and gradients of batches of up to `rows` rows.
-    pub fn new(plan: &mut Plan, network: &Network, rows: usize) -> Result<Self> {
+    pub fn new(
+        plan: &mut Plan,
+        network: &Network,
+        rows: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        let alignment = ALIGNMENT / precision.bytes();
         let mut ends = [0_usize; 2];
         let (mut activations, mut deltas) = (Vec::new(), Vec::new());
         for (i, layer) in network.layers.iter().enumerate() {
-            let words = (network.members * rows * layer.units).next_multiple_of(ALIGNMENT);
+            let values = (network.members * rows * layer.units).next_multiple_of(alignment);
             for (places, arena) in [(&mut deltas, i % 2), (&mut activations, (i + 1) % 2)] {
                 places.push(ends[arena] as u64);
-                ends[arena] += words;
+                ends[arena] += values;
                 word("the activations of all layers", ends[arena])?;
             }
         }
         let [even, odd] = [("even", ends[0]), ("odd", ends[1])]
-            .map(|(name, words)| plan.add(name, Contents::Reals, words));
+            .map(|(name, values)| plan.add_stored(name, precision, values, None));
         Ok(Self { even, odd, activations, deltas })
     }
 

@@ -6,13 +6,17 @@ mod builder;
 mod cost;
 mod forward;
 mod fused;
+mod loss_scale;
 mod muon;
 mod plan;
+mod precision;
 mod settings;
 mod update;
 
 pub use cost::{Cost, Shape};
+pub use loss_scale::{LossScale, PAST_F16};
 pub use plan::{Clip, Orthogonalization, Pass, PassKind, Plan, PlanRequest, Update};
+pub use precision::{Precision, overflows_f16, rounded_to_f16};
 pub use settings::{Half, LAYER_WORDS, LayerSettings, MemberState, NONE, STEP_WORDS, StepSettings};
 pub use update::block_groups;
 
@@ -37,6 +41,8 @@ pub struct ProgramId(pub usize);
 pub enum Contents {
     /// Numbers: f32 on a device, the twin's float in the reference.
     Reals,
+    /// Numbers in f16, two to a word; the twin's float in the reference.
+    Halves,
     /// Unsigned integers.
     Words,
     /// [`StepSettings`] rows, of [`STEP_WORDS`] words each.
@@ -45,6 +51,8 @@ pub enum Contents {
     Layers,
     /// [`MemberState`] rows, of 4 words each.
     State,
+    /// [`LossScale`] rows, of 4 words each.
+    Scales,
 }
 
 /// One buffer of a plan. A new buffer holds zeros.
@@ -56,7 +64,8 @@ pub struct BufferSpec {
     pub contents: Contents,
     /// Length in 32-bit words.
     pub words: u64,
-    /// The buffer that it is a part of, and the word where it begins there; none has its own memory.
+    /// The buffer that it is a part of, of the same contents, and the element where it begins there;
+    /// none has its own memory.
     pub part_of: Option<(BufferId, u64)>,
 }
 
@@ -81,6 +90,8 @@ pub struct Variants {
     pub by_block: bool,
     /// Batch rows are gathered from the data set through `order`.
     pub gathered: bool,
+    /// What the values of [`Kernel::STORED`] are stored in.
+    pub precision: Precision,
     /// Numbers of the call in f64, which its uniform holds in f32.
     pub numbers: [f64; 2],
 }

@@ -1,7 +1,7 @@
 //! The plan: every buffer and program that a training run needs, made once from the network.
 
 use super::builder::Builder;
-use super::{BufferId, BufferSpec, Contents, Program, ProgramId};
+use super::{BufferId, BufferSpec, Contents, Precision, Program, ProgramId};
 use crate::catalog::loss::LossSettings;
 use crate::catalog::metric::TermRow;
 use crate::catalog::optimizer::muon::Adjust;
@@ -27,6 +27,8 @@ pub struct PlanRequest<'a> {
     /// Whether the weight gradients are computed together with the optimizer's step, where the
     /// network and the update allow it.
     pub fuses: bool,
+    /// What data sets, activations and their gradients are stored in.
+    pub precision: Precision,
     /// The passes over data sets.
     pub passes: Vec<Pass>,
 }
@@ -151,6 +153,17 @@ impl Plan {
         self.add_part(name, contents, words, None)
     }
 
+    /// Adds a buffer of so many values in that precision.
+    pub(super) fn add_stored(
+        &mut self,
+        name: impl Into<String>,
+        precision: Precision,
+        values: usize,
+        part_of: Option<(BufferId, u64)>,
+    ) -> BufferId {
+        self.add_part(name, precision.contents(), precision.words(values), part_of)
+    }
+
     /// Adds a buffer that may be a part of another.
     pub(super) fn add_part(
         &mut self,
@@ -163,7 +176,7 @@ impl Plan {
         BufferId(self.buffers.len() - 1)
     }
 
-    /// The buffer whose memory a buffer has, and the word where it begins there.
+    /// The buffer whose memory a buffer has, and the element where it begins there.
     pub fn memory(&self, buffer: BufferId) -> (BufferId, u64) {
         self.buffers[buffer.0].part_of.unwrap_or((buffer, 0))
     }

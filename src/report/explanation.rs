@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::count;
 use crate::backend::Clock;
+use crate::program::Precision;
 use crate::train::explain::{ExplainedCall, Explanation};
 
 /// A number with a prefix, in three or so digits: `12.9 M`.
@@ -142,12 +143,16 @@ impl Explanation {
             members => format!("{members} members of "),
         };
         format!(
-            "{}: {} calls a step; {members}{}, {} parameters; {} rows a batch\n{} ({}, {}){}\n\n",
+            "{}: {} calls a step; {members}{}, {} parameters; {} rows a batch{}\n{} ({}, {}){}\n\n",
             self.program,
             self.calls.len(),
             self.network,
             count(self.parameters as u64),
             self.rows,
+            match self.precision {
+                Precision::F32 => "",
+                Precision::F16 => "; activations in f16",
+            },
             self.device.name,
             self.device.backend,
             self.device.kind,
@@ -240,6 +245,7 @@ mod tests {
             parameters: 3,
             members: 1,
             rows: 4,
+            precision: Precision::F32,
             device: crate::backend::DeviceDescription {
                 name: "a GPU".to_owned(),
                 backend: "vulkan".to_owned(),

@@ -11,6 +11,7 @@ use crate::backend::{ChosenTile, DeviceDescription};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::{Model, write_atomically};
+use crate::program::Precision;
 use crate::train::{EpochRecord, Outcome, StepRecord};
 
 /// What a run writes; the rest of a folder is not wgfit's.
@@ -36,6 +37,8 @@ pub struct RunFacts<'a> {
     pub task: String,
     /// The loss.
     pub loss: &'static str,
+    /// What activations were stored in.
+    pub precision: Precision,
 }
 
 impl RunFolder {
@@ -156,6 +159,7 @@ impl RunFolder {
             "members": outcome.network.members,
             "task": facts.task,
             "loss": facts.loss,
+            "precision": facts.precision,
             "device": facts.device,
             "tiles": tiles_json(&outcome.tiles),
             "data_hash": facts.data_hash,

@@ -4,7 +4,7 @@ use super::Observer;
 use super::epoch::Epoch;
 use super::run::{Run, STOPPED_BY_HOST};
 use crate::error::{Error, Result};
-use crate::program::{MemberState, NONE};
+use crate::program::{MemberState, NONE, PAST_F16};
 
 impl Run<'_> {
     /// Looks at the members' states after an epoch. One of several that met a number that is not
@@ -61,6 +61,12 @@ impl Run<'_> {
         member: usize,
         state: MemberState,
     ) -> Result<String> {
+        if state.bad_element == PAST_F16 {
+            return Ok(
+                "the gradient of the activations is past what f16 holds, without any loss scale"
+                    .to_owned(),
+            );
+        }
         if state.bad_element != NONE {
             let name = self
                 .network
@@ -83,10 +89,10 @@ impl Run<'_> {
         let rows = batches.batch.min(batches.rows - state.cursor as usize * batches.batch);
         for (i, layer) in self.network.layers.iter().enumerate() {
             let buffer = self.plan.buffer(&format!("activation.{i}"))?;
-            let words = self.plan.buffers[buffer.0].words as usize;
-            let read = self.executor.read(&[(buffer, words)])?;
+            let all = self.plan.buffers[buffer.0].elements();
+            let read = self.executor.read(&[(buffer, all)])?;
             let values = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
-            let first = member * (words / members);
+            let first = member * (all / members);
             let mine = &values[first..first + rows * layer.units];
             if mine.iter().any(|value| !value.is_finite()) {
                 return Ok(format!(

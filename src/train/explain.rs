@@ -9,7 +9,7 @@ use crate::backend::{Backend, CallForm, Capacity, DeviceDescription, Executor};
 use crate::config::{Settings, TaskSettings};
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::program::{Call, Cost, MemberState, Plan, Program, ProgramId, Shape};
+use crate::program::{Call, Cost, MemberState, Plan, Precision, Program, ProgramId, Shape};
 
 /// The program of a training step, explained.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +24,8 @@ pub struct Explanation {
     pub members: usize,
     /// Rows of a batch.
     pub rows: usize,
+    /// What data, activations and their gradients are stored in.
+    pub precision: Precision,
     /// What it runs on.
     pub device: DeviceDescription,
     /// Whether its steps are run whole, many to a dispatch, in place of the calls.
@@ -133,6 +135,7 @@ pub fn explain(
         parameters: run.network.parameters(),
         members: run.network.members,
         rows,
+        precision: settings.training.precision,
         device: backend.device().clone(),
         whole_steps: run.executor.runs_whole_steps(program),
         total: calls.iter().map(|call| call.cost(rows as u64)).sum(),

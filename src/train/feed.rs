@@ -7,7 +7,7 @@ use crate::backend::{Capacity, Executor};
 use crate::catalog::optimizer::Convention;
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::program::{BufferId, Pass, PassKind, Plan, ProgramId, StepSettings};
+use crate::program::{BufferId, Pass, PassKind, Plan, Precision, ProgramId, StepSettings};
 
 /// Bytes of a window of a set that the device cannot hold whole.
 const WINDOW_BYTES: u64 = 64 << 20;
@@ -53,17 +53,19 @@ fn variances(values: &[f32], width: usize, stride: usize) -> Vec<f64> {
 }
 
 impl DeviceSet {
-    /// Takes the rows, and decides how many of them a device of that capacity holds at once:
+    /// Takes the rows, and decides how many of them a device of that capacity holds at once in that
+    /// precision:
     /// all, or a window of whole batches (`largest_batch` rows of each of M members).
     pub fn new(
         name: &str,
         rows: WeightedRows,
         inputs: usize,
         target_width: usize,
+        precision: Precision,
         capacity: Capacity,
         largest_batch: usize,
     ) -> Self {
-        let row_bytes = (inputs * 4) as u64;
+        let row_bytes = (inputs * precision.bytes()) as u64;
         let count = rows.rows.rows;
         let fits = count as u64 * row_bytes <= capacity.buffer_bytes;
         let resident_rows = if fits {

@@ -14,6 +14,7 @@ pub mod explain;
 mod feed;
 mod order;
 mod outputs;
+mod precision;
 pub mod range_test;
 pub mod rates;
 mod run;

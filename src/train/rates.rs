@@ -12,7 +12,7 @@ use crate::catalog::{loss, optimizer};
 use crate::error::{Error, Result};
 use crate::network::{LayerShape, Network};
 use crate::program::{
-    Contents, Cost, MemberState, Pass, PassKind, Plan, PlanRequest, StepSettings,
+    Contents, Cost, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, StepSettings,
 };
 
 /// Fewest and most words of the buffers whose copy gives the bandwidth: 64 MiB are more than caches
@@ -98,6 +98,7 @@ pub fn measure_product(backend: &dyn Backend, size: usize) -> Result<(f64, Clock
         update: None,
         gradient_statistics: false,
         fuses: false,
+        precision: Precision::F32,
         passes: vec![Pass {
             set: "rows".to_owned(),
             kind: PassKind::Predict,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::ahead::{RunAhead, Snapshot};
 use super::epoch::{Epoch, EpochRead, PassRead, Queued};
 use super::outputs::Interpreter;
+use super::precision::check_precision;
 use super::{
     DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Scorer,
     Scores, StopReason, WeightedRows, draw, epoch_order, evaluation_batch, network_of, terms_of,
@@ -77,9 +78,11 @@ impl<'a> Run<'a> {
         let batch = settings.training.batch_size.min(dataset.train.rows);
         let evaluated = evaluation_batch(members, batch);
         let capacity = backend.capacity();
+        let precision = settings.training.precision;
+        check_precision(settings, &dataset, backend)?;
         let largest = evaluated.max(batch.saturating_mul(members));
         let set = |name: &str, rows: WeightedRows| {
-            Arc::new(DeviceSet::new(name, rows, inputs, width, capacity, largest))
+            Arc::new(DeviceSet::new(name, rows, inputs, width, precision, capacity, largest))
         };
         let target_scale = preprocessing.target_scale();
         let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
@@ -114,6 +117,7 @@ impl<'a> Run<'a> {
             update: Some(settings.update()),
             gradient_statistics: settings.log_every_steps > 0,
             fuses: capacity.fuses && settings.training.accumulate == 1,
+            precision,
             passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
         };
         let mut plan = Plan::within(&request, capacity.buffer_bytes)?;
@@ -203,6 +207,7 @@ impl<'a> Run<'a> {
         }
         let layers = self.layer_table();
         self.executor.write_layers(self.plan.buffer("layers")?, &layers)?;
+        self.write_loss_scales()?;
         let blocks = self.block_settings();
         self.executor.write_reals(self.plan.buffer("block_settings")?, &blocks)?;
         self.upload_optimizer()

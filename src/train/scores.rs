@@ -175,6 +175,7 @@ mod tests {
     use crate::backend::Capacity;
     use crate::catalog::metric::find;
     use crate::data::Rows;
+    use crate::program::Precision;
 
     #[test]
     fn metrics_of_outputs_stand_beside_those_of_terms() -> Result<()> {
@@ -195,7 +196,8 @@ mod tests {
             rows.into(),
             1,
             1,
-            Capacity { buffer_bytes: 1 << 20, fuses: false, queues: false },
+            Precision::F32,
+            Capacity { buffer_bytes: 1 << 20, fuses: false, halves: false, queues: false },
             4,
         );
         let batches = Batches { rows: 4, batch: 4, drop_last: false, window: 1 };
@@ -238,7 +240,8 @@ mod tests {
             rows.into(),
             1,
             1,
-            Capacity { buffer_bytes: 1 << 20, fuses: false, queues: false },
+            Precision::F32,
+            Capacity { buffer_bytes: 1 << 20, fuses: false, halves: false, queues: false },
             1,
         );
         let batches = Batches { rows: 1, batch: 1, drop_last: false, window: 1 };

@@ -6,7 +6,7 @@ use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Contained};
 use wgfit::catalog::activation::ActivationSettings;
 use wgfit::kernels::{Kernel, Parameters};
-use wgfit::program::{BufferId, Call, LayerSettings, Program, ProgramId};
+use wgfit::program::{BufferId, Call, Contents, LayerSettings, Program, ProgramId};
 
 use super::{Fill, Scene, U};
 
@@ -63,6 +63,11 @@ fn sizes_of(scene: &Scene, call: &Call) -> (Scene, Call) {
     (scene, call)
 }
 
+/// How far a number is off that is rounded to the nearest f16.
+fn half_of(x: f64) -> f64 {
+    x.abs() / 2048.0 + 2_f64.powi(-25)
+}
+
 fn run_alone(backend: &dyn Backend, scene: &Scene, call: &Call) -> Vec<(BufferId, Contained)> {
     let mut plan = scene.plan.clone();
     plan.programs = vec![Program { name: "alone".to_owned(), calls: vec![call.clone()] }];
@@ -72,15 +77,25 @@ fn run_alone(backend: &dyn Backend, scene: &Scene, call: &Call) -> Vec<(BufferId
     scene.download(executor.as_mut())
 }
 
+/// What the bounds of a scene's calls depend on.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// The largest scale of dropout.
+    keep: f64,
+    /// The most rows.
+    rows: usize,
+    /// The largest loss scale.
+    scale: f64,
+}
+
 /// How far each element of a buffer may be off after a call. `sizes` is the buffer after the call
-/// of `sizes_of`, `keep` the largest scale of dropout.
+/// of `sizes_of`.
 fn bound_of<'a>(
     call: &Call,
     buffer: BufferId,
     wanted: &'a [f64],
     sizes: &'a [f64],
-    keep: f64,
-    rows: usize,
+    Sizes { keep, rows, scale }: Sizes,
 ) -> Box<dyn Fn(usize) -> f64 + 'a> {
     let gamma = |depth: usize| 1.01 * (depth as f64 + 8.0) * U;
     let is = |binding: &str| call.buffer(binding) == Some(buffer);
@@ -113,7 +128,7 @@ fn bound_of<'a>(
         Parameters::Loss(p) => {
             let terms = f64::from(p.outputs) + 32.0;
             let delta = is("delta");
-            let share = if delta { 1.0 / (rows as f64 - 2.0).max(1.0) } else { 1.0 };
+            let share = if delta { scale / (rows as f64 - 2.0).max(1.0) } else { 1.0 };
             // Logits lie in [-1, 1].
             Box::new(move |i| terms * U * (wanted[i].abs() + 4.0 * share))
         }
@@ -191,6 +206,7 @@ pub fn differences(
     let mut checked = 0;
     let mut keep = 1.0_f64;
     let mut rows = 1;
+    let mut scale = 1.0_f64;
     for fill in &scene.fills {
         match fill {
             Fill::Layers(layers) => {
@@ -199,9 +215,13 @@ pub fn differences(
             Fill::Steps(steps) => {
                 rows = steps.iter().map(|step| step.rows as usize).fold(rows, usize::max);
             }
+            Fill::Scales(scales) => {
+                scale = scales.iter().map(|own| f64::from(own.scale)).fold(scale, f64::max);
+            }
             _ => {}
         }
     }
+    let all = Sizes { keep, rows, scale };
     for (i, program) in plan.programs.iter().enumerate() {
         let call = &program.calls[0];
         if !which(call) {
@@ -230,8 +250,12 @@ pub fn differences(
                         Some(sizes) => sizes[place].1.clone().into_reals(),
                         None => Vec::new(),
                     };
-                    let bound = bound_of(call, id, &wanted, &sizes, keep, rows);
-                    compare(&found, &wanted, before, &*bound).err()
+                    let bound = bound_of(call, id, &wanted, &sizes, all);
+                    let stored: &dyn Fn(usize) -> f64 = match plan.buffers[id.0].contents {
+                        Contents::Halves => &|i| 1.001 * bound(i) + half_of(wanted[i]),
+                        _ => &*bound,
+                    };
+                    compare(&found, &wanted, before, stored).err()
                 }
                 (found, wanted) if found == wanted => None,
                 (found, wanted) => Some(format!("is {found:?}, but {wanted:?} is wanted")),

@@ -16,9 +16,9 @@ use wgfit::config::data::Task;
 use wgfit::kernels::gradient_statistics::BLOCK;
 use wgfit::network::{LayerShape, Network};
 use wgfit::program::{
-    BufferId, BufferSpec, Call, Clip, Contents, LAYER_WORDS, LayerSettings, MemberState, NONE,
-    Pass, PassKind, Plan, PlanRequest, Program, ProgramId, STEP_WORDS, StepSettings, Update,
-    block_groups,
+    BufferId, BufferSpec, Call, Clip, Contents, LAYER_WORDS, LayerSettings, LossScale, MemberState,
+    NONE, Pass, PassKind, Plan, PlanRequest, Precision, Program, ProgramId, STEP_WORDS,
+    StepSettings, Update, block_groups, rounded_to_f16,
 };
 use wgfit::random::threefry2x32;
 
@@ -84,6 +84,10 @@ pub struct Case {
     pub statistics: bool,
     /// Steps of the table.
     pub table_steps: usize,
+    /// What data sets, activations and gradients are stored in.
+    pub precision: Precision,
+    /// The gradient of the first member's step has overflowed f16.
+    pub overflowed: bool,
 }
 
 impl Default for Case {
@@ -109,6 +113,8 @@ impl Default for Case {
             fused: false,
             statistics: true,
             table_steps: 3,
+            precision: Precision::F32,
+            overflowed: false,
         }
     }
 }
@@ -130,6 +136,7 @@ pub enum Fill {
     Steps(Vec<StepSettings<f64>>),
     Layers(Vec<LayerSettings>),
     State(Vec<MemberState>),
+    Scales(Vec<LossScale>),
 }
 
 impl Scene {
@@ -178,6 +185,7 @@ impl Scene {
             update: Some(update),
             gradient_statistics: case.statistics && !case.fused,
             fuses: case.fused,
+            precision: case.precision,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,
@@ -195,8 +203,25 @@ impl Scene {
             .buffers
             .iter()
             .map(|spec| {
-                let words = spec.words as usize;
+                let words = match spec.contents {
+                    Contents::Halves => spec.elements(),
+                    _ => spec.words as usize,
+                };
                 match spec.contents {
+                    Contents::Halves => Fill::Reals(
+                        noise.reals(words, -1.0, 1.0).into_iter().map(rounded_to_f16).collect(),
+                    ),
+                    Contents::Scales => Fill::Scales(
+                        (0..case.members)
+                            .map(|member| LossScale {
+                                scale: 8.0 * 2_f32.powi(member as i32),
+                                backward: 2.0 * 2_f32.powi(member as i32),
+                                overflowed: u32::from(case.overflowed && member == 0),
+                                // Of the second member it is due to grow.
+                                steps: 1998 + member as u32,
+                            })
+                            .collect(),
+                    ),
                     Contents::Reals => Fill::Reals(match spec.name.as_str() {
                         "train.targets" => (0..words / target_stride)
                             .flat_map(|_| {
@@ -352,6 +377,7 @@ impl Scene {
                 Fill::Steps(values) => executor.write_steps(id, values),
                 Fill::Layers(values) => executor.write_layers(id, values),
                 Fill::State(values) => executor.write_state(id, values),
+                Fill::Scales(values) => executor.write_scales(id, values),
             }
             .unwrap();
         }
@@ -366,8 +392,9 @@ impl Scene {
             .enumerate()
             .filter(|(_, spec)| spec.part_of.is_none())
             .filter_map(|(i, spec)| match spec.contents {
-                Contents::Reals => Some((BufferId(i), spec.words as usize)),
-                Contents::State => Some((BufferId(i), spec.words as usize / 4)),
+                Contents::Reals | Contents::Halves | Contents::State | Contents::Scales => {
+                    Some((BufferId(i), spec.elements()))
+                }
                 _ => None,
             })
             .collect();

@@ -1,5 +1,6 @@
 //! Every kernel of every backend against the f64 reference.
 
+mod halves;
 mod members;
 #[path = "../common/oracle.rs"]
 mod oracle;

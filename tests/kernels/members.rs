@@ -53,6 +53,7 @@ fn alone(all: &Scene, member: usize, fused: bool) -> Scene {
             Fill::Words(values) => Fill::Words(part(values, member)),
             Fill::Layers(values) => Fill::Layers(part(values, member)),
             Fill::State(values) => Fill::State(part(values, member)),
+            Fill::Scales(values) => Fill::Scales(part(values, member)),
             Fill::Steps(rows) => {
                 Fill::Steps(rows.iter().skip(member).step_by(MEMBERS).copied().collect())
             }

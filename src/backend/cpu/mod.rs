@@ -127,7 +127,7 @@ impl Backend for CpuBackend {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, fuses: false, queues: false }
+        Capacity { buffer_bytes: u64::MAX, fuses: false, queues: false, halves: false }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
@@ -245,7 +245,7 @@ fn twin(
     let reals = &member.reals;
     let done = run_twin(&mut Bound {
         call: &work.call,
-        step: Step { member: 0, settings: *settings, order: None },
+        step: Step { member: 0, settings: *settings, order: None, unscale: 1.0 },
         layers,
         reals: &|id| Ok(reals[id.0].as_slice()),
         words: &|id| Ok(tables.words[id.0].as_slice()),

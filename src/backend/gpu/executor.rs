@@ -4,17 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use half::vec::HalfFloatVecExt;
+
 use super::device::Gpu;
 use super::pipelines::{Dispatch, build};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::{Product, Tiles};
-use super::transfer::Transfer;
+use super::transfer::{Transfer, contained, copied_bytes};
 use super::whole::{Choice, Loading, Whole};
 use crate::backend::{CallForm, ChosenTile, Clock, Contained, Counters, Executor, Readback};
 use crate::error::{Error, Result};
 use crate::program::{
-    BufferId, BufferSpec, Contents, LayerSettings, MemberState, Plan, Program, ProgramId,
-    StepSettings,
+    BufferId, BufferSpec, Contents, LayerSettings, LossScale, MemberState, Plan, Program,
+    ProgramId, StepSettings,
 };
 
 /// Submits under way: the device is never idle, the host never far ahead.
@@ -166,7 +170,7 @@ impl GpuExecutor {
             firsts: plan
                 .buffers
                 .iter()
-                .map(|spec| spec.part_of.map_or(0, |(_, at)| at * 4))
+                .map(|spec| spec.part_of.map_or(0, |(_, at)| at * spec.contents.element_bytes()))
                 .collect(),
             buffers,
             programs,
@@ -191,8 +195,20 @@ impl GpuExecutor {
     }
 
     fn bytes_of(&self, id: BufferId, length: usize) -> u64 {
-        let is_state = self.contents.get(id.0) == Some(&Contents::State);
-        length as u64 * if is_state { 16 } else { 4 }
+        let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
+        copied_bytes(contents, length)
+    }
+
+    /// Whether a buffer holds halves.
+    fn holds_halves(&self, id: BufferId) -> bool {
+        self.contents.get(id.0) == Some(&Contents::Halves)
+    }
+
+    /// An odd number of halves is followed by a 0.
+    fn upload_halves(&mut self, id: BufferId, mut halves: Vec<f16>) -> Result<()> {
+        halves.resize(halves.len().next_multiple_of(2), f16::ZERO);
+        let bits: &[u16] = halves.reinterpret_cast();
+        self.upload(id, Contents::Halves, bits)
     }
 
     fn upload<T: bytemuck::NoUninit>(
@@ -226,11 +242,18 @@ impl GpuExecutor {
 
 impl Executor for GpuExecutor {
     fn write_reals(&mut self, buffer: BufferId, values: &[f64]) -> Result<()> {
+        if self.holds_halves(buffer) {
+            let narrow = values.iter().map(|value| f16::from_f64(*value)).collect();
+            return self.upload_halves(buffer, narrow);
+        }
         let narrow: Vec<f32> = values.iter().map(|value| *value as f32).collect();
         self.upload(buffer, Contents::Reals, &narrow)
     }
 
     fn share_reals(&mut self, buffer: BufferId, values: &Arc<[f32]>) -> Result<()> {
+        if self.holds_halves(buffer) {
+            return self.upload_halves(buffer, Vec::from_f32_slice(values));
+        }
         self.upload(buffer, Contents::Reals, values)
     }
 
@@ -249,6 +272,10 @@ impl Executor for GpuExecutor {
 
     fn write_state(&mut self, buffer: BufferId, values: &[MemberState]) -> Result<()> {
         self.upload(buffer, Contents::State, values)
+    }
+
+    fn write_scales(&mut self, buffer: BufferId, values: &[LossScale]) -> Result<()> {
+        self.upload(buffer, Contents::Scales, values)
     }
 
     fn copy(&mut self, from: BufferId, to: BufferId, start: usize, len: usize) -> Result<()> {
@@ -302,23 +329,24 @@ impl Executor for GpuExecutor {
 
     fn begin_read(&mut self, wanted: &[(BufferId, usize)]) -> Result<Readback> {
         let mut sources = Vec::with_capacity(wanted.len());
+        let mut parts = Vec::with_capacity(wanted.len());
         for (id, length) in wanted {
             let contents = self.contents.get(id.0).copied().unwrap_or(Contents::Words);
             let first = self.firsts.get(id.0).copied().unwrap_or(0);
             let bytes = self.bytes_of(*id, *length);
-            sources.push((self.buffer(*id, contents)?, first, bytes, contents));
+            sources.push((self.buffer(*id, contents)?, first, bytes));
+            parts.push((contents, *length));
         }
-        let total: u64 = sources.iter().map(|(_, _, bytes, _)| bytes).sum();
+        let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         if wanted.len() > 1 && total > self.gpu.limits.max_buffer_size {
             return self.read(wanted).map(Readback::Done);
         }
         let ranges: Vec<_> =
-            sources.iter().map(|(buffer, first, bytes, _)| (buffer, *first, *bytes)).collect();
+            sources.iter().map(|(buffer, first, bytes)| (buffer, *first, *bytes)).collect();
         let staging = self.transfer.begin_read(&self.gpu, &ranges, &mut self.counters)?;
         // Whoever takes it waits for all that was queued before it.
         self.in_flight.clear();
         self.last_done = None;
-        let parts = sources.iter().map(|(_, _, bytes, contents)| (*contents, *bytes)).collect();
         Ok(Readback::Queued { staging, parts })
     }
 
@@ -327,19 +355,11 @@ impl Executor for GpuExecutor {
             Readback::Done(contents) => return Ok(contents),
             Readback::Queued { staging, parts } => (staging, parts),
         };
-        let bytes = parts.iter().map(|(_, bytes)| *bytes);
+        let bytes = parts.iter().map(|(contents, length)| copied_bytes(*contents, *length));
         let read = self.transfer.take(&self.gpu, staging, bytes, &mut self.counters)?;
         read.into_iter()
             .zip(&parts)
-            .map(|(bytes, (contents, _))| match contents {
-                Contents::Reals => Ok(Contained::Reals(
-                    bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
-                )),
-                Contents::State => {
-                    Ok(Contained::State(bytemuck::pod_collect_to_vec::<u8, MemberState>(&bytes)))
-                }
-                other => Err(Error::internal(format!("{other:?} are not read back"))),
-            })
+            .map(|(bytes, (contents, length))| contained(*contents, *length, &bytes))
             .collect()
     }
 

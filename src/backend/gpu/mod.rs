@@ -2,6 +2,7 @@
 
 mod device;
 mod executor;
+mod halves;
 mod pipeline_cache;
 mod pipelines;
 pub mod reflect;
@@ -23,7 +24,7 @@ use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::cache;
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
-use crate::program::{Plan, Program};
+use crate::program::{Contents, Plan, Program};
 use device::Gpu;
 use executor::GpuExecutor;
 use tile::{Class, Product};
@@ -32,6 +33,14 @@ use whole::Choice;
 
 /// Storage buffers of the `update` kernel; WebGPU promises 8, most adapters have more.
 const UPDATE_BUFFERS: u32 = 13;
+
+impl AdapterFacts {
+    /// Whether it runs plans of f16: it has 16-bit floats, and room for a loss scale beside the
+    /// buffers of any kernel.
+    pub fn has_halves(&self) -> bool {
+        self.features.contains(&"f16") && self.max_storage_buffers > UPDATE_BUFFERS
+    }
+}
 
 /// A choice that is else made from the adapter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -157,9 +166,11 @@ impl Backend for GpuBackend {
 
     fn capacity(&self) -> Capacity {
         let limits = &self.gpu.limits;
+        let buffers = limits.max_storage_buffers_per_shader_stage;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
-            fuses: limits.max_storage_buffers_per_shader_stage >= UPDATE_BUFFERS,
+            fuses: buffers >= UPDATE_BUFFERS,
+            halves: self.facts.has_halves(),
             // A software adapter computes on the host's own cores, llvmpipe within the submit.
             queues: self.gpu.description.kind != "software",
         }
@@ -168,6 +179,10 @@ impl Backend for GpuBackend {
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
         let capacity = self.capacity();
         let device = &self.gpu.description.name;
+        if !capacity.halves && plan.buffers.iter().any(|buffer| buffer.contents == Contents::Halves)
+        {
+            return Err(Error::internal(format!("{device} cannot run a plan of f16")));
+        }
         for buffer in &plan.buffers {
             let needed = buffer.words * 4;
             if needed > capacity.buffer_bytes {

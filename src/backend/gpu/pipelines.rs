@@ -202,7 +202,7 @@ fn bind_group(
                 plan.buffers[id.0].part_of.and(NonZeroU64::new(plan.buffers[id.0].words * 4));
             wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &buffers[memory.0],
-                offset: first * 4,
+                offset: first * plan.buffers[id.0].contents.element_bytes(),
                 size: part,
             })
         };

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use super::halves;
 use super::tile::{self, Product, Tile};
 use crate::catalog::loss::Shape;
 use crate::kernels::update::{GATHERED, Update, UpdatedLayer};
 use crate::kernels::{Kernel, Parameters};
-use crate::program::{Call, Half};
+use crate::program::{Call, Half, Precision};
 
 macro_rules! shader {
     ($name:literal) => {
@@ -21,6 +22,15 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/state_write.wgsl"),
     shader!("shared/half_forward.wgsl"),
     shader!("shared/half_backward.wgsl"),
+    shader!("shared/half_backward_scaled.wgsl"),
+    shader!("shared/narrowed.wgsl"),
+    shader!("shared/loss_scale.wgsl"),
+    shader!("shared/scaled_plain.wgsl"),
+    shader!("shared/scaled_loss.wgsl"),
+    shader!("shared/scaled_gradient.wgsl"),
+    shader!("shared/scaled_end.wgsl"),
+    shader!("shared/scaled_finish.wgsl"),
+    shader!("shared/scaled_update.wgsl"),
     shader!("shared/finite.wgsl"),
     shader!("shared/log1p.wgsl"),
     shader!("shared/exp.wgsl"),
@@ -123,19 +133,26 @@ pub fn compose(call: &Call, tile: Tile) -> String {
         call.kernel,
         Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep
     );
-    fragments(call, tile, writes_state).iter().map(|fragment| fragment.text.as_str()).collect()
+    let enable = if halves::is_concerned(call) { halves::ENABLE } else { "" };
+    let fragments = fragments(call, tile, writes_state);
+    std::iter::once(enable).chain(fragments.iter().map(|fragment| fragment.text.as_str())).collect()
 }
 
 /// What the WGSL of a call is made of, in its order, with the members' state to be written or only
 /// read.
 pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
     let mut source = Source(Vec::new());
+    let scaled = call.buffer("loss_scale").is_some();
     source.file("shared/step.wgsl");
     source.file(if writes_state { "shared/state_write.wgsl" } else { "shared/state_read.wgsl" });
     source.file(match call.kernel.half() {
         Half::Forward => "shared/half_forward.wgsl",
+        Half::Backward if scaled && call.kernel.follows_gradient() => {
+            "shared/half_backward_scaled.wgsl"
+        }
         Half::Backward => "shared/half_backward.wgsl",
     });
+    halves::files(call).iter().for_each(|file| source.file(file));
     shared(call, tile, &mut source);
     variants(call, &mut source);
     if call.kernel == Kernel::Loss {
@@ -153,6 +170,9 @@ pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
         source.file("shared/store_quad.wgsl");
         source.file("shared/run_product.wgsl");
         source.text(&tile::text(tile, &product));
+    }
+    if call.variants.precision == Precision::F16 {
+        halves::store_in_f16(call.kernel, scaled, &mut source.0);
     }
     source.0
 }

@@ -2,9 +2,12 @@
 
 use std::sync::mpsc;
 
+use half::f16;
+
 use super::device::Gpu;
-use crate::backend::Counters;
+use crate::backend::{Contained, Counters};
 use crate::error::{Error, Result};
+use crate::program::{Contents, LossScale, MemberState};
 
 /// Bytes of one upload slot.
 const SLOT_BYTES: usize = 1 << 20;
@@ -12,6 +15,31 @@ const SLOT_BYTES: usize = 1 << 20;
 /// Upload slots: so many writes can be under way before one waits. The tables of an epoch are
 /// uploaded while that before it runs.
 const SLOTS: usize = 16;
+
+/// Bytes of a copy of so many elements: copies are of whole words.
+pub(super) fn copied_bytes(contents: Contents, length: usize) -> u64 {
+    (length as u64 * contents.element_bytes()).next_multiple_of(4)
+}
+
+/// What was read of so many elements.
+pub(super) fn contained(contents: Contents, length: usize, bytes: &[u8]) -> Result<Contained> {
+    match contents {
+        Contents::Reals => Ok(Contained::Reals(
+            bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+        )),
+        Contents::Halves => {
+            let halves = bytes.as_chunks().0.iter().take(length);
+            Ok(Contained::Reals(halves.map(|b| f16::from_le_bytes(*b).to_f64()).collect()))
+        }
+        Contents::State => {
+            Ok(Contained::State(bytemuck::pod_collect_to_vec::<u8, MemberState>(bytes)))
+        }
+        Contents::Scales => {
+            Ok(Contained::Scales(bytemuck::pod_collect_to_vec::<u8, LossScale>(bytes)))
+        }
+        other => Err(Error::internal(format!("{other:?} are not read back"))),
+    }
+}
 
 /// One staging buffer of an upload.
 #[derive(Debug)]

@@ -81,7 +81,7 @@ fn the_schema_takes_what_is_right_and_refuses_what_is_wrong() {
         json!({ "data": data, "model": { "output": { "init": { "name": "from_file" } } } }),
         json!({ "data": data, "optimizer": { "name": "sgd", "beta1": 0.5 } }),
         json!({ "data": data, "metrics": ["f9"] }),
-        json!({ "data": data, "training": { "precision": "f16" } }),
+        json!({ "data": data, "training": { "precision": "f64" } }),
     ] {
         assert!(!matches(&schema, &wrong, &schema), "{wrong:#}");
     }

@@ -196,7 +196,7 @@ mod tests {
     use crate::catalog::loss::{self, LossSettings};
     use crate::catalog::optimizer::{self, Convention, OptimizerForm};
     use crate::network::{LayerShape, Network};
-    use crate::program::{Pass, PassKind, PlanRequest, ProgramId, Update};
+    use crate::program::{Pass, PassKind, PlanRequest, Precision, ProgramId, Update};
 
     fn plan() -> Plan {
         let layer = LayerShape::new(4, ActivationSettings::linear());
@@ -210,6 +210,7 @@ mod tests {
             update: Some(Update::new(sgd, OptimizerForm::default())),
             gradient_statistics: false,
             fuses: true,
+            precision: Precision::F32,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,

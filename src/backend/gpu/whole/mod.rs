@@ -17,7 +17,7 @@ use std::fmt::Write;
 use super::source::{self, Fragment};
 use super::tile::{Product, Tile};
 use crate::kernels::{Kernel, Parameters};
-use crate::program::{BufferId, Call, Plan, Program};
+use crate::program::{BufferId, Call, Plan, Precision, Program};
 use rename::{Declared, Replacement, Text};
 
 pub(super) use load::{Choice, Loading, Whole};
@@ -94,7 +94,13 @@ pub fn compose(plan: &Plan, program: &Program, allowed: Allowed) -> Option<Whole
     let flops: u64 = calls.iter().map(|call| call.cost(rows).flops).sum();
     let is_step = calls.iter().any(|call| call.kernel == Kernel::Loss)
         && calls.iter().all(|call| kinds.contains(&call.kernel));
-    if !is_step || calls.len() > MOST_CALLS || flops / 2 > MOST_PRODUCTS * plan.members as u64 {
+    // Loss scales are no part of whole steps.
+    let halves = calls.iter().any(|call| call.variants.precision != Precision::F32);
+    if !is_step
+        || halves
+        || calls.len() > MOST_CALLS
+        || flops / 2 > MOST_PRODUCTS * plan.members as u64
+    {
         return None;
     }
     let mut module = Module::new(plan);

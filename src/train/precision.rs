@@ -1,0 +1,70 @@
+//! Whether a device and a data set can be trained on in the precision that is asked for.
+
+use super::run::Run;
+use crate::backend::Backend;
+use crate::config::Settings;
+use crate::data::{Dataset, Rows};
+use crate::error::{Error, Result};
+use crate::program::{LossScale, Precision, overflows_f16};
+
+impl Run<'_> {
+    /// Begins every member's loss scale, where there are any.
+    pub(super) fn write_loss_scales(&mut self) -> Result<()> {
+        if self.settings.training.precision == Precision::F32 {
+            return Ok(());
+        }
+        let scales = self.plan.buffer(&format!("{}.loss_scale", self.train.pass().program()))?;
+        let start = vec![LossScale::START; self.network.members];
+        self.executor.write_scales(scales, &start)
+    }
+}
+
+/// Refuses a device that cannot run plans of f16, and inputs that are past it.
+pub(super) fn check_precision(
+    settings: &Settings,
+    dataset: &Dataset,
+    backend: &dyn Backend,
+) -> Result<()> {
+    if settings.training.precision == Precision::F32 {
+        return Ok(());
+    }
+    let refusal = |problem: String, help: &str| {
+        Err(settings.locate(Error::config("training.precision", problem).with_help(help)))
+    };
+    if !backend.capacity().halves {
+        let device = backend.device();
+        return refusal(
+            format!(
+                "f16 needs a GPU with 16-bit floats; {} ({}) cannot",
+                device.name, device.backend
+            ),
+            "leave training.precision at \"f32\", or take with --device a GPU that has f16 among its \
+             features in `wgfit devices`",
+        );
+    }
+    let sets = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
+    match sets.into_iter().flatten().find_map(past_f16) {
+        None => Ok(()),
+        Some(value) => refusal(
+            format!("an input is {value}, and f16 ends at 65504"),
+            "scale the data (data.scaling), or leave training.precision at \"f32\"",
+        ),
+    }
+}
+
+/// The first input of a set that f16 does not hold.
+fn past_f16(rows: &Rows) -> Option<f32> {
+    rows.features.iter().copied().find(|value| overflows_f16(f64::from(*value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_input_past_f16_is_found() {
+        let of = |features: Vec<f32>| past_f16(&Rows { rows: 1, features, ..Rows::default() });
+        assert_eq!(of(vec![1.0, -65504.0]), None);
+        assert_eq!(of(vec![1.0, -70000.0, 1e9]), Some(-70000.0));
+    }
+}
