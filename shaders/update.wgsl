@@ -4,8 +4,8 @@
 // layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both.
 // shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they lie
 // in, and a tile's text stands there once for each. The host writes find_*: a place's sets
-// `layer` and `block` to its tile of that number and says whether there is one, find_bias sets the
-// layer; both take off the number what comes before. Twin: kernels::update.
+// `layer` and `block` to its tile of that number, or says that there is none and takes the place's
+// tiles off; find_bias sets the layer and takes off the biases before its own. Twin: kernels::update.
 
 struct UpdatedLayer {
     inputs: u32,

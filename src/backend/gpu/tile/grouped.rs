@@ -84,6 +84,7 @@ fn find(tile: Tile, update: &Update, index: usize, place: &str) -> String {
     let (across, down) = if turned { ("units", "inputs") } else { ("inputs", "units") };
     let mut lines = Lines::default();
     lines.push(0, format!("fn find_{place}(item: ptr<function, u32>) -> bool {{"));
+    lines.push(1, "var left = *item;");
     let of_place = |(_, layer): &(usize, &UpdatedLayer)| layer.place as usize == index;
     for (i, _) in update.layers().iter().enumerate().filter(of_place) {
         let count = |what: &str, of: &str| {
@@ -92,13 +93,14 @@ fn find(tile: Tile, update: &Update, index: usize, place: &str) -> String {
         };
         lines.push(1, count("columns", across));
         lines.push(1, count("rows", down));
-        lines.push(1, format!("if (*item < rows{i} * columns{i}) {{"));
+        lines.push(1, format!("if (left < rows{i} * columns{i}) {{"));
         lines.push(2, format!("layer = call.table[{i}];"));
-        lines.push(2, format!("block = Block(*item % columns{i}, *item / columns{i});"));
+        lines.push(2, format!("block = Block(left % columns{i}, left / columns{i});"));
         lines.push(2, "return true;");
         lines.push(1, "}");
-        lines.push(1, format!("*item -= rows{i} * columns{i};"));
+        lines.push(1, format!("left -= rows{i} * columns{i};"));
     }
+    lines.push(1, "*item = left;");
     lines.push(1, "return false;");
     lines.push(0, "}");
     lines.0
