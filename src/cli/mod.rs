@@ -2,6 +2,7 @@
 
 mod devices;
 mod evaluate;
+mod inspect;
 mod list;
 mod lr_find;
 mod predict;
@@ -40,6 +41,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Predict from raw columns
     Predict(predict::Arguments),
+    /// Show what stands in a model's tensors: shapes, moments, norms, histograms
+    Inspect(inspect::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
     /// Find a learning rate: the range test
@@ -85,6 +88,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Train(arguments) => train::run(&arguments, started),
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),
@@ -103,14 +107,19 @@ fn watch_for_interrupts(interrupt: &Arc<AtomicBool>) -> Result<()> {
     .map_err(|error| Error::internal(format!("cannot watch for Ctrl-C: {error}")))
 }
 
-/// A run folder's or a file's model.
-fn load_model(run: &Path) -> Result<Model> {
+/// A run folder's model file, or the file itself.
+fn model_file(run: &Path) -> Result<PathBuf> {
     let file = if run.is_dir() { run.join("model.safetensors") } else { run.to_owned() };
     if !file.exists() {
         return Err(Error::usage(format!("{} does not exist", file.display()))
             .with_help("give a run folder that training has finished, or a model.safetensors"));
     }
-    Model::load(&file)
+    Ok(file)
+}
+
+/// A run folder's or a file's model.
+fn load_model(run: &Path) -> Result<Model> {
+    Model::load(&model_file(run)?)
 }
 
 /// Writes to stdout; a reader that went away (`| head`) is no error.

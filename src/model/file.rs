@@ -155,7 +155,7 @@ pub fn read_weights(path: &Path, network: &Network, arena: &mut [f32]) -> Result
 }
 
 /// The whole file, when it is not longer than `limit`.
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let fail = |source| Error::io("read", path, source);
     let file = File::open(path).map_err(fail)?;
     let length = file.metadata().map_err(fail)?.len();

@@ -1,12 +1,14 @@
 //! A trained model: the weights kept and, beside them, all that is needed to use them.
 
 mod file;
+mod inspect;
 mod predict;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use file::write_atomically;
 pub use file::{read_tensor, read_weights};
+pub use inspect::{BARS, FileSummary, TensorSummary, summarize};
 pub use predict::{Evaluation, Predictions};
 
 use crate::config::Config;
