@@ -47,17 +47,26 @@ pub fn list() -> Result<Vec<Listed>> {
     Ok(devices)
 }
 
+impl Listed {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When the driver refuses, or the CPU backend cannot start its threads.
+    pub fn open(&self, options: DeviceOptions) -> Result<Box<dyn Backend + Send>> {
+        Ok(match &self.adapter {
+            None => Box::new(CpuBackend::with_threads(options.threads)?),
+            Some(adapter) => Box::new(GpuBackend::new(adapter, options.gpu)?),
+        })
+    }
+}
+
 fn open(device: &Listed, reason: &str, options: DeviceOptions) -> Result<Chosen> {
     let DeviceDescription { name, backend, kind, .. } = &device.description;
     let why = match &device.adapter {
         None => format!("cpu: {name}{reason}"),
         Some(_) => format!("{name} ({backend}, {kind}){reason}"),
     };
-    let backend: Box<dyn Backend + Send> = match &device.adapter {
-        None => Box::new(CpuBackend::with_threads(options.threads)?),
-        Some(adapter) => Box::new(GpuBackend::new(adapter, options.gpu)?),
-    };
-    Ok(Chosen { backend, why })
+    Ok(Chosen { backend: device.open(options)?, why })
 }
 
 /// Does some work while [`choose`] finds and opens the device: loading a driver takes tens of
@@ -72,6 +81,27 @@ pub fn choose_during<T>(
         let done = work();
         let chosen = choosing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (chosen, done)
+    })
+}
+
+/// The index of the device that `wanted` means: `cpu`, an index or a part of a name out of [`list`].
+///
+/// # Errors
+/// When none fits.
+pub fn find(devices: &[Listed], wanted: &str) -> Result<usize> {
+    let lower = wanted.to_lowercase();
+    let by_index = wanted.parse::<usize>().ok().filter(|index| *index < devices.len());
+    let by_name =
+        || devices.iter().position(|d| d.description.name.to_lowercase().contains(&lower));
+    let cpu = devices.iter().position(|d| wanted == "cpu" && d.adapter.is_none());
+    cpu.or(by_index).or_else(by_name).ok_or_else(|| {
+        let names = devices
+            .iter()
+            .enumerate()
+            .map(|(index, device)| format!("{index} ({})", device.description.name))
+            .collect::<Vec<_>>();
+        Error::usage(format!("--device {wanted}: there is no such device"))
+            .with_help(format!("auto, cpu, gpu, or out of `wgfit devices`: {}", names.join(", ")))
     })
 }
 
@@ -119,23 +149,8 @@ pub fn choose(wanted: &str, options: DeviceOptions) -> Result<Chosen> {
                 )),
         },
         _ => {
-            let lower = wanted.to_lowercase();
-            let by_index = wanted.parse::<usize>().ok().and_then(|index| devices.get(index));
-            let by_name =
-                || devices.iter().find(|d| d.description.name.to_lowercase().contains(&lower));
-            match by_index.or_else(by_name) {
-                Some(device) => open(device, ""),
-                None => Err(Error::usage(format!("--device {wanted}: there is no such device"))
-                    .with_help(format!(
-                        "auto, cpu, gpu, or out of `wgfit devices`: {}",
-                        devices
-                            .iter()
-                            .enumerate()
-                            .map(|(index, device)| format!("{index} ({})", device.description.name))
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ))),
-            }
+            let found = find(&devices, wanted)?;
+            open(&devices[found], "")
         }
     }
 }

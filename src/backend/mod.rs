@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-pub use choice::{Chosen, DeviceOptions, Listed, choose, choose_during, list};
+pub use choice::{Chosen, DeviceOptions, Listed, choose, choose_during, find, list};
 
 use crate::program::{
     BufferId, Contents, LayerSettings, LossScale, MemberState, Plan, ProgramId, StepSettings,

@@ -2,34 +2,10 @@
 
 use std::fmt::Write;
 
-use super::count;
+use super::{count, duration, prefixed};
 use crate::backend::Clock;
 use crate::program::Precision;
 use crate::train::explain::{ExplainedCall, Explanation};
-
-/// A number with a prefix, in three or so digits: `12.9 M`.
-fn prefixed(value: f64, unit: &str) -> String {
-    let (scaled, prefix) = match value {
-        v if v >= 1e12 => (v / 1e12, "T"),
-        v if v >= 1e9 => (v / 1e9, "G"),
-        v if v >= 1e6 => (v / 1e6, "M"),
-        v if v >= 1e3 => (v / 1e3, "k"),
-        v => (v, ""),
-    };
-    let decimals = if prefix.is_empty() || scaled >= 100.0 { 0 } else { 1 };
-    format!("{scaled:.decimals$} {prefix}{unit}").trim_end().to_owned()
-}
-
-/// Seconds in the unit that suits them: `12.3 us`.
-fn duration(seconds: f64) -> String {
-    let (scaled, unit) = match seconds {
-        s if s < 1e-3 => (s * 1e6, "us"),
-        s if s < 1.0 => (s * 1e3, "ms"),
-        s => (s, "s"),
-    };
-    let decimals = if scaled < 10.0 { 2 } else { 1 };
-    format!("{scaled:.decimals$} {unit}")
-}
 
 fn shape(call: &ExplainedCall) -> String {
     let shape = &call.shape;

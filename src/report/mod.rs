@@ -8,7 +8,7 @@ mod progress;
 mod run_folder;
 
 pub use curve::{as_svg, in_terminal};
-pub use number::{count, score};
+pub use number::{count, duration, prefixed, score};
 pub use progress::Progress;
 pub use run_folder::{RunFacts, RunFolder};
 

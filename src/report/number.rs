@@ -29,6 +29,30 @@ pub fn score(value: f64) -> String {
     }
 }
 
+/// A number with a prefix, in three or so digits: `12.9 M`.
+pub fn prefixed(value: f64, unit: &str) -> String {
+    let (scaled, prefix) = match value {
+        v if v >= 1e12 => (v / 1e12, "T"),
+        v if v >= 1e9 => (v / 1e9, "G"),
+        v if v >= 1e6 => (v / 1e6, "M"),
+        v if v >= 1e3 => (v / 1e3, "k"),
+        v => (v, ""),
+    };
+    let decimals = if prefix.is_empty() || scaled >= 100.0 { 0 } else { 1 };
+    format!("{scaled:.decimals$} {prefix}{unit}").trim_end().to_owned()
+}
+
+/// Seconds in the unit that suits them: `12.3 us`.
+pub fn duration(seconds: f64) -> String {
+    let (scaled, unit) = match seconds {
+        s if s < 1e-3 => (s * 1e6, "us"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    let decimals = if scaled < 10.0 { 2 } else { 1 };
+    format!("{scaled:.decimals$} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod decision;
+pub mod device_bench;
 mod divergence;
 mod early_stopping;
 mod epoch;

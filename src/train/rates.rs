@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::backend::{Backend, Clock, DeviceDescription};
+use crate::backend::{Backend, Clock, DeviceDescription, Executor};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::loss::LossSettings;
 use crate::catalog::{loss, optimizer};
 use crate::error::{Error, Result};
 use crate::network::{LayerShape, Network};
 use crate::program::{
-    Contents, Cost, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, StepSettings,
+    BufferId, Contents, Cost, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, ProgramId,
+    StepSettings,
 };
 
 /// Fewest and most words of the buffers whose copy gives the bandwidth: 64 MiB are more than caches
@@ -61,7 +62,7 @@ pub(super) fn median(times: &mut [f64]) -> f64 {
 
 /// Rows, columns and depth of the product that a device is measured by: long enough for it, and
 /// some tens of milliseconds at most.
-fn product_size(device: &DeviceDescription) -> usize {
+pub fn product_size(device: &DeviceDescription) -> usize {
     match device.kind.as_str() {
         "software" => 512,
         "cpu" => 1024,
@@ -81,11 +82,72 @@ pub fn measure_rates(backend: &dyn Backend, step: &Cost) -> Result<Rates> {
     Ok(Rates { flops_per_second, product_size: size, bytes_per_second, clock })
 }
 
+/// What it costs to have a device do anything at all, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Overheads {
+    /// Of one call among many, that has next to nothing to do.
+    pub call_seconds: f64,
+    /// From handing over one call to knowing that it is done, beyond that call and a readback.
+    pub submit_seconds: f64,
+    /// To read one number back from a device that has nothing else to do.
+    pub readback_seconds: f64,
+}
+
+/// Calls among which one is measured.
+const MANY_CALLS: usize = 1024;
+
+/// What it costs to have a device do anything at all.
+///
+/// # Errors
+/// Those of the device.
+pub fn measure_overheads(backend: &dyn Backend) -> Result<Overheads> {
+    let Loaded { mut executor, program, output, .. } = load_product(backend, 4)?;
+    let mut seconds = |calls: usize| {
+        host_seconds(|| {
+            if calls > 0 {
+                executor.run(program, calls)?;
+            }
+            executor.read(&[(output, 1)]).map(drop)
+        })
+    };
+    let (none, one, many) = (seconds(0)?, seconds(1)?, seconds(MANY_CALLS)?);
+    let call_seconds = (many - one).max(0.0) / (MANY_CALLS - 1) as f64;
+    Ok(Overheads {
+        call_seconds,
+        submit_seconds: (one - none - call_seconds).max(0.0),
+        readback_seconds: none,
+    })
+}
+
+/// Bytes a second, read and written, of copies that are larger than caches hold.
+///
+/// # Errors
+/// Those of the device.
+pub fn measure_bandwidth(backend: &dyn Backend) -> Result<f64> {
+    measure_copy(backend, LARGEST_COPY)
+}
+
 /// Operations a second of a layer of `size` units over as many inputs and rows.
 ///
 /// # Errors
 /// Those of the device.
 pub fn measure_product(backend: &dyn Backend, size: usize) -> Result<(f64, Clock)> {
+    let Loaded { mut executor, program, flops, .. } = load_product(backend, size)?;
+    executor.run_timed(program, 1)?;
+    let seconds = median(&mut repeated(|| executor.run_timed(program, 1))?);
+    Ok((flops / seconds, executor.clock()))
+}
+
+/// A program of one matrix product.
+struct Loaded {
+    executor: Box<dyn Executor>,
+    program: ProgramId,
+    output: BufferId,
+    flops: f64,
+}
+
+/// A layer of `size` units over as many inputs and rows, ready to be run.
+fn load_product(backend: &dyn Backend, size: usize) -> Result<Loaded> {
     // The second layer: the first would gather its rows.
     let hidden = LayerShape::new(size, ActivationSettings::linear());
     let network = Network::new(1, 1, &[hidden], size)?;
@@ -124,9 +186,7 @@ pub fn measure_product(backend: &dyn Backend, size: usize) -> Result<(f64, Clock
     let step = StepSettings { rows: size as u32, step: 1, batch: 1, ..StepSettings::default() };
     executor.write_steps(plan.buffer("predict.rows.steps")?, &[step])?;
     executor.write_state(plan.buffer("predict.rows.state")?, &[MemberState::START])?;
-    executor.run_timed(program, 1)?;
-    let seconds = median(&mut repeated(|| executor.run_timed(program, 1))?);
-    Ok((flops / seconds, executor.clock()))
+    Ok(Loaded { executor, program, output: plan.buffer("activation.1")?, flops })
 }
 
 /// Words of each side of the copy that gives the bandwidth. A processor has what a step moves in
