@@ -85,6 +85,7 @@ fn plan([rows, inputs, units]: [usize; 3]) -> Result<Plan, Failure> {
         update: Some(Update::new(sgd, OptimizerForm::default())),
         gradient_statistics: false,
         fuses: false,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

@@ -3,18 +3,8 @@
 // next step. Workgroups first make the tiles of every layer's weights; then comes one for each
 // layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both.
 // shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they lie
-// in, and a tile's text stands there once for each. Twin: kernels::update.
-
-struct UpdatedLayer {
-    inputs: u32,
-    units: u32,
-    weight_offset: u32,     // [units, inputs] in a member's arena
-    bias_offset: u32,
-    input_offset: u32,      // [members, batch_rows, inputs] in its place
-    delta_offset: u32,      // [members, batch_rows, units]
-    place: u32,             // 0: even, 1: odd, 2: even, with the data set's rows as input
-    rows: u32,              // of the pass's batches, at most
-}
+// in, and a tile's text stands there once for each; shared/tiles_*.wgsl give the tiles' order.
+// Twin: kernels::update.
 
 struct Update {
     members: u32,
@@ -32,15 +22,8 @@ struct Update {
 @group(0) @binding(9) var<storage, read> row_statistics: array<f32>;
 @group(0) @binding(13) var<storage, read_write> step_log: array<f32>;
 
-struct Problem {
-    rows: u32,
-    columns: u32,
-    depth: u32,
-}
-
-var<private> member: u32;
-var<private> settings: StepSettings;
-var<private> layer: UpdatedLayer;
+// The row of the batch that the sums begin at.
+const part_start = 0u;
 
 fn problem() -> Problem {
     return Problem(layer.units, layer.inputs, settings.rows);
@@ -151,7 +134,7 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
         biases(lane);
     } else {
         let columns = (layer.inputs + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-        let block = Block(left % columns, left / columns);
+        let block = block_at(left, columns, (layer.units + TILE_ROWS - 1u) / TILE_ROWS);
         if (layer.place == 2u) {
             tile_gathered(block, lane);
         } else if (layer.place == 1u) {

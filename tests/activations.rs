@@ -189,6 +189,7 @@ fn through_a_layer(
         update: Some(Update::new(optimizer::find("sgd").unwrap(), OptimizerForm::default())),
         gradient_statistics: false,
         fuses: false,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

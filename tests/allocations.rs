@@ -75,6 +75,7 @@ fn plan(fuses: bool) -> Plan {
         update: Some(Update::new(adam, OptimizerForm::default())),
         gradient_statistics: false,
         fuses,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

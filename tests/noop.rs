@@ -65,6 +65,7 @@ fn request<'a>(
         update: Some(Update::new(optimizer::find(optimizer).expect("an optimizer"), form)),
         gradient_statistics: true,
         fuses: false,
+        splits: false,
         passes: vec![
             pass("train", PassKind::Train),
             pass("validation", PassKind::Evaluate),

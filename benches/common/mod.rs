@@ -72,6 +72,7 @@ pub fn plan(network: &Network, batch: usize, update: Update, fuses: bool) -> Pla
         update: Some(update),
         gradient_statistics: false,
         fuses,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

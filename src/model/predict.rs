@@ -189,6 +189,7 @@ impl Model {
             update: None,
             gradient_statistics: false,
             fuses: false,
+            splits: false,
             passes: vec![feed.pass()],
         })?;
         let mut executor = backend.load(&plan)?;

@@ -25,6 +25,7 @@ fn plan(members: usize, kind: PassKind, optimizer: &str) -> Plan {
         update: Some(Update::new(row, OptimizerForm::default())),
         gradient_statistics: false,
         fuses: false,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind,

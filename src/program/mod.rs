@@ -9,6 +9,7 @@ mod fused;
 mod muon;
 mod plan;
 mod settings;
+mod split;
 mod update;
 
 pub use cost::{Cost, Shape};

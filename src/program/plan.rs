@@ -27,6 +27,9 @@ pub struct PlanRequest<'a> {
     /// Whether the weight gradients are computed together with the optimizer's step, where the
     /// network and the update allow it.
     pub fuses: bool,
+    /// Whether a fused step's weight gradients are computed in parts of the batch, which the
+    /// optimizer's step sums, where the batch is large and the layers alone are few tiles.
+    pub splits: bool,
     /// The passes over data sets.
     pub passes: Vec<Pass>,
 }

@@ -98,6 +98,7 @@ pub fn measure_product(backend: &dyn Backend, size: usize) -> Result<(f64, Clock
         update: None,
         gradient_statistics: false,
         fuses: false,
+        splits: false,
         passes: vec![Pass {
             set: "rows".to_owned(),
             kind: PassKind::Predict,

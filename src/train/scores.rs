@@ -195,7 +195,7 @@ mod tests {
             rows.into(),
             1,
             1,
-            Capacity { buffer_bytes: 1 << 20, fuses: false, queues: false },
+            Capacity { buffer_bytes: 1 << 20, fuses: false, splits: false, queues: false },
             4,
         );
         let batches = Batches { rows: 4, batch: 4, drop_last: false, window: 1 };
@@ -238,7 +238,7 @@ mod tests {
             rows.into(),
             1,
             1,
-            Capacity { buffer_bytes: 1 << 20, fuses: false, queues: false },
+            Capacity { buffer_bytes: 1 << 20, fuses: false, splits: false, queues: false },
             1,
         );
         let batches = Batches { rows: 1, batch: 1, drop_last: false, window: 1 };

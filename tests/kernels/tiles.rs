@@ -32,6 +32,8 @@ fn scenes() -> Vec<Scene> {
         scene(1, &[36, 5, 128, 1], 2),
         scene(131, &[100, 33, 40, 10], 1),
         scene(7, &[785, 3], 1),
+        // More rows of tiles than a band has, and a band that is not whole.
+        scene(1100, &[5, 133, 4], 1),
     ]
 }
 
@@ -39,15 +41,24 @@ fn products(scenes: &[Scene]) -> impl Iterator<Item = Product> {
     scenes.iter().flat_map(|scene| &scene.plan.programs[0].calls).filter_map(Product::of)
 }
 
-/// Updates of one layer, ragged and of quads: each place has the same text.
+/// Updates of one layer, ragged, of quads, and of more than a band of tiles: each place has the same
+/// text. Then their like that makes the gradients of each part of a batch.
 fn updates() -> Vec<Scene> {
-    let update = |rows, inputs, outputs| {
-        let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
-        let mut scene = Scene::new(&Case { fused: true, members: 2, ..case });
-        scene.plan.programs[0].calls.retain(|call| call.kernel == Kernel::Update);
+    let update = |rows, inputs, outputs, members| {
+        let case = Case { rows, inputs, outputs, hidden: Vec::new(), members, ..Case::default() };
+        let mut scene = Scene::new(&Case { fused: true, split: true, ..case });
+        scene.plan.programs[0].calls.retain(|call| call.kernel.is_grouped());
+        let split = scene.plan.programs[0].calls[0].kernel == Kernel::PartialGradients;
+        assert_eq!(split, rows > 2000);
         scene
     };
-    vec![update(67, 131, 65), update(21, 68, 132)]
+    vec![
+        update(67, 131, 65, 2),
+        update(21, 68, 132, 2),
+        update(3, 140, 1100, 1),
+        update(2050, 67, 33, 2),
+        update(2052, 36, 1100, 1),
+    ]
 }
 
 /// All scenes as shaders are, and checked the first two: one of scalars, one of quads.

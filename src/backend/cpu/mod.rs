@@ -127,7 +127,7 @@ impl Backend for CpuBackend {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, fuses: false, queues: false }
+        Capacity { buffer_bytes: u64::MAX, fuses: false, splits: false, queues: false }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

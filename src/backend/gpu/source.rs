@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use super::tile::{self, Product, Tile};
+use super::tile::{self, Grouped, Product, Tile};
 use crate::catalog::loss::Shape;
-use crate::kernels::update::{Update, UpdatedLayer};
-use crate::kernels::{Kernel, Parameters};
+use crate::kernels::Kernel;
 use crate::program::{Call, Half};
 
 macro_rules! shader {
@@ -62,7 +61,11 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/update_gathered.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
+    shader!("shared/updated_layer.wgsl"),
+    shader!("shared/tiles_in_rows.wgsl"),
+    shader!("shared/tiles_in_bands.wgsl"),
     shader!("update.wgsl"),
+    shader!("partial_gradients.wgsl"),
     shader!("shared/run_product.wgsl"),
     shader!("shared/store_quad.wgsl"),
     shader!("shared/store_whole_quad.wgsl"),
@@ -120,7 +123,11 @@ impl Source {
 pub fn compose(call: &Call, tile: Tile) -> String {
     let writes_state = matches!(
         call.kernel,
-        Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep
+        Kernel::Loss
+            | Kernel::OptimizerStep
+            | Kernel::Update
+            | Kernel::PartialGradients
+            | Kernel::FinishStep
     );
     fragments(call, tile, writes_state).iter().map(|fragment| fragment.text.as_str()).collect()
 }
@@ -138,14 +145,16 @@ pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
     shared(call, tile, &mut source);
     variants(call, &mut source);
     source.file(&format!("{}.wgsl", call.kernel.name()));
-    if let Parameters::Update(update) = &call.parameters {
+    if let Some(grouped) = Grouped::of(&call.parameters) {
         for place in ["even", "odd", "gathered"] {
             source.file(&format!("shared/update_{place}.wgsl"));
         }
-        source.text(&tile::grouped(tile, update));
+        source.file(tile::order(tile));
+        source.text(&grouped.text(tile));
     } else if let Some(product) = Product::of(call) {
         source.file("shared/store_quad.wgsl");
         source.file("shared/run_product.wgsl");
+        source.file(tile::order(tile));
         source.text(&tile::text(tile, &product));
     }
     source.0
@@ -210,11 +219,12 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
         Kernel::OptimizerStep => {
             either(true, "reals_quads", "");
         }
-        Kernel::Update => {
+        Kernel::Update | Kernel::PartialGradients => {
             either(true, "rows_gathered", "");
             either(true, "finite", "");
-            let quads =
-                matches!(&call.parameters, Parameters::Update(p) if tile::reals(tile, p) == 4);
+            either(true, "updated_layer", "");
+            let grouped = Grouped::of(&call.parameters);
+            let quads = grouped.is_some_and(|grouped| grouped.reals(tile) == 4);
             either(quads, "reals_quads", "reals_single");
             either(quads, "biases_quads", "biases_single");
             either(quads, "store_whole_quad", "store_quad");
@@ -292,12 +302,12 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
             let (tile_columns, tile_rows) = tile.results();
             [columns.div_ceil(tile_columns), rows.div_ceil(tile_rows), members]
         }
-        Kernel::Update => match call.parameters {
-            Parameters::Update(update) => {
-                let [x, y] = folded(update_groups(&update, tile), limit);
-                [x, y, members]
+        Kernel::Update | Kernel::PartialGradients => match Grouped::of(&call.parameters) {
+            Some(grouped) => {
+                let [x, y] = folded(grouped.workgroups(tile), limit);
+                [x, y, grouped.members()]
             }
-            _ => [0, 0, 0],
+            None => [0, 0, 0],
         },
         Kernel::Loss => [rows.div_ceil(64), 1, members],
         // An item a workgroup; the kernel strides over what is past the limit, or has few.
@@ -321,13 +331,4 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
 fn folded(groups: u32, limit: u32) -> [u32; 2] {
     let high = groups.div_ceil(limit).max(1);
     [groups.div_ceil(high), high]
-}
-
-/// Workgroups of an update: the tiles of the weights, one for each layer's biases and one that ends
-/// the step, or one for both.
-fn update_groups(update: &Update, tile: Tile) -> u32 {
-    let (columns, rows) = tile.results();
-    let tiles = |layer: &UpdatedLayer| layer.inputs.div_ceil(columns) * layer.units.div_ceil(rows);
-    let others = if tile::biases_together(tile) { 1 } else { update.layers + update.finishes };
-    update.layers().iter().map(tiles).sum::<u32>() + others
 }

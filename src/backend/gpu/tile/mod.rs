@@ -16,6 +16,7 @@
 //! The tile's text is a function `tile(block, lane)`; a `run(workgroup, workgroups, lane)` of the
 //! operand file, or of `shared/run_product.wgsl`, calls it for the block that is the workgroup's.
 
+mod bands;
 mod choice;
 mod direct;
 mod grouped;
@@ -25,10 +26,10 @@ mod shared;
 use std::fmt;
 
 use super::device::AdapterFacts;
-use crate::kernels::Kernel;
 
+pub use bands::order;
 pub use choice::{Class, Tiles, all, by_class, candidates};
-pub use grouped::{biases_together, grouped, reals};
+pub use grouped::Grouped;
 pub use product::{Along, Operand, Product};
 
 /// How a tile is computed.
@@ -157,11 +158,7 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
         Kind::Shared { depth } => shared::memory(tile, depth, product),
         _ => String::new(),
     };
-    // A workgroup more costs a software adapter more than its share of the biases does.
-    let together = match product.kernel {
-        Kernel::Update => format!("const BIASES_TOGETHER = {};\n", biases_together(tile)),
-        _ => String::new(),
-    };
+    let biases = grouped::constants(tile, product.kernel);
     let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.. });
     let (variable, builtin, set) = if hands_round {
         (
@@ -183,7 +180,7 @@ struct Block {{
 const TILE_ROWS = {rows}u;
 const TILE_COLUMNS = {columns}u;
 const LANES = {lanes}u;
-{together}{memory}{variable}
+{biases}{memory}{variable}
 @compute @workgroup_size({lanes}, 1, 1)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,

@@ -210,6 +210,7 @@ mod tests {
             update: Some(Update::new(sgd, OptimizerForm::default())),
             gradient_statistics: false,
             fuses: true,
+            splits: false,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,
