@@ -86,6 +86,7 @@ fn plan([rows, inputs, units]: [usize; 3]) -> Result<Plan, Failure> {
         gradient_statistics: false,
         fuses: false,
         precision: Precision::F32,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

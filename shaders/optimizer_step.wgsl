@@ -5,7 +5,7 @@ struct OptimizerStep {
     members: u32,
     quads: u32,                 // groups of 4 parameters a member
     penalties: u32,             // 1: the L1 and L2 terms are added here; 0: clip_gradients did
-    spare0: u32,
+    part_rows: u32,             // of each part that has a gradient of its own; 0: all rows are one
 }
 
 @group(0) @binding(0) var<uniform> call: OptimizerStep;
@@ -26,7 +26,14 @@ fn main(
     if (settings.updates == 0u) {
         return;
     }
-    let gradient = gradients[member * call.quads + quad];
+    var gradient = gradients[member * call.quads + quad];
+    if (call.part_rows > 0u) {
+        // Parts that have rows, in their order.
+        let parts = (settings.rows + call.part_rows - 1u) / call.part_rows;
+        for (var part = 1u; part < parts; part++) {
+            gradient += gradients[(part * call.members + member) * call.quads + quad];
+        }
+    }
     apply_step(member, call.quads * 4u, quad * 4u, gradient, call.penalties == 1u, settings);
     report_bad(member);
 }

@@ -1,22 +1,12 @@
 // What ends a fused step: the weight and bias gradients of several layers with the optimizer's step
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
-// next step. Workgroups first make the tiles of every layer's weights; then comes one for each
-// layer's biases, and the last of them ends the step; or, with BIASES_TOGETHER, the last does both.
+// next step. Workgroups share out all layers' biases and the tiles of their weights; the first ends
+// the step.
 // shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they lie
 // in, and a tile's text stands there once for each. The host writes find_*: a place's sets
 // `layer` and `block` to its tile of that number, or says that there is none and takes the place's
-// tiles off; find_bias sets the layer and takes off the biases before its own. Twin: kernels::update.
-
-struct UpdatedLayer {
-    inputs: u32,
-    units: u32,
-    weight_offset: u32,     // [units, inputs] in a member's arena
-    bias_offset: u32,
-    input_offset: u32,      // [members, batch_rows, inputs] in its place
-    delta_offset: u32,      // [members, batch_rows, units]
-    place: u32,             // 0: even, 1: odd, 2: even, with the data set's rows as input
-    rows: u32,              // of the pass's batches, at most
-}
+// tiles off; find_bias sets the layer and takes off the biases before its own.
+// shared/tiles_*.wgsl give the tiles' order. Twin: kernels::update.
 
 struct Update {
     members: u32,
@@ -38,16 +28,10 @@ struct Update {
 @group(0) @binding(9) var<storage, read> row_statistics: array<f32>;
 @group(0) @binding(13) var<storage, read_write> step_log: array<f32>;
 
-struct Problem {
-    rows: u32,
-    columns: u32,
-    depth: u32,
-}
-
-var<private> member: u32;
-var<private> settings: StepSettings;
-var<private> layer: UpdatedLayer;
 var<private> block: Block;
+
+// The row of the batch that the sums begin at.
+const part_start = 0u;
 
 fn problem() -> Problem {
     return Problem(layer.units, layer.inputs, settings.rows);

@@ -191,6 +191,7 @@ fn through_a_layer(
         gradient_statistics: false,
         fuses: false,
         precision: Precision::F32,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

@@ -77,6 +77,7 @@ fn plan(fuses: bool) -> Plan {
         gradient_statistics: false,
         fuses,
         precision: Precision::F32,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

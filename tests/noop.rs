@@ -66,6 +66,7 @@ fn request<'a>(
         gradient_statistics: true,
         fuses: false,
         precision: Precision::F32,
+        splits: false,
         passes: vec![
             pass("train", PassKind::Train),
             pass("validation", PassKind::Evaluate),

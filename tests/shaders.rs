@@ -18,6 +18,7 @@ use wgfit::catalog::row_activation::ROW_ACTIVATIONS;
 use wgfit::kernels::dense_forward::DenseForward;
 use wgfit::kernels::input_gradient::InputGradient;
 use wgfit::kernels::matrix_product::MatrixProduct;
+use wgfit::kernels::partial_gradients::PartialGradients;
 use wgfit::kernels::update::{MOST_LAYERS, Update, UpdatedLayer};
 use wgfit::kernels::weight_gradient::WeightGradient;
 use wgfit::kernels::{Kernel, Parameters};
@@ -197,6 +198,10 @@ fn forms(kernel: Kernel) -> Vec<Parameters> {
                 Parameters::MatrixProduct(MatrixProduct { rows, columns, depth, ..p })
             }
             Parameters::Update(_) => Parameters::Update(update_of([inputs, inputs, 4], outputs)),
+            Parameters::PartialGradients(p) => {
+                let Update { layers, table, .. } = update_of([inputs, inputs, 4], outputs);
+                Parameters::PartialGradients(PartialGradients { layers, table, ..p })
+            }
             other => other,
         };
         forms.push(form);
@@ -214,7 +219,7 @@ fn sources_of(calls: Vec<(String, Call)>) -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     let mut cut_up = BTreeSet::new();
     for (name, call) in calls {
-        let is_product = call.kernel.is_matmul() || call.kernel == Kernel::Update;
+        let is_product = call.kernel.is_matmul() || call.kernel.is_grouped();
         if is_product && cut_up.insert(call.kernel.name()) {
             for (tile, parameters) in tile::all()
                 .into_iter()
@@ -324,6 +329,7 @@ fn whole_steps_validate_and_are_written_for_every_driver() {
             gradient_statistics: false,
             fuses: true,
             precision: Precision::F32,
+            splits: false,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,
@@ -371,8 +377,9 @@ fn every_kernel_stays_within_the_limits_that_webgpu_promises() {
             reflect::bindings(&name, &source).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut names: Vec<_> = bindings.iter().map(|binding| binding.name.as_str()).collect();
         assert!(names.contains(&"call") && names.contains(&"state"), "{name}: {names:?}");
-        // The fused update is planned only where the adapter binds more than WebGPU promises.
-        let most = if name.starts_with("update ") { 13 } else { 8 };
+        // A fused step is planned only where the adapter binds more than WebGPU promises.
+        let fused = ["update ", "partial_gradients "].iter().any(|kernel| name.starts_with(kernel));
+        let most = if fused { 13 } else { 8 };
         // Plans of f16 run only where one more is allowed.
         let most = most + usize::from(name.ends_with("scaled"));
         assert!(bindings.len() <= most + 1, "{name} binds {} of {most}", bindings.len() - 1);

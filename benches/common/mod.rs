@@ -73,6 +73,7 @@ pub fn plan(network: &Network, batch: usize, update: Update, fuses: bool) -> Pla
         gradient_statistics: false,
         fuses,
         precision: Precision::F32,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

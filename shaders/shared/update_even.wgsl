@@ -1,7 +1,7 @@
 // Operands of an update's layer whose input and gradient lie in `even`.
 
 fn a_line_even(k: u32) -> u32 {
-    return layer.delta_offset + (member * call.batch_rows + k) * layer.units;
+    return layer.delta_offset + (member * call.batch_rows + part_start + k) * layer.units;
 }
 
 fn load_a_even(line: u32, row: u32) -> f32 {
@@ -13,7 +13,7 @@ fn load_a_quad_even(line: u32, row: u32) -> vec4<f32> {
 }
 
 fn b_line_even(k: u32) -> u32 {
-    return layer.input_offset + (member * call.batch_rows + k) * layer.inputs;
+    return layer.input_offset + (member * call.batch_rows + part_start + k) * layer.inputs;
 }
 
 fn load_b_even(line: u32, column: u32) -> f32 {

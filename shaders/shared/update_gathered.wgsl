@@ -13,7 +13,7 @@ fn load_a_quad_gathered(line: u32, row: u32) -> vec4<f32> {
 }
 
 fn b_line_gathered(k: u32) -> u32 {
-    return input_row(member, call.order_stride, settings.first_row, k) * layer.inputs;
+    return input_row(member, call.order_stride, settings.first_row, part_start + k) * layer.inputs;
 }
 
 fn load_b_gathered(line: u32, column: u32) -> f32 {

@@ -6,7 +6,7 @@ fn problem_gathered() -> Problem {
 }
 
 fn a_line_gathered(k: u32) -> u32 {
-    return input_row(member, call.order_stride, settings.first_row, k) * layer.inputs;
+    return input_row(member, call.order_stride, settings.first_row, part_start + k) * layer.inputs;
 }
 
 fn load_a_gathered(line: u32, row: u32) -> f32 {

@@ -55,6 +55,9 @@ pub struct Capacity {
     pub fuses: bool,
     /// Whether it runs plans of [`Precision::F16`](crate::program::Precision::F16).
     pub halves: bool,
+    /// Whether it has so many processors that the few tiles of small layers leave most of them
+    /// idle: a fused step's gradients are then made by parts of the batch.
+    pub splits: bool,
     /// Whether the device computes beside the host: [`Executor::run`] returns before it is done, and
     /// the host's time costs it nothing.
     pub queues: bool,

@@ -52,7 +52,7 @@ impl<R: Twin> Backend for Reference<R> {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, fuses: true, queues: false, halves: true }
+        Capacity { buffer_bytes: u64::MAX, fuses: true, splits: false, queues: false, halves: true }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {
@@ -228,7 +228,8 @@ impl<R: Twin> ReferenceExecutor<R> {
             (Kernel::Loss, Some(scale)) => R::of(f64::from(scale.begin_step())),
             _ => R::one(),
         };
-        if state.has_stopped(half) && !matches!(call.kernel, Kernel::FinishStep | Kernel::Update) {
+        let ends_steps = call.kernel == Kernel::FinishStep || call.kernel.is_grouped();
+        if state.has_stopped(half) && !ends_steps {
             if matches!(call.parameters, Parameters::Loss(Loss { training: 1, .. })) {
                 let step_of = |row: usize| steps_table.get(row * self.members + member);
                 state.settle(|row| step_of(row).map_or(NONE, |settings| settings.step));

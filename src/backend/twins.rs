@@ -25,6 +25,7 @@ use crate::kernels::norm_factors::norm_factors;
 use crate::kernels::normalize::normalize;
 use crate::kernels::normalize_gradient::normalize_gradient;
 use crate::kernels::optimizer_step::optimizer_step;
+use crate::kernels::partial_gradients::partial_gradients;
 use crate::kernels::row_activation::row_activation;
 use crate::kernels::row_activation_gradient::row_activation_gradient;
 use crate::kernels::scale_gradient::scale_gradient;
@@ -309,9 +310,9 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
                 features: bound.read("features")?,
                 even: bound.read("even")?,
                 odd: bound.read("odd")?,
-                block_settings: bound.block_settings()?,
                 row_statistics: bound.read("row_statistics")?,
             };
+            let settings = bound.block_settings()?;
             let mut moments = [out!("moment0"), out!("moment1"), out!("moment2")];
             let kept = (row.moments)(form);
             for (moment, _) in moments.iter_mut().zip(kept).filter(|(_, kept)| !kept) {
@@ -320,7 +321,19 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
             let (parameters, step_log) = (out!("parameters"), out!("step_log"));
             let opt_step = R::opt_step(row);
             let state = &mut *bound.state;
-            update(p, step, opt_step, form, &operands, parameters, moments, step_log, state);
+            update(
+                p, step, opt_step, form, &operands, settings, parameters, moments, step_log, state,
+            );
+        }
+        Parameters::PartialGradients(p) => {
+            let operands = Operands {
+                features: bound.read("features")?,
+                even: bound.read("even")?,
+                odd: bound.read("odd")?,
+                row_statistics: bound.read("row_statistics")?,
+            };
+            let (partials, step_log) = (out!("partial_gradients"), out!("step_log"));
+            partial_gradients(p, step, &operands, partials, step_log, bound.state);
         }
         Parameters::FinishStep(p) => {
             let (statistics, partials) = (bound.read("row_statistics")?, bound.read("partials")?);

@@ -42,6 +42,7 @@ pub mod norm_factors;
 pub mod normalize;
 pub mod normalize_gradient;
 pub mod optimizer_step;
+pub mod partial_gradients;
 mod real;
 pub mod row_activation;
 pub mod row_activation_gradient;
@@ -166,6 +167,8 @@ kernels! {
         "The max-norm constraint on each unit's weights.",
     AverageParameters average_parameters ["average"]
         "The running average of the weights.",
+    PartialGradients partial_gradients ["partial_gradients", "step_log"]
+        "Weight gradients of several layers by parts of the batch, and the end of the step.",
     Update update ["parameters", "moment0", "moment1", "moment2", "step_log"]
         "Weight gradients of several layers with the optimizer's step, and the end of the step.",
     FinishStep finish_step ["step_log"]
@@ -184,6 +187,11 @@ impl Kernel {
             | Self::FinishStep => Half::Forward,
             _ => Half::Backward,
         }
+    }
+
+    /// Whether it makes the weight gradients of several layers, a matrix product each.
+    pub fn is_grouped(self) -> bool {
+        matches!(self, Self::Update | Self::PartialGradients)
     }
 
     /// Whether it is a matrix product, whose WGSL is an operand file and a tile file.

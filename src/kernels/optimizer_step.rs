@@ -20,8 +20,16 @@ uniform! {
         pub quads: u32,
         /// 1: the L1 and L2 terms are added here; 0: `clip_gradients` did.
         pub penalties: u32,
-        /// Unused.
-        pub spare0: u32,
+        /// Rows of each part that the batch is split into, whose gradients lie behind one another:
+        /// those of all parts with rows are summed in their order. 0: the batch is not split.
+        pub part_rows: u32,
+    }
+}
+
+impl OptimizerStep {
+    /// Parts of a batch of so many rows that have a gradient of their own.
+    pub fn parts(&self, rows: u64) -> u64 {
+        if self.part_rows == 0 { 1 } else { rows.div_ceil(u64::from(self.part_rows)) }
     }
 }
 
@@ -53,8 +61,12 @@ pub fn optimizer_step<R: Real>(
         moments,
     };
     let arena = step.member * length;
+    let parts = call.parts(step.rows() as u64) as usize;
     for element in 0..length {
-        stepped.apply(arena, element, gradients[arena + element], state);
+        let of_part =
+            |part: usize| gradients[part * call.members as usize * length + arena + element];
+        let gradient = (1..parts).fold(of_part(0), |sum, part| sum + of_part(part));
+        stepped.apply(arena, element, gradient, state);
     }
 }
 

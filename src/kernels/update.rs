@@ -2,6 +2,8 @@
 //! optimizer's step on them, so that no gradient is stored; the sums of the step's log; and the
 //! member's way to its next step. Twin of `shaders/update.wgsl`.
 
+use std::ops::Range;
+
 use super::finish_step::sum_statistics;
 use super::optimizer_step::Parameter;
 use super::{Real, Step};
@@ -78,11 +80,6 @@ impl Update {
     pub fn rows(&self) -> u32 {
         self.table[0].rows
     }
-
-    /// Whether every row of every weight matrix begins at a multiple of four elements.
-    pub fn has_quads(&self) -> bool {
-        self.layers().iter().all(|layer| layer.inputs.is_multiple_of(4))
-    }
 }
 
 /// The buffers that a call reads.
@@ -94,10 +91,85 @@ pub struct Operands<'a, R> {
     pub even: &'a [R],
     /// Of layers 1, 3, ...
     pub odd: &'a [R],
-    /// Settings of each block of parameters.
-    pub block_settings: &'a [R],
     /// Loss and terms of each row.
     pub row_statistics: &'a [R],
+}
+
+impl<'a, R: Real> Operands<'a, R> {
+    /// Those of one layer and of the step's member.
+    pub(super) fn of(
+        &self,
+        layer: &'a UpdatedLayer,
+        step: &'a Step<'a, R>,
+        batch_rows: u32,
+        order_stride: u32,
+    ) -> LayerOperands<'a, R> {
+        let place = if layer.place == 1 { self.odd } else { self.even };
+        let of_member = |offset: u32, width: u32| {
+            &place[offset as usize + step.member * batch_rows as usize * width as usize..]
+        };
+        LayerOperands {
+            layer,
+            step,
+            order_stride,
+            delta: of_member(layer.delta_offset, layer.units),
+            input: match layer.place {
+                GATHERED => self.features,
+                _ => of_member(layer.input_offset, layer.inputs),
+            },
+        }
+    }
+}
+
+/// What a layer's gradients are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LayerOperands<'a, R> {
+    layer: &'a UpdatedLayer,
+    step: &'a Step<'a, R>,
+    order_stride: u32,
+    delta: &'a [R],
+    input: &'a [R],
+}
+
+impl<R: Real> LayerOperands<'_, R> {
+    /// The gradient of a weight, of some rows of the batch.
+    pub fn weight_gradient(&self, unit: usize, column: usize, rows: Range<usize>) -> R {
+        let (inputs, units) = (self.layer.inputs as usize, self.layer.units as usize);
+        let input_row = |row: usize| match self.layer.place {
+            GATHERED => self.step.input_row(self.order_stride, row),
+            _ => row,
+        };
+        let product = |row: usize| {
+            self.delta[row * units + unit] * self.input[input_row(row) * inputs + column]
+        };
+        rows.map(product).sum()
+    }
+
+    /// The gradient of a bias, of some rows of the batch; 0 past the last unit.
+    pub fn bias_gradient(&self, unit: usize, rows: Range<usize>) -> R {
+        let units = self.layer.units as usize;
+        let rows = if unit < units { rows } else { 0..0 };
+        rows.map(|row| self.delta[row * units + unit]).sum()
+    }
+}
+
+/// Sums the row statistics into the step's row of the log, and moves the member on. `widths` are
+/// members, rows between them, values a row and values a step of the log.
+pub(super) fn end_step<R: Real>(
+    widths: [u32; 4],
+    step: &Step<R>,
+    row_statistics: &[R],
+    step_log: &mut [R],
+    state: &mut MemberState,
+) {
+    let [members, batch_rows, statistics, log_width] = widths.map(|width| width as usize);
+    let first = step.member * batch_rows * statistics;
+    let log_at = (state.backward as usize * members + step.member) * log_width;
+    let log = &mut step_log[log_at..log_at + statistics];
+    sum_statistics(&row_statistics[first..], step.rows(), log);
+    if state.bad_step == NONE {
+        state.cursor = state.backward + 1;
+    }
 }
 
 /// One member's call.
@@ -108,6 +180,7 @@ pub fn update<R: Real>(
     opt_step: OptStep<R>,
     form: OptimizerForm,
     operands: &Operands<R>,
+    block_settings: &[R],
     parameters: &mut [R],
     moments: [&mut [R]; 3],
     step_log: &mut [R],
@@ -119,51 +192,31 @@ pub fn update<R: Real>(
             settings: &step.settings,
             opt_step,
             form,
-            block_settings: operands.block_settings,
+            block_settings,
             penalties: true,
             parameters,
             moments,
         };
         for layer in call.layers() {
+            let of = operands.of(layer, step, call.batch_rows, call.order_stride);
             let (inputs, units) = (layer.inputs as usize, layer.units as usize);
-            let place = if layer.place == 1 { operands.odd } else { operands.even };
-            let of_member = |offset: u32, width: usize| {
-                offset as usize + step.member * call.batch_rows as usize * width
-            };
-            let delta = &place[of_member(layer.delta_offset, units)..];
-            let input = |row: usize, column: usize| match layer.place {
-                GATHERED => {
-                    operands.features[step.input_row(call.order_stride, row) * inputs + column]
-                }
-                _ => place[of_member(layer.input_offset, inputs) + row * inputs + column],
-            };
             for unit in 0..units {
                 for column in 0..inputs {
-                    let products =
-                        (0..step.rows()).map(|k| delta[k * units + unit] * input(k, column));
                     let element = layer.weight_offset as usize + unit * inputs + column;
-                    let sum: R = products.sum();
-                    stepped.apply(arena, element, sum * step.unscale, state);
+                    let gradient = of.weight_gradient(unit, column, 0..step.rows());
+                    stepped.apply(arena, element, gradient * step.unscale, state);
                 }
             }
             // What pads the biases to a multiple of four is stepped with them; it stays 0.
             for unit in 0..units.next_multiple_of(4) {
-                let rows = if unit < units { step.rows() } else { 0 };
-                let sum: R = (0..rows).map(|k| delta[k * units + unit]).sum();
                 let element = layer.bias_offset as usize + unit;
-                stepped.apply(arena, element, sum * step.unscale, state);
+                let gradient = of.bias_gradient(unit, 0..step.rows());
+                stepped.apply(arena, element, gradient * step.unscale, state);
             }
         }
     }
     if call.finishes == 1 {
-        let statistics = call.statistics as usize;
-        let first = step.member * call.batch_rows as usize * statistics;
-        let log_at = (state.backward as usize * call.members as usize + step.member)
-            * call.log_width as usize;
-        let log = &mut step_log[log_at..log_at + statistics];
-        sum_statistics(&operands.row_statistics[first..], step.rows(), log);
-        if state.bad_step == NONE {
-            state.cursor = state.backward + 1;
-        }
+        let widths = [call.members, call.batch_rows, call.statistics, call.log_width];
+        end_step(widths, step, operands.row_statistics, step_log, state);
     }
 }

@@ -191,6 +191,7 @@ impl Model {
             gradient_statistics: false,
             fuses: false,
             precision: Precision::F32,
+            splits: false,
             passes: vec![feed.pass()],
         })?;
         let mut executor = backend.load(&plan)?;

@@ -2,6 +2,7 @@
 
 use super::fused::{Arenas, fuses};
 use super::plan::{Pass, PassKind, Plan, PlanRequest};
+use super::split::Split;
 use super::{BufferId, Call, Contents, LAYER_WORDS, Precision, Program, STEP_WORDS, Variants};
 use crate::catalog::activation::GradientFrom;
 use crate::error::{Error, Result};
@@ -48,6 +49,8 @@ pub(super) struct Builder<'a> {
     pub partials: BufferId,
     /// What lets weight gradients and the optimizer's step be one call; none in a plain plan.
     pub arenas: Option<Arenas>,
+    /// How the batches of a fused step are split; none where they are not.
+    pub split: Option<Split>,
 }
 
 /// The buffers of one pass.
@@ -87,6 +90,7 @@ impl<'a> Builder<'a> {
         let precision = request.precision;
         let arenas =
             fuses(request).then(|| Arenas::new(&mut plan, network, rows, precision)).transpose()?;
+        let split = arenas.as_ref().and_then(|_| Split::of(request));
         let mut layers = Vec::with_capacity(network.layers.len());
         for (i, layer) in network.layers.iter().enumerate() {
             let values = members * rows * layer.units;
@@ -139,6 +143,11 @@ impl<'a> Builder<'a> {
             if arenas.is_none() {
                 plan.add("gradients", Contents::Reals, arena);
             }
+            if let Some(split) = split {
+                let words = arena.saturating_mul(split.parts);
+                word("the gradients of all parts of a batch", words)?;
+                plan.add("partial_gradients", Contents::Reals, words);
+            }
             plan.add("block_settings", Contents::Reals, blocks * BLOCK_SETTINGS);
             plan.add("best_parameters", Contents::Reals, arena);
             for (i, kept) in (update.row.moments)(update.form).into_iter().enumerate() {
@@ -160,6 +169,7 @@ impl<'a> Builder<'a> {
             row_statistics,
             partials,
             arenas,
+            split,
         };
         builder.add_clip_buffers();
         builder.add_muon_buffers();
@@ -175,7 +185,10 @@ impl<'a> Builder<'a> {
             }
             if let (true, Some(arenas)) = (pass.training(), &self.arenas) {
                 calls.extend(self.input_gradients(pass, &buffers)?);
-                calls.extend(self.fused_update(arenas, pass, &buffers)?);
+                calls.extend(match self.split {
+                    Some(split) => self.split_update(split, arenas, pass, &buffers)?,
+                    None => self.fused_update(arenas, pass, &buffers)?,
+                });
             } else {
                 if pass.training() {
                     calls.extend(self.backward(pass, &buffers)?);

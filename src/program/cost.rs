@@ -128,6 +128,10 @@ impl Call {
             Parameters::AverageParameters(call) => shape(1, wide(call.quads) * 4, 1),
             // Its largest layer's.
             Parameters::Update(_) => shape(wide(self.extent[1]), wide(self.extent[0]), batch),
+            Parameters::PartialGradients(call) => {
+                let depth = batch.min(wide(call.part_rows));
+                shape(wide(self.extent[1]), wide(self.extent[0]), depth)
+            }
             Parameters::FinishStep(call) => shape(1, wide(call.log_width), batch),
         }
     }
@@ -282,9 +286,10 @@ impl Call {
             }
             Parameters::OptimizerStep(call) => {
                 let (parameters, kept) = (wide(call.quads) * 4, self.moments());
+                let parts = call.parts(batch.max(1));
                 Cost::words(
-                    (UPDATE + MOMENT * kept) * parameters,
-                    (2 + kept) * parameters + settings(parameters),
+                    (UPDATE + MOMENT * kept + parts - 1) * parameters,
+                    (1 + parts + kept) * parameters + settings(parameters),
                     (1 + kept) * parameters,
                 )
             }
@@ -299,6 +304,19 @@ impl Call {
                         batch * inputs + delta + (1 + kept) * parameters + settings(parameters),
                         (1 + kept) * parameters,
                     )
+                };
+                let layers = call.layers().iter().map(of_layer);
+                let log = Cost::words(statistics * batch, order + statistics * batch, statistics);
+                layers.chain([log]).sum()
+            }
+            Parameters::PartialGradients(call) => {
+                let statistics = wide(call.finishes) * wide(call.statistics);
+                let parts = batch.div_ceil(wide(call.part_rows).max(1));
+                let of_layer = |layer: &UpdatedLayer| {
+                    let (inputs, units) = (wide(layer.inputs), wide(layer.units));
+                    let delta = batch * units;
+                    let written = parts * (inputs + 1) * units;
+                    Cost::words(2 * delta * inputs + delta, batch * inputs + delta, written)
                 };
                 let layers = call.layers().iter().map(of_layer);
                 let log = Cost::words(statistics * batch, order + statistics * batch, statistics);

@@ -36,6 +36,7 @@ fn plan_in(
         gradient_statistics: false,
         fuses,
         precision,
+        splits: false,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind,

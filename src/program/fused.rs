@@ -1,6 +1,7 @@
 //! The fused form of a training step: the weight gradients of all layers, the optimizer's step on
 //! them and the end of the step are one call, and no gradient is stored. With the L forward calls,
-//! the loss and L - 1 input gradients a step is 2L + 1 calls.
+//! the loss and L - 1 input gradients a step is 2L + 1 calls. `split` has another end for large
+//! batches.
 
 use super::builder::{Builder, PassBuffers, word};
 use super::plan::{Pass, Plan, PlanRequest};
@@ -88,41 +89,17 @@ impl Builder<'_> {
         let layers: Vec<usize> = (0..network.layers.len()).collect();
         let mut calls = Vec::new();
         for part in layers.chunks(MOST_LAYERS) {
-            let mut table = [UpdatedLayer::default(); MOST_LAYERS];
-            for (row, i) in table.iter_mut().zip(part) {
-                let layer = &network.layers[*i];
-                let input = if *i == 0 { 0 } else { arenas.activation(*i - 1).1 };
-                *row = UpdatedLayer {
-                    inputs: word("inputs", layer.inputs)?,
-                    units: word("units", layer.units)?,
-                    weight_offset: word("parameters", layer.offsets.weight)?,
-                    bias_offset: word("parameters", layer.offsets.bias)?,
-                    input_offset: input as u32,
-                    delta_offset: arenas.delta(*i).1 as u32,
-                    place: if *i == 0 { GATHERED } else { (i % 2) as u32 },
-                    rows: word("rows", pass.batch_rows)?,
-                };
-            }
             let units = part.iter().map(|i| network.layers[*i].units);
             let biases = units.map(|units| units.next_multiple_of(4)).sum();
-            let ends = part.last() == layers.last();
             let mut bindings = self.tables(buffers).to_vec();
+            bindings.extend(self.update_operands(arenas, buffers));
             bindings.extend([
-                ("order", buffers.order),
-                ("features", buffers.features),
-                ("even", arenas.even),
-                ("odd", arenas.odd),
                 ("parameters", self.parameters),
                 ("block_settings", self.plan.buffer("block_settings")?),
-                ("row_statistics", self.row_statistics),
-                ("step_log", buffers.log),
             ]);
             for name in ["moment0", "moment1", "moment2"] {
                 bindings.push((name, self.plan.buffer(name)?));
             }
-            let largest = part.iter().map(|i| &network.layers[*i]);
-            let largest = largest.max_by_key(|layer| layer.weights());
-            let (inputs, units) = largest.map_or((0, 0), |layer| (layer.inputs, layer.units));
             calls.push(Call {
                 kernel: Kernel::Update,
                 subject: update.row.name.to_owned(),
@@ -138,18 +115,67 @@ impl Builder<'_> {
                     batch_rows: word("rows", self.rows)?,
                     order_stride: word("rows", pass.resident_rows)?,
                     parameter_stride: word("parameters", network.stride)?,
-                    finishes: u32::from(ends),
+                    finishes: u32::from(part.last() == layers.last()),
                     statistics: word("statistics", self.plan.statistics)?,
                     log_width: word("log", self.plan.log_width)?,
                     biases: word("biases", biases)?,
-                    table,
+                    table: self.updated_layers(arenas, pass, part)?,
                     ..Update::default()
                 }),
                 bindings,
-                extent: self.extent(inputs, units)?,
+                extent: self.largest_extent(part)?,
             });
         }
         calls.extend(self.after_update(update, buffers)?);
         Ok(calls)
+    }
+
+    /// The table of a call's layers.
+    pub(super) fn updated_layers(
+        &self,
+        arenas: &Arenas,
+        pass: &Pass,
+        layers: &[usize],
+    ) -> Result<[UpdatedLayer; MOST_LAYERS]> {
+        let mut table = [UpdatedLayer::default(); MOST_LAYERS];
+        for (row, i) in table.iter_mut().zip(layers) {
+            let layer = &self.request.network.layers[*i];
+            let input = if *i == 0 { 0 } else { arenas.activation(*i - 1).1 };
+            *row = UpdatedLayer {
+                inputs: word("inputs", layer.inputs)?,
+                units: word("units", layer.units)?,
+                weight_offset: word("parameters", layer.offsets.weight)?,
+                bias_offset: word("parameters", layer.offsets.bias)?,
+                input_offset: input as u32,
+                delta_offset: arenas.delta(*i).1 as u32,
+                place: if *i == 0 { GATHERED } else { (i % 2) as u32 },
+                rows: word("rows", pass.batch_rows)?,
+            };
+        }
+        Ok(table)
+    }
+
+    /// What a call that makes the weight gradients of several layers and ends the step binds.
+    pub(super) fn update_operands(
+        &self,
+        arenas: &Arenas,
+        buffers: &PassBuffers,
+    ) -> [(&'static str, BufferId); 6] {
+        [
+            ("order", buffers.order),
+            ("features", buffers.features),
+            ("even", arenas.even),
+            ("odd", arenas.odd),
+            ("row_statistics", self.row_statistics),
+            ("step_log", buffers.log),
+        ]
+    }
+
+    /// The extent of a call's largest layer.
+    pub(super) fn largest_extent(&self, layers: &[usize]) -> Result<[u32; 3]> {
+        let largest = layers.iter().map(|i| &self.request.network.layers[*i]);
+        let largest = largest.max_by_key(|layer| layer.weights());
+        let (inputs, units) = largest.map_or((0, 0), |layer| (layer.inputs, layer.units));
+        self.extent(inputs, units)
     }
 }

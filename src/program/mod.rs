@@ -11,6 +11,7 @@ mod muon;
 mod plan;
 mod precision;
 mod settings;
+mod split;
 mod update;
 
 pub use cost::{Cost, Shape};

@@ -29,6 +29,9 @@ pub struct PlanRequest<'a> {
     pub fuses: bool,
     /// What data sets, activations and their gradients are stored in.
     pub precision: Precision,
+    /// Whether a fused step's weight gradients are computed in parts of the batch, which the
+    /// optimizer's step sums, where the batch is large and the layers alone are few tiles.
+    pub splits: bool,
     /// The passes over data sets.
     pub passes: Vec<Pass>,
 }

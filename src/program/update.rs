@@ -164,17 +164,18 @@ impl Builder<'_> {
         Ok(calls)
     }
 
-    fn optimizer_step(
+    pub(super) fn optimizer_step(
         &self,
         update: &Update,
         penalties: bool,
         buffers: &PassBuffers,
     ) -> Result<Call> {
         let quads = self.request.network.stride / 4;
+        let gradients = if self.split.is_some() { "partial_gradients" } else { "gradients" };
         let mut bindings = self.tables(buffers).to_vec();
         bindings.extend([
             ("parameters", self.parameters),
-            ("gradients", self.plan.buffer("gradients")?),
+            ("gradients", self.plan.buffer(gradients)?),
             ("block_settings", self.plan.buffer("block_settings")?),
         ]);
         for name in ["moment0", "moment1", "moment2"] {
@@ -192,7 +193,7 @@ impl Builder<'_> {
                 members: word("members", self.plan.members)?,
                 quads: word("parameters", quads)?,
                 penalties: u32::from(penalties),
-                ..OptimizerStep::default()
+                part_rows: word("rows", self.split.map_or(0, |split| split.rows))?,
             }),
             bindings,
             extent: self.extent(quads, 1)?,

@@ -161,6 +161,7 @@ fn load_product(backend: &dyn Backend, size: usize) -> Result<Loaded> {
         gradient_statistics: false,
         fuses: false,
         precision: Precision::F32,
+        splits: false,
         passes: vec![Pass {
             set: "rows".to_owned(),
             kind: PassKind::Predict,

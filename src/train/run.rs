@@ -118,6 +118,7 @@ impl<'a> Run<'a> {
             gradient_statistics: settings.log_every_steps > 0,
             fuses: capacity.fuses && settings.training.accumulate == 1,
             precision,
+            splits: capacity.splits,
             passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
         };
         let mut plan = Plan::within(&request, capacity.buffer_bytes)?;

@@ -197,7 +197,13 @@ mod tests {
             1,
             1,
             Precision::F32,
-            Capacity { buffer_bytes: 1 << 20, fuses: false, halves: false, queues: false },
+            Capacity {
+                buffer_bytes: 1 << 20,
+                fuses: false,
+                splits: false,
+                halves: false,
+                queues: false,
+            },
             4,
         );
         let batches = Batches { rows: 4, batch: 4, drop_last: false, window: 1 };
@@ -241,7 +247,13 @@ mod tests {
             1,
             1,
             Precision::F32,
-            Capacity { buffer_bytes: 1 << 20, fuses: false, halves: false, queues: false },
+            Capacity {
+                buffer_bytes: 1 << 20,
+                fuses: false,
+                splits: false,
+                halves: false,
+                queues: false,
+            },
             1,
         );
         let batches = Batches { rows: 1, batch: 1, drop_last: false, window: 1 };

@@ -172,8 +172,17 @@ fn bound_of<'a>(
         | Parameters::AverageParameters(_) => {
             Box::new(move |i| 80.0 * U * (keep + wanted[i].abs()))
         }
-        // Parameters, moments and steps are near 1.
-        Parameters::OptimizerStep(_) => Box::new(move |i| 24.0 * U * (1.0 + wanted[i].abs())),
+        // Parameters, moments and steps are near 1, and so are the gradients of the parts that it
+        // sums; no step is steeper than 4 by its gradient.
+        Parameters::OptimizerStep(p) => {
+            let more = p.parts(rows as u64) as usize - 1;
+            let sums = 4.0 * gamma(more) * more as f64;
+            Box::new(move |i| 24.0 * U * (1.0 + wanted[i].abs()) + sums)
+        }
+        Parameters::PartialGradients(p) => {
+            let gamma = gamma(if is("step_log") { rows } else { p.part_rows as usize });
+            Box::new(move |i| gamma * sizes[i])
+        }
         // As the optimizer's step, of gradients that are sums of products below 1; no step is
         // steeper than 4 by its gradient.
         Parameters::Update(_) => {
@@ -234,8 +243,9 @@ pub fn differences(
         oracle.run(ProgramId(i), 1).unwrap();
         let found = scene.download(under_test.as_mut());
         let wanted = scene.download(oracle.as_mut());
-        let sums =
-            call.kernel.is_matmul() || matches!(call.kernel, Kernel::FinishStep | Kernel::Update);
+        let sums = call.kernel.is_matmul()
+            || call.kernel.is_grouped()
+            || call.kernel == Kernel::FinishStep;
         let sizes = sums.then(|| {
             let (scene, call) = sizes_of(scene, call);
             run_alone(&reference, &scene, &call)

@@ -80,6 +80,8 @@ pub struct Case {
     pub collects: bool,
     /// The fused form of the step.
     pub fused: bool,
+    /// The gradients of a fused step are made by parts of the batch, where it has many rows.
+    pub split: bool,
     /// The norm of the gradient is summed, where the step is not fused.
     pub statistics: bool,
     /// Steps of the table.
@@ -111,6 +113,7 @@ impl Default for Case {
             weighted: false,
             collects: false,
             fused: false,
+            split: false,
             statistics: true,
             table_steps: 3,
             precision: Precision::F32,
@@ -186,6 +189,7 @@ impl Scene {
             gradient_statistics: case.statistics && !case.fused,
             fuses: case.fused,
             precision: case.precision,
+            splits: case.split,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,

@@ -5,6 +5,7 @@ mod members;
 #[path = "../common/oracle.rs"]
 mod oracle;
 mod scenarios;
+mod split;
 mod tiles;
 mod whole_steps;
 

@@ -1,8 +1,8 @@
 //! Every tile of a matrix product, of scalars and of quads, against the f64 reference.
 
 use wgfit::backend::gpu::Tile;
-use wgfit::backend::gpu::tile::{self, Product};
-use wgfit::kernels::{Kernel, Parameters};
+use wgfit::backend::gpu::tile::{self, Grouped, Product};
+use wgfit::kernels::Kernel;
 use wgfit::program::Call;
 
 use super::oracle::{Case, Scene, hold};
@@ -32,6 +32,8 @@ fn scenes() -> Vec<Scene> {
         scene(1, &[36, 5, 128, 1], 2),
         scene(131, &[100, 33, 40, 10], 1),
         scene(7, &[785, 3], 1),
+        // More rows of tiles than a band has, and a band that is not whole.
+        scene(1100, &[5, 133, 4], 1),
     ]
 }
 
@@ -39,16 +41,26 @@ fn products(scenes: &[Scene]) -> impl Iterator<Item = Product> {
     scenes.iter().flat_map(|scene| &scene.plan.programs[0].calls).filter_map(Product::of)
 }
 
-/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
-/// place has the same text.
+/// Updates of one layer, ragged, of quads, of so few inputs that direct tiles are turned, and of more
+/// than a band of tiles: each place has the same text. Then their like that makes the gradients of
+/// each part of a batch.
 fn updates() -> Vec<Scene> {
-    let update = |rows, inputs, outputs| {
-        let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
-        let mut scene = Scene::new(&Case { fused: true, members: 2, ..case });
-        scene.plan.programs[0].calls.retain(|call| call.kernel == Kernel::Update);
+    let update = |rows, inputs, outputs, members| {
+        let case = Case { rows, inputs, outputs, hidden: Vec::new(), members, ..Case::default() };
+        let mut scene = Scene::new(&Case { fused: true, split: true, ..case });
+        scene.plan.programs[0].calls.retain(|call| call.kernel.is_grouped());
+        let split = scene.plan.programs[0].calls[0].kernel == Kernel::PartialGradients;
+        assert_eq!(split, rows > 2000);
         scene
     };
-    vec![update(67, 131, 65), update(21, 68, 132), update(19, 13, 70)]
+    vec![
+        update(67, 131, 65, 2),
+        update(21, 68, 132, 2),
+        update(19, 13, 70, 2),
+        update(3, 140, 1100, 1),
+        update(2050, 67, 33, 2),
+        update(2052, 36, 1100, 1),
+    ]
 }
 
 /// All scenes as shaders are, and checked the first two: one of scalars, one of quads.
@@ -105,16 +117,15 @@ fn the_scenes_have_every_form_of_every_product() {
 #[test]
 fn updates_are_turned_and_not() {
     let turned = |tile: Tile| {
-        updates()
-            .iter()
-            .map(|scene| match &scene.plan.programs[0].calls[0].parameters {
-                Parameters::Update(update) => tile::turns(tile, update),
-                other => panic!("{other:?}"),
-            })
-            .collect::<Vec<_>>()
+        let of_scene = |scene: &Scene| {
+            let call = &scene.plan.programs[0].calls[0];
+            Grouped::of(&call.parameters).expect("a grouped call").turns(tile)
+        };
+        updates().iter().map(of_scene).collect::<Vec<_>>()
     };
-    assert_eq!(turned(Tile::direct(16, 4, 8, 8)), [false, false, true]);
-    assert_eq!(turned(Tile::shared([64, 64, 16], [4, 4])), [false, false, false]);
+    let direct = turned(Tile::direct(16, 4, 8, 8));
+    assert!(direct.contains(&true) && direct.contains(&false), "{direct:?}");
+    assert!(!turned(Tile::shared([64, 64, 16], [4, 4])).contains(&true));
 }
 
 #[test]

@@ -127,7 +127,13 @@ impl Backend for CpuBackend {
     }
 
     fn capacity(&self) -> Capacity {
-        Capacity { buffer_bytes: u64::MAX, fuses: false, queues: false, halves: false }
+        Capacity {
+            buffer_bytes: u64::MAX,
+            fuses: false,
+            splits: false,
+            queues: false,
+            halves: false,
+        }
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

@@ -139,7 +139,7 @@ impl GpuBackend {
             program
                 .calls
                 .iter()
-                .any(|call| matches!(call.kernel, Kernel::WeightGradient | Kernel::Update))
+                .any(|call| call.kernel == Kernel::WeightGradient || call.kernel.is_grouped())
         };
         let (training, evaluation): (Vec<_>, Vec<_>) = plan.programs.iter().partition(trains);
         let calls = training.into_iter().chain(evaluation).flat_map(|program| &program.calls);
@@ -170,6 +170,7 @@ impl Backend for GpuBackend {
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             fuses: buffers >= UPDATE_BUFFERS,
+            splits: !matches!(self.class, Class::Software { .. }),
             halves: self.facts.has_halves(),
             // A software adapter computes on the host's own cores, llvmpipe within the submit.
             queues: self.gpu.description.kind != "software",

@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use super::halves;
-use super::tile::{self, Product, Tile};
+use super::tile::{self, Grouped, Product, Tile};
 use crate::catalog::loss::Shape;
-use crate::kernels::update::{GATHERED, Update, UpdatedLayer};
-use crate::kernels::{Kernel, Parameters};
+use crate::kernels::Kernel;
 use crate::program::{Call, Half, Precision};
 
 macro_rules! shader {
@@ -73,7 +72,11 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/update_gathered_turned.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
+    shader!("shared/updated_layer.wgsl"),
+    shader!("shared/tiles_in_rows.wgsl"),
+    shader!("shared/tiles_in_bands.wgsl"),
     shader!("update.wgsl"),
+    shader!("partial_gradients.wgsl"),
     shader!("shared/run_product.wgsl"),
     shader!("shared/store_quad.wgsl"),
     shader!("shared/store_whole_quad.wgsl"),
@@ -131,7 +134,11 @@ impl Source {
 pub fn compose(call: &Call, tile: Tile) -> String {
     let writes_state = matches!(
         call.kernel,
-        Kernel::Loss | Kernel::OptimizerStep | Kernel::Update | Kernel::FinishStep
+        Kernel::Loss
+            | Kernel::OptimizerStep
+            | Kernel::Update
+            | Kernel::PartialGradients
+            | Kernel::FinishStep
     );
     let enable = if halves::is_concerned(call) { halves::ENABLE } else { "" };
     let fragments = fragments(call, tile, writes_state);
@@ -159,16 +166,17 @@ pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
         source.text(&format!("const ROWS = {}u;", tile.lanes()));
     }
     source.file(&format!("{}.wgsl", call.kernel.name()));
-    if let Parameters::Update(update) = &call.parameters {
-        let turned = tile::turns(tile, update);
-        let gathered = if turned { "gathered_turned" } else { "gathered" };
+    if let Some(grouped) = Grouped::of(&call.parameters) {
+        let gathered = if grouped.turns(tile) { "gathered_turned" } else { "gathered" };
         for place in ["even", "odd", gathered] {
             source.file(&format!("shared/update_{place}.wgsl"));
         }
-        source.text(&tile::grouped(tile, update));
+        source.file(tile::order(tile));
+        source.text(&grouped.text(tile));
     } else if let Some(product) = Product::of(call) {
         source.file("shared/store_quad.wgsl");
         source.file("shared/run_product.wgsl");
+        source.file(tile::order(tile));
         source.text(&tile::text(tile, &product));
     }
     if call.variants.precision == Precision::F16 {
@@ -236,11 +244,12 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
         Kernel::OptimizerStep => {
             either(true, "reals_quads", "");
         }
-        Kernel::Update => {
+        Kernel::Update | Kernel::PartialGradients => {
             either(true, "rows_gathered", "");
             either(true, "finite", "");
-            let quads =
-                matches!(&call.parameters, Parameters::Update(p) if tile::reals(tile, p) == 4);
+            either(true, "updated_layer", "");
+            let grouped = Grouped::of(&call.parameters);
+            let quads = grouped.is_some_and(|grouped| grouped.reals(tile) == 4);
             either(quads, "reals_quads", "reals_single");
             either(quads, "biases_quads", "biases_single");
             either(quads, "store_whole_quad", "store_quad");
@@ -318,12 +327,12 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
             let (tile_columns, tile_rows) = tile.results();
             [columns.div_ceil(tile_columns), rows.div_ceil(tile_rows), members]
         }
-        Kernel::Update => match call.parameters {
-            Parameters::Update(update) => {
-                let [x, y] = folded(update_groups(&update, tile), limit);
-                [x, y, members]
+        Kernel::Update | Kernel::PartialGradients => match Grouped::of(&call.parameters) {
+            Some(grouped) => {
+                let [x, y] = folded(grouped.workgroups(tile), limit);
+                [x, y, grouped.members()]
             }
-            _ => [0, 0, 0],
+            None => [0, 0, 0],
         },
         Kernel::Loss => [rows.div_ceil(tile.lanes()), 1, members],
         // An item a workgroup; the kernel strides over what is past the limit, or has few.
@@ -347,20 +356,4 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
 fn folded(groups: u32, limit: u32) -> [u32; 2] {
     let high = groups.div_ceil(limit).max(1);
     [groups.div_ceil(high), high]
-}
-
-/// Workgroups of an update, a member: one for each tile of the weights and for as many biases as it
-/// steps at once, but no more than are run side by side.
-fn update_groups(update: &Update, tile: Tile) -> u32 {
-    let (columns, rows) = tile.results();
-    let turns = tile::turns(tile, update);
-    let tiles = |layer: &UpdatedLayer| {
-        let turned = layer.place == GATHERED && turns;
-        let (inputs, units) = (layer.inputs, layer.units);
-        let (across, down) = if turned { (units, inputs) } else { (inputs, units) };
-        across.div_ceil(columns) * down.div_ceil(rows)
-    };
-    let chunks = update.biases.div_ceil(tile.lanes() * tile::reals(tile, update));
-    let items = chunks + update.layers().iter().map(tiles).sum::<u32>();
-    tile.side_by_side().map_or(items, |most| items.min(most.div_ceil(update.members.max(1))))
 }

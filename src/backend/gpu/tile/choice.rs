@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::{Product, Tile};
 use crate::backend::DeviceDescription;
 use crate::backend::gpu::device::AdapterFacts;
-use crate::kernels::Kernel;
 use crate::program::Call;
 
 /// What kind of machine the tiles are for.
@@ -126,8 +125,7 @@ impl Tiles {
     pub fn of(&self, product: &Product) -> Tile {
         // What an update does with its results is most of its work on a software adapter, and is no
         // part of a trial.
-        let untried =
-            product.kernel == Kernel::Update && matches!(self.class, Class::Software { .. });
+        let untried = product.kernel.is_grouped() && matches!(self.class, Class::Software { .. });
         let tried = || self.tuned.get(&product.bucket()).filter(|_| !untried).copied();
         self.forced.or_else(tried).unwrap_or_else(|| by_class(self.class, product))
     }
@@ -145,7 +143,7 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
             let [large, medium, small] =
                 [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
             // An update's workgroups each have much to do before and after their products.
-            let many = if product.kernel == Kernel::Update { 64 } else { 256 };
+            let many = if product.kernel.is_grouped() { 64 } else { 256 };
             // All are as wide; what counts is that most of their rows are there.
             let fits = |tile: Tile, least: u64| {
                 tile.results().1 < product.rows.saturating_mul(2) && blocks(tile, product) >= least

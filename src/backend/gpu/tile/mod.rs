@@ -17,6 +17,7 @@
 //! The tile's text is a function `tile(block, lane)`; a `run(workgroup, workgroups, lane)` of the
 //! operand file, or of `shared/run_product.wgsl`, calls it for the block that is the workgroup's.
 
+mod bands;
 mod choice;
 mod direct;
 mod grouped;
@@ -27,8 +28,9 @@ use std::fmt;
 
 use super::device::AdapterFacts;
 
+pub use bands::order;
 pub use choice::{Class, Tiles, all, by_class, candidates};
-pub use grouped::{grouped, reals, turns};
+pub use grouped::Grouped;
 pub use product::{Along, Operand, Product};
 
 /// How a tile is computed.
@@ -171,6 +173,7 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
         Kind::Shared { depth } => shared::memory(tile, depth, product),
         _ => String::new(),
     };
+    let biases = grouped::constants(tile, product.kernel);
     let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.. });
     let (variable, builtin, set) = if hands_round {
         (
@@ -192,7 +195,7 @@ struct Block {{
 const TILE_ROWS = {rows}u;
 const TILE_COLUMNS = {columns}u;
 const LANES = {lanes}u;
-{memory}{variable}
+{biases}{memory}{variable}
 @compute @workgroup_size({lanes}, 1, 1)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,

@@ -1,5 +1,6 @@
 //! A call's matrix product as a tile sees it.
 
+use super::Grouped;
 use crate::kernels::{Kernel, Parameters};
 use crate::program::Call;
 
@@ -124,8 +125,7 @@ impl Product {
                     of("right", right, [p.right_offset, p.right_member_stride]),
                 )
             }
-            Parameters::Update(p) => return Some(super::grouped::largest(p)),
-            _ => return None,
+            grouped => return Grouped::of(grouped).map(|grouped| grouped.largest()),
         };
         let [columns, rows, members] = call.extent;
         Some(Self { kernel: call.kernel, rows, columns, depth, members, a, b })

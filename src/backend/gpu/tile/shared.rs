@@ -94,6 +94,31 @@ impl Side<'_> {
         }
     }
 
+    /// As `load`, where the tile lies inside of the product and the step of the whole tile inside
+    /// of its depth.
+    fn load_inside(&self, lines: &mut Lines, indent: usize, from: &str) {
+        let role = self.role;
+        self.each_block(lines, indent, |lines, indent, name| {
+            for i in 0..4 {
+                let (line, at) = match self.operand.along {
+                    Along::Depth => (format!("{name}_line{i}"), format!("{from} + {name}_step")),
+                    Along::Breadth => {
+                        (format!("{role}_line({from} + {name}_step + {i}u)"), format!("{name}_at"))
+                    }
+                };
+                let value = if self.operand.quads {
+                    format!("load_{role}_quad({line}, {at})")
+                } else {
+                    lines.push(indent, format!("let {name}_line_at{i} = {line};"));
+                    let [x, y, z, w] = [0, 1, 2, 3]
+                        .map(|j| format!("load_{role}({name}_line_at{i}, {at} + {j}u)"));
+                    format!("vec4<f32>({x}, {y}, {z}, {w})")
+                };
+                lines.push(indent, format!("{name}_{i} = {value};"));
+            }
+        });
+    }
+
     /// From storage into registers, from the step in depth `from` on. Past the depth: zeros.
     fn load(&self, lines: &mut Lines, indent: usize, from: &str) {
         let role = self.role;
@@ -202,6 +227,11 @@ pub(super) fn text(tile: Tile, depth: u32, product: &Product) -> String {
             lines.push(1, format!("var sum{row}_{quad} = start{quad};"));
         }
     }
+    // Most workgroups lie inside of the product, and most of their steps in depth are whole: those
+    // load without looking for its end. What multiplies is one text for all.
+    lines.push(1, "let inside = first_row + TILE_ROWS <= size.rows");
+    lines.push(2, "&& first_column + TILE_COLUMNS <= size.columns;");
+    lines.push(1, format!("let whole = select(0u, size.depth - size.depth % {depth}u, inside);"));
     for side in [&a, &b] {
         side.load(&mut lines, 1, "0u");
     }
@@ -211,7 +241,11 @@ pub(super) fn text(tile: Tile, depth: u32, product: &Product) -> String {
     }
     lines.push(2, "workgroupBarrier();");
     lines.push(2, format!("let next = k + {depth}u;"));
-    lines.push(2, "if (next < size.depth) {");
+    lines.push(2, "if (next < whole) {");
+    for side in [&a, &b] {
+        side.load_inside(&mut lines, 3, "next");
+    }
+    lines.push(2, "} else if (next < size.depth) {");
     for side in [&a, &b] {
         side.load(&mut lines, 3, "next");
     }

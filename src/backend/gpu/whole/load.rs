@@ -211,6 +211,7 @@ mod tests {
             gradient_statistics: false,
             fuses: true,
             precision: Precision::F32,
+            splits: false,
             passes: vec![Pass {
                 set: "train".to_owned(),
                 kind: PassKind::Train,
