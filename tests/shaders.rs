@@ -197,7 +197,11 @@ fn forms(kernel: Kernel) -> Vec<Parameters> {
                 let [rows, columns, depth] = [7; 3];
                 Parameters::MatrixProduct(MatrixProduct { rows, columns, depth, ..p })
             }
-            Parameters::Update(_) => Parameters::Update(update_of([inputs, inputs, 4], outputs)),
+            Parameters::Update(_) => {
+                // Of so few inputs that direct tiles of the first layer are turned.
+                forms.push(Parameters::Update(update_of([inputs; 3], outputs * 10)));
+                Parameters::Update(update_of([inputs, inputs, 4], outputs))
+            }
             Parameters::PartialGradients(p) => {
                 let Update { layers, table, .. } = update_of([inputs, inputs, 4], outputs);
                 Parameters::PartialGradients(PartialGradients { layers, table, ..p })
