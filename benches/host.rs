@@ -15,7 +15,7 @@ fn host(criterion: &mut Criterion) {
     let backend = GpuBackend::noop(GpuOptions::default(), 16).expect("wgpu has a noop backend");
     let network = network(1, 64, &[128, 64], 10);
     for (form, fuses) in [("", true), (" that is not fused", false)] {
-        let plan = plan(&network, 64, update("adam"), fuses);
+        let plan = plan(&network, 64, update("adam"), [fuses, false]);
         let mut executor = backend.load(&plan).expect("the plan loads");
         fill(&plan, &network, 64, executor.as_mut()).expect("the buffers are filled");
         criterion.bench_function(

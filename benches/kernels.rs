@@ -18,15 +18,24 @@ use wgfit::program::{Clip, Orthogonalization, Plan, Program, ProgramId, Update};
 
 const BATCH: usize = 64;
 
+const LARGE_BATCH: usize = 4096;
+
 /// 784-128-64-10 with Adam: what most runs are made of.
-fn plain(fuses: bool) -> (Network, Plan) {
+fn plain(fuses: bool) -> (Network, Plan, usize) {
     let network = common::network(1, 784, &[128, 64], 10);
-    let plan = plan(&network, BATCH, update("adam"), fuses);
-    (network, plan)
+    let plan = plan(&network, BATCH, update("adam"), [fuses, false]);
+    (network, plan, BATCH)
+}
+
+/// 784-32-10 with large batches, whose gradients are made by parts of them.
+fn split() -> (Network, Plan, usize) {
+    let network = common::network(1, 784, &[32], 10);
+    let plan = plan(&network, LARGE_BATCH, update("adam"), [true, true]);
+    (network, plan, LARGE_BATCH)
 }
 
 /// All that a layer, a gradient and a step can have around them.
-fn adorned() -> (Network, Plan) {
+fn adorned() -> (Network, Plan, usize) {
     let prelu = activation::find("prelu").expect("prelu");
     let first = LayerShape {
         normalization: Some(NormalizationSettings::new(&NORMALIZATIONS[0], Convention::Torch)),
@@ -50,15 +59,15 @@ fn adorned() -> (Network, Plan) {
         average: true,
         ..update("muon")
     };
-    let plan = plan(&network, BATCH, update, false);
-    (network, plan)
+    let plan = plan(&network, BATCH, update, [false, false]);
+    (network, plan, BATCH)
 }
 
 /// Times the first call of each kernel that was not timed yet.
 fn calls(
     criterion: &mut Criterion,
     (name, backend): (&str, &dyn Backend),
-    (network, plan): (&Network, &Plan),
+    (network, plan, batch): (&Network, &Plan, usize),
     done: &mut HashSet<Kernel>,
 ) {
     let mut dissected = plan.clone();
@@ -67,7 +76,7 @@ fn calls(
         dissected.programs.push(Program { name: call.subject.clone(), calls: vec![call] });
     }
     let mut executor = backend.load(&dissected).expect("the plan loads");
-    fill(plan, network, BATCH, executor.as_mut()).expect("the buffers are filled");
+    fill(plan, network, batch, executor.as_mut()).expect("the buffers are filled");
     executor.run(ProgramId(0), 1).expect("a step runs");
     for (at, call) in all.iter().enumerate() {
         if !done.insert(call.kernel) {
@@ -87,11 +96,11 @@ fn kernels(criterion: &mut Criterion) {
     for (name, backend) in backends() {
         let fuses = backend.capacity().fuses;
         let mut done = HashSet::new();
-        let plans = fuses.then(|| plain(true)).into_iter().chain([plain(false), adorned()]);
-        for (network, plan) in plans {
-            calls(criterion, (&name, backend.as_ref()), (&network, &plan), &mut done);
+        let fused = fuses.then(|| [plain(true), split()]).into_iter().flatten();
+        for (network, plan, batch) in fused.chain([plain(false), adorned()]) {
+            calls(criterion, (&name, backend.as_ref()), (&network, &plan, batch), &mut done);
         }
-        let is_left = |k: Kernel| !done.contains(&k) && (fuses || k != Kernel::Update);
+        let is_left = |k: Kernel| !done.contains(&k) && (fuses || !k.is_grouped());
         let left: Vec<&str> =
             Kernel::ALL.iter().filter(|k| is_left(**k)).map(|k| k.name()).collect();
         assert!(left.is_empty(), "no benchmark of {}", left.join(", "));

@@ -21,7 +21,9 @@ fn steps(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(&name);
         for (members, inputs, hidden, classes, batch) in STEPS {
             let network = network(members, inputs, hidden, classes);
-            let plan = plan(&network, batch, update("adam"), backend.capacity().fuses);
+            let capacity = backend.capacity();
+            let forms = [capacity.fuses, capacity.splits];
+            let plan = plan(&network, batch, update("adam"), forms);
             let mut executor = backend.load(&plan).expect("the plan loads");
             fill(&plan, &network, batch, executor.as_mut()).expect("the buffers are filled");
             let of_members =

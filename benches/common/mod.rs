@@ -61,8 +61,9 @@ pub fn update(name: &str) -> Update {
     Update::new(row, OptimizerForm::default())
 }
 
-/// The plan of a training pass over [`STEPS`] batches, in the fused form where it can have it.
-pub fn plan(network: &Network, batch: usize, update: Update, fuses: bool) -> Plan {
+/// The plan of a training pass over [`STEPS`] batches, in the fused and the split form where it can
+/// have them.
+pub fn plan(network: &Network, batch: usize, update: Update, [fuses, splits]: [bool; 2]) -> Plan {
     let row = loss::find("categorical_cross_entropy").expect("a loss");
     Plan::new(&PlanRequest {
         network,
@@ -73,7 +74,7 @@ pub fn plan(network: &Network, batch: usize, update: Update, fuses: bool) -> Pla
         gradient_statistics: false,
         fuses,
         precision: Precision::F32,
-        splits: false,
+        splits,
         passes: vec![Pass {
             set: "train".to_owned(),
             kind: PassKind::Train,

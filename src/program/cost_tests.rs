@@ -131,6 +131,56 @@ fn values_in_f16_cost_half_the_bytes() {
     assert_eq!(full.bytes_written, half.bytes_written);
 }
 
+/// A batch of 2052 rows of 7-5, in four parts of 516, of which the last has 504.
+#[test]
+fn a_split_step_costs_what_was_counted_by_hand() {
+    let network = Network::new(1, 7, &[], 5).expect("a small network");
+    let row = optimizer::find("adam").expect("an optimizer");
+    let rows = 2052;
+    let mut request = PlanRequest {
+        network: &network,
+        loss: LossSettings::new(loss::find("mse").expect("a loss"), Convention::Torch),
+        terms: Vec::<&'static TermRow>::new(),
+        target_width: 5,
+        update: Some(Update::new(row, OptimizerForm::default())),
+        gradient_statistics: false,
+        fuses: true,
+        splits: true,
+        precision: Precision::F32,
+        passes: vec![Pass {
+            set: "train".to_owned(),
+            kind: PassKind::Train,
+            resident_rows: 3000,
+            batch_rows: rows as usize,
+            table_steps: 5,
+            weighted: false,
+            collected_rows: 0,
+        }],
+    };
+    let plan = Plan::new(&request).expect("a plan");
+    let call = |kernel| plan.programs[0].calls.iter().find(|call| call.kernel == kernel);
+    let partial = call(Kernel::PartialGradients).expect("the gradients");
+    // Indices, features, gradients of the outputs and a loss of every row in; four times 40
+    // gradients and a mean of losses out.
+    let products = 2 * rows * 35 + 5 * rows;
+    let expected =
+        bytes(products + rows, (rows + 7 * rows + 5 * rows + rows) * 4, (4 * 40 + 1) * 4);
+    assert_eq!(partial.cost(rows), expected);
+    assert_eq!(partial.shape(rows), Shape { rows: 5, columns: 7, depth: 516 });
+    // 35 and 5 parameters, each tensor in blocks of 64; three sums of two parts' gradients.
+    let step = call(Kernel::OptimizerStep).expect("the step");
+    let step_of = |parts: u64| {
+        let parameters = 2 * 64;
+        let read = (1 + parts + 2) * parameters + 2 * 8;
+        bytes((12 + parts - 1) * parameters, read * 4, 3 * parameters * 4)
+    };
+    assert_eq!(step.cost(rows), step_of(4));
+    assert_eq!(step.cost(600), step_of(2));
+    request.splits = false;
+    let whole = Plan::new(&request).expect("a plan");
+    assert!(whole.programs[0].calls.iter().all(|call| call.kernel != Kernel::OptimizerStep));
+}
+
 #[test]
 fn members_multiply_the_cost() {
     let one: Vec<Cost> =

@@ -58,7 +58,8 @@ impl<'a> Grouped<'a> {
         let (_, a, b) = PLACES[place];
         let layers = || self.layers.iter().filter(|layer| layer.place as usize == place);
         let most = |of: fn(&UpdatedLayer) -> u32| layers().map(of).max().unwrap_or(0);
-        let quads = |of: fn(&UpdatedLayer) -> u32| layers().all(|layer| of(layer) % 4 == 0);
+        let quads =
+            |of: fn(&UpdatedLayer) -> u32| layers().all(|layer| of(layer).is_multiple_of(4));
         let operand = |buffer, quads| Operand { buffer, along: Along::Breadth, quads };
         Product {
             kernel: self.kernel,
