@@ -61,14 +61,14 @@ fn updates() -> Vec<Scene> {
     ]
 }
 
-/// All scenes as shaders are, and checked the first two, one of scalars, one of quads, and the one
-/// whose batch is split and ragged.
+/// All scenes as shaders are, and checked the first two, one of scalars, one of quads, one that is
+/// turned, and the one whose batch is split and ragged.
 fn hold_all(tile: Tile) {
     let of_tile = |checked| gpu_with(Some(tile), checked);
     let (unchecked, checked) = (of_tile(false), of_tile(true));
     for (index, scene) in scenes().into_iter().chain(updates()).enumerate() {
         hold(unchecked.as_ref(), &scene, &|_: &Call| true);
-        if [0, 1, 7].contains(&index) {
+        if [0, 1, 7, 8].contains(&index) {
             hold(checked.as_ref(), &scene, &|_: &Call| true);
         }
     }
