@@ -53,7 +53,7 @@ pub fn reals(tile: Tile, update: &Update) -> u32 {
 
 /// Whether one workgroup of an update sums the biases of all its layers.
 pub fn biases_together(tile: Tile) -> bool {
-    !matches!(tile.kind, Kind::Shared { .. })
+    !matches!(tile.kind, Kind::Shared { .. } | Kind::Cooperative { .. })
 }
 
 /// All that an update is made of behind its own file and its operands' files.
