@@ -169,10 +169,14 @@ impl fmt::Display for Tile {
     }
 }
 
-/// What a source with such a tile begins with.
+/// What a source with such a tile begins with. All invocations of a workgroup go the same way to a
+/// cooperative operation, but naga takes every private variable, such as a layer's sizes, for one
+/// that differs among them; the rule by which it can be told otherwise has the name of derivatives.
 pub fn directives(tile: Tile) -> &'static str {
     match tile.kind {
-        Kind::Cooperative { .. } => "enable wgpu_cooperative_matrix;\n",
+        Kind::Cooperative { .. } => {
+            "enable wgpu_cooperative_matrix;\ndiagnostic(off, derivative_uniformity);\n"
+        }
         _ => "",
     }
 }
