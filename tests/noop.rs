@@ -108,7 +108,8 @@ fn every_tile_loads() {
     let mut loaded = 0;
     for tile in tile::all() {
         // noop has no subgroups.
-        if !tile.to_string().contains("round") {
+        let name = tile.to_string();
+        if !name.contains("round") && !name.contains("subgroup") {
             let backend = backend_with(Some(tile), 16);
             load(&backend, &plain, &tile.to_string());
             load(&backend, &fused, &tile.to_string());

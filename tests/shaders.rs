@@ -238,17 +238,42 @@ fn sources_of(calls: Vec<(String, Call)>) -> BTreeMap<String, String> {
     sources
 }
 
-fn capabilities() -> Capabilities {
-    Capabilities::default() | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16
+/// A module with cooperative matrices needs nothing else of a subgroup.
+fn capabilities(cooperative: bool) -> Capabilities {
+    let of_subgroups =
+        if cooperative { Capabilities::COOPERATIVE_MATRIX } else { Capabilities::SUBGROUP };
+    Capabilities::default() | of_subgroups | Capabilities::SHADER_FLOAT16
 }
 
 fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let module =
         naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    let info = Validator::new(ValidationFlags::all(), capabilities())
+    let info = Validator::new(ValidationFlags::all(), capabilities(is_cooperative(source)))
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
     Ok((module, info))
+}
+
+fn is_cooperative(source: &str) -> bool {
+    source.starts_with("enable wgpu_cooperative_matrix;")
+}
+
+/// What a cooperative tile's Metal must call.
+const SIMDGROUP: [&str; 3] =
+    ["simdgroup_load(", "simdgroup_multiply_accumulate(", "simdgroup_store("];
+
+/// `OpCooperativeMatrix{Load,Store,MulAdd}KHR`.
+const COOPERATIVE_OPERATIONS: [u32; 3] = [4457, 4458, 4459];
+
+/// The operations of a SPIR-V module.
+fn operations(words: &[u32]) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    let mut at = 5;
+    while at < words.len() {
+        found.insert(words[at] & 0xffff);
+        at += (words[at] >> 16).max(1) as usize;
+    }
+    found
 }
 
 fn translate(source: &str) -> Result<(), String> {
@@ -258,11 +283,27 @@ fn translate(source: &str) -> Result<(), String> {
         shader_stage: naga::ShaderStage::Compute,
         entry_point: "main".to_owned(),
     };
-    let words = spv::write_vec(&module, &info, &spv::Options::default(), Some(&entry))
+    // What wgpu writes for Vulkan 1.3.
+    let options = spv::Options { lang_version: (1, 6), ..spv::Options::default() };
+    let words = spv::write_vec(&module, &info, &options, Some(&entry))
         .map_err(|error| format!("SPIR-V: {error}"))?;
-    let options = msl::Options { fake_missing_bindings: true, ..msl::Options::default() };
+    let cooperative = is_cooperative(source);
+    // The first Metal with simdgroup_matrix.
+    let lang_version = if cooperative { (2, 3) } else { msl::Options::default().lang_version };
+    let options =
+        msl::Options { fake_missing_bindings: true, lang_version, ..msl::Options::default() };
     let (metal, _) = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
         .map_err(|error| format!("MSL: {error}"))?;
+    let operations = operations(&words);
+    if SIMDGROUP.iter().any(|call| metal.contains(call) != cooperative)
+        || COOPERATIVE_OPERATIONS.iter().any(|code| operations.contains(code) != cooperative)
+    {
+        return Err(format!("cooperative matrices, and not in a tile of them: {metal}"));
+    }
+    // DX12 has none: wgpu does not offer the feature there.
+    if cooperative {
+        return Ok(());
+    }
     let mut direct = String::new();
     // 16-bit floats came with shader model 6.2.
     let options = hlsl::Options {
@@ -364,6 +405,50 @@ fn whole_steps_validate_and_are_written_for_every_driver() {
     }
     for source in sources {
         translate(&source).unwrap_or_else(|why| panic!("{why}\n{source}"));
+    }
+}
+
+#[test]
+fn every_product_has_a_source_of_every_cooperative_tile() {
+    let sources = sources();
+    let products: Vec<Kernel> = Kernel::ALL
+        .iter()
+        .copied()
+        .filter(|kernel| kernel.is_matmul() || *kernel == Kernel::Update)
+        .collect();
+    assert_eq!(products.len(), 5, "{products:?}");
+    let tiles: Vec<Tile> =
+        tile::SUBGROUPS.into_iter().flat_map(tile::cooperative_candidates).collect();
+    assert_eq!(tiles.len(), 6, "{tiles:?}");
+    for kernel in products {
+        for tile in &tiles {
+            let (start, end) = (format!("{} ", kernel.name()), format!(" {tile}"));
+            let of_both = |name: &&String| name.starts_with(&start) && name.ends_with(&end);
+            let texts = sources.iter().filter(|(_, name)| of_both(name));
+            let texts: Vec<_> = texts.map(|(text, _)| text).collect();
+            // Operands of scalars and of quads.
+            assert!(texts.len() >= 2, "{start}{end}: {}", texts.len());
+            assert!(texts.iter().all(|text| is_cooperative(text)), "{start}{end}");
+        }
+    }
+}
+
+#[test]
+fn a_faulty_cooperative_tile_fails() {
+    let (source, _) = sources()
+        .into_iter()
+        .find(|(source, _)| is_cooperative(source))
+        .expect("a cooperative tile");
+    assert_eq!(translate(&source), Ok(()));
+    for (right, wrong) in [
+        // The roles of the operands.
+        ("coopMultiplyAdd(a0, b0,", "coopMultiplyAdd(b0, a0,"),
+        ("coop_mat8x8<f32, B>", "coop_mat8x8<f32, A>"),
+        ("enable wgpu_cooperative_matrix;", ""),
+        ("result_tile[i] = 0.0;", "result_tile[i] = subgroupAdd(0.0);"),
+    ] {
+        assert!(source.contains(right), "{right}");
+        assert!(translate(&source.replace(right, wrong)).is_err(), "{right} as {wrong}");
     }
 }
 

@@ -66,6 +66,33 @@ fn a_planted_wrong_candidate_never_wins() {
     }
 }
 
+/// Cooperative tiles are right where the adapter has them; elsewhere the driver's refusal is an error,
+/// and the default wins.
+#[test]
+fn cooperative_candidates_are_right_or_refused() {
+    let adapter = adapter();
+    let facts = &adapter.facts;
+    let backend = GpuBackend::new(&adapter, GpuOptions::default()).expect("a device");
+    let subgroup =
+        Some(facts.subgroup_sizes.0).filter(|size| tile::SUBGROUPS.contains(size)).unwrap_or(32);
+    let candidates = tile::cooperative_candidates(subgroup);
+    assert_eq!(candidates.len(), 3);
+    for product in products() {
+        let default = tile::by_class(Class::of(&adapter.description, facts), &product);
+        let mut lab = backend.lab(&product, false).expect("a trial");
+        for tile in &candidates {
+            let found = lab.is_right(*tile);
+            if tile.fits(facts) {
+                assert!(found.expect("it runs"), "{tile} {product:?}");
+            } else if !facts.features.contains(&"cooperative_matrix") {
+                assert!(found.is_err(), "{tile} {product:?}");
+                let picked = pick(default, &[*tile], &mut lab, Duration::from_secs(2));
+                assert_eq!(picked, default, "{product:?}");
+            }
+        }
+    }
+}
+
 fn config(folder: &Path) -> PathBuf {
     let table = root().join("tests/golden/classification.csv");
     let path = folder.join("config.json");

@@ -113,6 +113,27 @@ fn the_scenes_have_every_form_of_every_product() {
     assert!(products(&scenes).any(|p| p.depth % 4 != 0 && p.a.quads && p.b.quads));
 }
 
+/// Those that the adapter has are among the tiles above, and held to the reference there.
+#[test]
+fn cooperative_tiles_fit_exactly_where_the_adapter_has_their_fragments() {
+    let facts = &adapter().facts;
+    let (small, large) = facts.subgroup_sizes;
+    let has_fragments = facts.cooperative_matrices.contains(&tile::FRAGMENT);
+    if facts.features.contains(&"cooperative_matrix") {
+        assert!(has_fragments, "{facts:?}");
+    }
+    let offered = facts.features.contains(&"cooperative_matrix")
+        && small == large
+        && tile::SUBGROUPS.contains(&small);
+    let fitting: Vec<Tile> = tile::all()
+        .into_iter()
+        .filter(|tile| tile.to_string().starts_with("cooperative_") && tile.fits(facts))
+        .collect();
+    let wanted = if offered { tile::cooperative_candidates(small) } else { Vec::new() };
+    assert_eq!(fitting, wanted, "{facts:?}");
+    println!("{}: held to the reference: {fitting:?}", adapter().description.driver);
+}
+
 #[test]
 fn updates_are_turned_and_not() {
     let turned = |tile: Tile| {
@@ -131,7 +152,12 @@ fn updates_are_turned_and_not() {
 fn names_tell_tiles_apart() {
     let mut names: Vec<String> = tile::all().iter().map(Tile::to_string).collect();
     assert_eq!(names[0], "naive");
-    for name in ["direct_16x4_8_round8", "direct_8x4_16", "shared_128x128x8_8x8"] {
+    for name in [
+        "direct_16x4_8_round8",
+        "direct_8x4_16",
+        "shared_128x128x8_8x8",
+        "cooperative_64x64x16_subgroup32",
+    ] {
         assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
     }
     let count = names.len();

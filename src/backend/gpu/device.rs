@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::tile::FRAGMENT;
 use crate::backend::DeviceDescription;
 use crate::error::{Error, Result};
 
@@ -34,20 +35,68 @@ pub struct AdapterFacts {
     pub max_storage_buffers: u32,
     /// Smallest and largest subgroup.
     pub subgroup_sizes: (u32, u32),
+    /// Products of fragments that a subgroup computes together.
+    pub cooperative_matrices: Vec<CooperativeMatrix>,
     /// Optional features that speed training or measuring up.
     pub features: Vec<&'static str>,
+}
+
+/// A product of fragments: rows x depth times depth x columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CooperativeMatrix {
+    /// Rows of results.
+    pub rows: u32,
+    /// Columns of results.
+    pub columns: u32,
+    /// Products in a result.
+    pub depth: u32,
+    /// The type of the operands' elements, such as `f16`.
+    pub operands: &'static str,
+    /// The type of the results' elements.
+    pub results: &'static str,
 }
 
 /// A submission takes less than a tenth of a second, or a few seconds on a slow software adapter.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Features that are asked for when they are there, and never required.
-const WANTED: [(wgpu::Features, &str); 4] = [
+const WANTED: [(wgpu::Features, &str); 5] = [
     (wgpu::Features::SUBGROUP, "subgroups"),
     (wgpu::Features::SHADER_F16, "f16"),
     (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
     (wgpu::Features::PIPELINE_CACHE, "pipeline_cache"),
+    (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative_matrix"),
 ];
+
+/// The features of [`WANTED`] that an adapter has. wgpu gives cooperative matrices of any shape and
+/// type one name, and those of ours are few.
+fn wanted(adapter: &wgpu::Adapter) -> impl Iterator<Item = (wgpu::Features, &'static str)> {
+    let supported = adapter.features();
+    let fragments = cooperative_matrices(adapter).contains(&FRAGMENT);
+    WANTED.into_iter().filter(move |(feature, _)| {
+        let usable = *feature != wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX || fragments;
+        usable && supported.contains(*feature)
+    })
+}
+
+/// What products of fragments an adapter has.
+fn cooperative_matrices(adapter: &wgpu::Adapter) -> Vec<CooperativeMatrix> {
+    let name = |scalar| match scalar {
+        wgpu::CooperativeScalarType::F16 => "f16",
+        wgpu::CooperativeScalarType::F32 => "f32",
+        wgpu::CooperativeScalarType::I32 => "i32",
+        wgpu::CooperativeScalarType::U32 => "u32",
+    };
+    let all = adapter.cooperative_matrix_properties().into_iter();
+    all.map(|shape| CooperativeMatrix {
+        rows: shape.m_size,
+        columns: shape.n_size,
+        depth: shape.k_size,
+        operands: name(shape.ab_type),
+        results: name(shape.cr_type),
+    })
+    .collect()
+}
 
 impl Adapter {
     fn new(adapter: wgpu::Adapter) -> Self {
@@ -67,7 +116,6 @@ impl Adapter {
             }
             .to_owned(),
         };
-        let features = adapter.features();
         let facts = AdapterFacts {
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
@@ -75,11 +123,8 @@ impl Adapter {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
-            features: WANTED
-                .iter()
-                .filter(|(feature, _)| features.contains(*feature))
-                .map(|(_, name)| *name)
-                .collect(),
+            cooperative_matrices: cooperative_matrices(&adapter),
+            features: wanted(&adapter).map(|(_, name)| name).collect(),
         };
         Self { adapter, description, facts }
     }
@@ -161,17 +206,25 @@ impl Gpu {
     /// When the driver refuses.
     pub fn open(adapter: &Adapter) -> Result<Self> {
         let limits = adapter.adapter.limits();
-        let supported = adapter.adapter.features();
-        let features = WANTED
-            .iter()
-            .filter(|(feature, _)| supported.contains(*feature))
-            .fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+        let features = wanted(&adapter.adapter)
+            .fold(wgpu::Features::empty(), |all, (feature, _)| all | feature);
+        let experimental_features =
+            if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+                // SAFETY: wgpu may have bugs in what only cooperative tiles use. Their fragments lie
+                // within workgroup memory of a size known at build time, whatever the data, every
+                // invocation takes part in every operation, and a tile is held to results in f64
+                // before a job may use it.
+                unsafe { wgpu::ExperimentalFeatures::enabled() }
+            } else {
+                wgpu::ExperimentalFeatures::disabled()
+            };
         let name = &adapter.description.name;
         let (device, queue) =
             pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
                 label: Some("wgfit"),
                 required_features: features,
                 required_limits: limits.clone(),
+                experimental_features,
                 memory_hints: wgpu::MemoryHints::Performance,
                 ..wgpu::DeviceDescriptor::default()
             }))

@@ -150,6 +150,10 @@ pub fn compose(call: &Call, tile: Tile) -> String {
 pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
     let mut source = Source(Vec::new());
     let scaled = call.buffer("loss_scale").is_some();
+    let directives = tile::directives(tile);
+    if !directives.is_empty() {
+        source.text(directives);
+    }
     source.file("shared/step.wgsl");
     source.file(if writes_state { "shared/state_write.wgsl" } else { "shared/state_read.wgsl" });
     source.file(match call.kernel.half() {

@@ -5,7 +5,7 @@ use super::{Kind, Tile};
 /// The file that gives the order of a tile: in bands, for the cache of a GPU, or row by row.
 pub fn order(tile: Tile) -> &'static str {
     match tile.kind {
-        Kind::Shared { .. } => "shared/tiles_in_bands.wgsl",
+        Kind::Shared { .. } | Kind::Cooperative { .. } => "shared/tiles_in_bands.wgsl",
         Kind::Naive | Kind::Direct { .. } => "shared/tiles_in_rows.wgsl",
     }
 }

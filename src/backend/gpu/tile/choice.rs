@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Product, Tile};
+use super::{Product, SUBGROUPS, Tile, cooperative_candidates};
 use crate::backend::DeviceDescription;
 use crate::backend::gpu::device::AdapterFacts;
 use crate::program::Call;
@@ -89,7 +89,8 @@ pub fn all() -> Vec<Tile> {
         Class::Discrete,
     ];
     let mut tiles = vec![Tile::NAIVE];
-    for tile in classes.into_iter().flat_map(candidates) {
+    let cooperative = SUBGROUPS.into_iter().flat_map(cooperative_candidates);
+    for tile in classes.into_iter().flat_map(candidates).chain(cooperative) {
         if !tiles.contains(&tile) {
             tiles.push(tile);
         }

@@ -14,11 +14,16 @@
 //! [`text`] writes: of scalars, or of quads where every line is made of whole aligned ones. Results
 //! past the last row or column are computed from the last one and not stored.
 //!
+//! A cooperative tile multiplies fragments of 8x8, one of them with a subgroup's invocations together:
+//! `simdgroup_matrix` on Metal, `VK_KHR_cooperative_matrix` on Vulkan. It is never a class's choice,
+//! only one of those that are measured, where the adapter has such fragments in f32.
+//!
 //! The tile's text is a function `tile(block, lane)`; a `run(workgroup, workgroups, lane)` of the
 //! operand file, or of `shared/run_product.wgsl`, calls it for the block that is the workgroup's.
 
 mod bands;
 mod choice;
+mod cooperative;
 mod direct;
 mod grouped;
 mod product;
@@ -30,6 +35,7 @@ use super::device::AdapterFacts;
 
 pub use bands::order;
 pub use choice::{Class, Tiles, all, by_class, candidates};
+pub use cooperative::{FRAGMENT, SUBGROUPS, candidates as cooperative_candidates};
 pub use grouped::Grouped;
 pub use product::{Along, Operand, Product};
 
@@ -48,6 +54,15 @@ pub enum Kind {
     Shared {
         /// Steps in depth between two barriers.
         depth: u32,
+    },
+    /// Through workgroup memory, multiplied by subgroups in fragments of 8x8.
+    Cooperative {
+        /// Steps in depth between two barriers.
+        depth: u32,
+        /// Fragments of results of a subgroup, along the rows and along the columns.
+        fragments: [u32; 2],
+        /// Invocations of a subgroup: the adapter's only size.
+        subgroup: u32,
     },
 }
 
@@ -80,6 +95,23 @@ impl Tile {
         }
     }
 
+    /// A tile of `rows` x `columns` x `depth` in workgroup memory, `fragments` a subgroup. An
+    /// invocation stores quads of every `rows / invocations[0]`-th row.
+    pub const fn cooperative(
+        [rows, columns, depth]: [u32; 3],
+        fragments: [u32; 2],
+        subgroup: u32,
+    ) -> Self {
+        let subgroups = (rows / (8 * fragments[0])) * (columns / (8 * fragments[1]));
+        let across = columns / 4;
+        let down = subgroups * subgroup / across;
+        Self {
+            kind: Kind::Cooperative { depth, fragments, subgroup },
+            each: [rows / down, 4],
+            invocations: [down, across],
+        }
+    }
+
     /// (columns, rows) of results of a workgroup.
     pub const fn results(self) -> (u32, u32) {
         (self.invocations[1] * self.each[1], self.invocations[0] * self.each[0])
@@ -107,11 +139,22 @@ impl Tile {
     /// Whether an adapter can run it.
     pub fn fits(self, facts: &AdapterFacts) -> bool {
         let (columns, rows) = self.results();
+        // Four more rows and columns for the pitch.
+        let operands = |depth| (columns + rows + 8) * depth * 4;
         let (subgroup, memory) = match self.kind {
             Kind::Naive => (0, 0),
             Kind::Direct { handed_round } => (handed_round, 0),
-            // Four more rows and columns for the pitch.
-            Kind::Shared { depth } => (0, (columns + rows + 8) * depth * 4),
+            Kind::Shared { depth } => (0, operands(depth)),
+            Kind::Cooperative { depth, fragments, subgroup } => {
+                // Which subgroup an invocation is in follows from the size, so that must be fixed.
+                if facts.subgroup_sizes != (subgroup, subgroup)
+                    || !facts.features.contains(&"cooperative_matrix")
+                    || !facts.cooperative_matrices.contains(&FRAGMENT)
+                {
+                    return false;
+                }
+                (0, operands(depth) + cooperative::results(self, fragments) * 4)
+            }
         };
         let has_subgroups = facts.features.contains(&"subgroups");
         (subgroup == 0 || has_subgroups && subgroup <= facts.subgroup_sizes.0)
@@ -120,7 +163,7 @@ impl Tile {
     }
 }
 
-/// Such as `direct_16x4_8_round8` or `shared_128x128x8_8x8`.
+/// Such as `direct_16x4_8_round8`, `shared_128x128x8_8x8` or `cooperative_64x64x16_subgroup32`.
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, columns] = self.each;
@@ -134,7 +177,23 @@ impl fmt::Display for Tile {
                 let (all_columns, all_rows) = self.results();
                 write!(f, "shared_{all_rows}x{all_columns}x{depth}_{rows}x{columns}")
             }
+            Kind::Cooperative { depth, subgroup, .. } => {
+                let (all_columns, all_rows) = self.results();
+                write!(f, "cooperative_{all_rows}x{all_columns}x{depth}_subgroup{subgroup}")
+            }
         }
+    }
+}
+
+/// What a source with such a tile begins with. All invocations of a workgroup go the same way to a
+/// cooperative operation, but naga takes every private variable, such as a layer's sizes, for one
+/// that differs among them; the rule by which it can be told otherwise has the name of derivatives.
+pub fn directives(tile: Tile) -> &'static str {
+    match tile.kind {
+        Kind::Cooperative { .. } => {
+            "enable wgpu_cooperative_matrix;\ndiagnostic(off, derivative_uniformity);\n"
+        }
+        _ => "",
     }
 }
 
@@ -171,6 +230,9 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
     let lanes = tile.lanes();
     let memory = match tile.kind {
         Kind::Shared { depth } => shared::memory(tile, depth, product),
+        Kind::Cooperative { depth, fragments, .. } => {
+            cooperative::memory(tile, depth, fragments, product)
+        }
         _ => String::new(),
     };
     let biases = grouped::constants(tile, product.kernel);
@@ -215,6 +277,9 @@ pub(super) fn function(tile: Tile, product: &Product) -> String {
         Kind::Naive => direct::naive(tile, product),
         Kind::Direct { handed_round } => direct::text(tile, handed_round, product),
         Kind::Shared { depth } => shared::text(tile, depth, product),
+        Kind::Cooperative { depth, fragments, subgroup } => {
+            cooperative::text(tile, depth, fragments, subgroup, product)
+        }
     }
 }
 

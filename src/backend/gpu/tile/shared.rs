@@ -2,15 +2,17 @@
 //! and of columns; what is read along the depth is transposed on its way, in blocks of 4x4. The next
 //! tile is on its way into registers while one is multiplied.
 
-use super::{Along, Lines, Operand, Product, Tile, XYZW, begin};
+use super::{Along, Kind, Lines, Operand, Product, Tile, XYZW, begin};
 
 /// Steps in depth that are written out.
 const UNROLLED: u32 = 8;
 
 /// One operand's part of a tile.
-struct Side<'a> {
+pub(super) struct Side<'a> {
     role: char,
     operand: &'a Operand,
+    /// Whether it lies in workgroup memory as scalars, not as quads.
+    scalars: bool,
     /// Rows or columns of the tile.
     breadth: u32,
     /// Steps in depth of the tile.
@@ -32,18 +34,19 @@ impl Side<'_> {
     }
 
     /// Quads between two steps in depth: a transposed store wants neighbours in other banks.
-    fn pitch(&self) -> u32 {
+    pub(super) fn pitch(&self) -> u32 {
         self.breadth / 4 + u32::from(self.operand.along == Along::Depth)
     }
 
     fn declare(&self, lines: &mut Lines) {
         let quads = self.pitch() * self.depth;
         let role = self.role;
-        lines.push(0, format!("var<workgroup> {role}_tile: array<vec4<f32>, {quads}>;"));
+        let (element, count) = if self.scalars { ("f32", quads * 4) } else { ("vec4<f32>", quads) };
+        lines.push(0, format!("var<workgroup> {role}_tile: array<{element}, {count}>;"));
     }
 
     /// Which blocks are the invocation's, where they stand, and room for them in registers.
-    fn places(&self, lines: &mut Lines) {
+    pub(super) fn places(&self, lines: &mut Lines) {
         let role = self.role;
         let (first, last) = (self.first, if role == 'a' { "last_row" } else { "last_column" });
         let origin = if role == 'a' { "first_row" } else { "first_column" };
@@ -120,7 +123,7 @@ impl Side<'_> {
     }
 
     /// From storage into registers, from the step in depth `from` on. Past the depth: zeros.
-    fn load(&self, lines: &mut Lines, indent: usize, from: &str) {
+    pub(super) fn load(&self, lines: &mut Lines, indent: usize, from: &str) {
         let role = self.role;
         let last = if role == 'a' { "last_row" } else { "last_column" };
         self.each_block(lines, indent, |lines, indent, name| {
@@ -167,7 +170,7 @@ impl Side<'_> {
     }
 
     /// From registers into workgroup memory.
-    fn keep(&self, lines: &mut Lines, indent: usize) {
+    pub(super) fn keep(&self, lines: &mut Lines, indent: usize) {
         let (role, pitch) = (self.role, self.pitch());
         self.each_block(lines, indent, |lines, indent, name| {
             for i in 0..4 {
@@ -179,18 +182,33 @@ impl Side<'_> {
                     }
                 };
                 let at = format!("({name}_step + {i}u) * {pitch}u + {name}_quad");
-                lines.push(indent, format!("{role}_tile[{at}] = {value};"));
+                if self.scalars {
+                    lines.push(indent, format!("let {name}_kept{i} = {value};"));
+                    for (j, c) in XYZW.iter().enumerate() {
+                        let at = format!("({at}) * 4u + {j}u");
+                        lines.push(indent, format!("{role}_tile[{at}] = {name}_kept{i}.{c};"));
+                    }
+                } else {
+                    lines.push(indent, format!("{role}_tile[{at}] = {value};"));
+                }
             }
         });
     }
 }
 
 /// Both operands' parts of a tile.
-fn sides(tile: Tile, depth: u32, product: &Product) -> [Side<'_>; 2] {
+pub(super) fn sides(tile: Tile, depth: u32, product: &Product) -> [Side<'_>; 2] {
     let (all_columns, all_rows) = tile.results();
     let invocations = tile.lanes();
-    let a =
-        Side { role: 'a', operand: &product.a, breadth: all_rows, depth, first: 0, invocations };
+    let a = Side {
+        role: 'a',
+        operand: &product.a,
+        scalars: matches!(tile.kind, Kind::Cooperative { .. }),
+        breadth: all_rows,
+        depth,
+        first: 0,
+        invocations,
+    };
     let mut b = Side { role: 'b', operand: &product.b, breadth: all_columns, ..a };
     // Where both fit side by side, other invocations load B.
     if a.blocks() + b.blocks() <= invocations {

@@ -46,8 +46,11 @@ pub(super) fn tune(
             .map(f64::from)
             .product::<f64>()
     };
-    let candidates: Vec<Tile> =
-        tile::candidates(class).into_iter().filter(|tile| tile.fits(facts)).collect();
+    let candidates: Vec<Tile> = tile::candidates(class)
+        .into_iter()
+        .chain(tile::cooperative_candidates(facts.subgroup_sizes.0))
+        .filter(|tile| tile.fits(facts))
+        .collect();
     let on_device =
         !matches!(class, Class::Software { .. }) && facts.features.contains(&"timestamps");
     let begun = Instant::now();
@@ -86,6 +89,7 @@ pub(super) fn hash_of_shaders() -> String {
                 b: operand("right"),
             };
             for tile in tile::all() {
+                hash.update(tile::directives(tile));
                 hash.update(tile::text(tile, &product));
             }
         }
