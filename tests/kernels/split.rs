@@ -97,13 +97,16 @@ fn both() -> Vec<Under> {
 
 const LEFT: [&str; 4] = ["parameters", "average_parameters", "moment0", "train.train.log"];
 
+/// Cursor, bad step and bad element of a member.
+type Place = (u32, u32, u32);
+
 /// What is left of a training of so many steps: reals, and where the members stand.
 fn trained(
     backend: &dyn Backend,
     scene: &Scene,
     steps: usize,
     members: usize,
-) -> (Vec<Vec<f64>>, Vec<(u32, u32, u32)>) {
+) -> (Vec<Vec<f64>>, Vec<Place>) {
     let mut executor = backend.load(&scene.plan).unwrap();
     scene.upload(executor.as_mut());
     executor.run(ProgramId(0), 1).unwrap();
