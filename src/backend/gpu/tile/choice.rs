@@ -55,7 +55,10 @@ const INTEGRATED: [Tile; 4] = [
 ];
 
 /// For 8 columns, for 16 columns and for 16 rows of results at most: the weights of an output layer
-/// as a whole lie in workgroup memory.
+/// as a whole lie in workgroup memory. Each element of the long operand is loaded once, and is 94 % and
+/// 80 % of all that a workgroup of the first two loads: a kernel of a row a lane would load as much,
+/// with its lanes apart. What is multiplied past the last column, 8 or 16 times an element at most, is
+/// less than the 40 that a GPU has time for while it loads one.
 const THIN: [Tile; 3] = [
     Tile::shared([128, 8, 16], [4, 4]),
     Tile::shared([64, 16, 16], [4, 4]),

@@ -19,7 +19,8 @@
 //! only one of those that are measured, where the adapter has such fragments in f32.
 //!
 //! The tile's text is a function `tile(block, lane)`; a `run(workgroup, workgroups, lane)` of the
-//! operand file, or of `shared/run_product.wgsl`, calls it for the block that is the workgroup's.
+//! operand file, or of `shared/run_product.wgsl`, calls it for the block that is the workgroup's:
+//! `block_at(index, columns, rows)` of `shared/tiles_*.wgsl`, by the file that [`order`] names.
 
 mod bands;
 mod choice;
