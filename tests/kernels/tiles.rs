@@ -1,7 +1,7 @@
 //! Every tile of a matrix product, of scalars and of quads, against the f64 reference.
 
 use wgfit::backend::gpu::Tile;
-use wgfit::backend::gpu::tile::{self, Grouped, Product};
+use wgfit::backend::gpu::tile::{self, Grouped, Kind, Product};
 use wgfit::kernels::Kernel;
 use wgfit::program::Call;
 
@@ -42,31 +42,37 @@ fn products(scenes: &[Scene]) -> impl Iterator<Item = Product> {
 
 /// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
 /// place has the same text. Then their like that makes the gradients of each part of a batch. Of both,
-/// one has more rows of tiles than a band.
-fn updates() -> Vec<Scene> {
-    let update = |rows, inputs, outputs| {
+/// one has more rows of tiles than a band. With each goes whether tiles of every class meet it.
+fn updates() -> Vec<(Scene, bool)> {
+    let update = |rows, inputs, outputs, any| {
         let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
         let mut scene = Scene::new(&Case { fused: true, split: true, members: 2, ..case });
         scene.plan.programs[0].calls.retain(|call| call.kernel.is_grouped());
         let split = scene.plan.programs[0].calls[0].kernel == Kernel::PartialGradients;
         assert_eq!(split, rows > 2000);
-        scene
+        (scene, any)
     };
     vec![
-        update(67, 131, 65),
-        update(21, 140, 1100),
-        update(19, 13, 70),
-        update(2050, 67, 33),
-        update(2052, 36, 268),
+        update(67, 131, 65, true),
+        update(21, 140, 1100, false),
+        update(19, 13, 70, true),
+        update(2050, 67, 33, false),
+        update(2052, 36, 268, false),
     ]
 }
 
 /// All scenes as shaders are, and checked the first two, one of scalars, one of quads, one that is
-/// turned, and the one whose batch is split and ragged.
+/// turned, and the one whose batch is split and ragged. What no adapter of a tile's class is given is
+/// left out: a driver compiles for most of the time.
 fn hold_all(tile: Tile) {
     let of_tile = |checked| gpu_with(Some(tile), checked);
     let (unchecked, checked) = (of_tile(false), of_tile(true));
-    for (index, scene) in scenes().into_iter().chain(updates()).enumerate() {
+    let of_software = matches!(tile.kind, Kind::Direct { .. });
+    let scenes = scenes().into_iter().map(|scene| (scene, true));
+    for (index, (scene, any)) in scenes.chain(updates()).enumerate() {
+        if of_software && !any {
+            continue;
+        }
         hold(unchecked.as_ref(), &scene, &|_: &Call| true);
         if [0, 1, 7, 8].contains(&index) {
             hold(checked.as_ref(), &scene, &|_: &Call| true);
@@ -141,7 +147,7 @@ fn updates_are_turned_and_not() {
             let call = &scene.plan.programs[0].calls[0];
             Grouped::of(&call.parameters).expect("a grouped call").turns(tile)
         };
-        updates().iter().map(of_scene).collect::<Vec<_>>()
+        updates().iter().map(|(scene, _)| of_scene(scene)).collect::<Vec<_>>()
     };
     let direct = turned(Tile::direct(16, 4, 8, 8));
     assert!(direct.contains(&true) && direct.contains(&false), "{direct:?}");
