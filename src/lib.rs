@@ -56,6 +56,7 @@
 //!   uniform and its twin beside it; the call in [`program::Plan`], and what it costs in
 //!   [`program::Cost`]. The bindings are reflected, so the names are all that a call gives. The CPU
 //!   backend runs the twin unless it has a faster form.
+//! - **a matrix product's tile**: a row of the candidates in [`backend::gpu::tile`]; its text is
 //!   written there, the operands' loads and what becomes of a result by the kernel's own file. Tests
 //!   hold every tile to the reference, `cargo bench --bench gemm` times them.
 //! - **a data format**: a reader in [`data`].
