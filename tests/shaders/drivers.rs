@@ -21,7 +21,7 @@ pub fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {
 }
 
 pub fn is_cooperative(source: &str) -> bool {
-    source.starts_with("enable wgpu_cooperative_matrix;")
+    source.contains("enable wgpu_cooperative_matrix;\n")
 }
 
 /// What a cooperative tile's Metal must call.
