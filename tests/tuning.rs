@@ -73,8 +73,7 @@ fn cooperative_candidates_are_right_or_refused() {
     let adapter = adapter();
     let facts = &adapter.facts;
     let backend = GpuBackend::new(&adapter, GpuOptions::default()).expect("a device");
-    let subgroup =
-        Some(facts.subgroup_sizes.0).filter(|size| tile::SUBGROUPS.contains(size)).unwrap_or(32);
+    let subgroup = facts.fixed_subgroup.filter(|size| tile::SUBGROUPS.contains(size)).unwrap_or(32);
     let candidates = tile::cooperative_candidates(subgroup);
     assert_eq!(candidates.len(), 3);
     for product in products() {

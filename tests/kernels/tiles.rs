@@ -123,19 +123,17 @@ fn the_scenes_have_every_form_of_every_product() {
 #[test]
 fn cooperative_tiles_fit_exactly_where_the_adapter_has_their_fragments() {
     let facts = &adapter().facts;
-    let (small, large) = facts.subgroup_sizes;
     let has_fragments = facts.cooperative_matrices.contains(&tile::FRAGMENT);
     if facts.features.contains(&"cooperative_matrix") {
         assert!(has_fragments, "{facts:?}");
     }
-    let offered = facts.features.contains(&"cooperative_matrix")
-        && small == large
-        && tile::SUBGROUPS.contains(&small);
+    let subgroup = facts.fixed_subgroup.filter(|size| tile::SUBGROUPS.contains(size));
+    let offered = subgroup.filter(|_| facts.features.contains(&"cooperative_matrix"));
     let fitting: Vec<Tile> = tile::all()
         .into_iter()
         .filter(|tile| tile.to_string().starts_with("cooperative_") && tile.fits(facts))
         .collect();
-    let wanted = if offered { tile::cooperative_candidates(small) } else { Vec::new() };
+    let wanted = offered.map_or_else(Vec::new, tile::cooperative_candidates);
     assert_eq!(fitting, wanted, "{facts:?}");
     println!("{}: held to the reference: {fitting:?}", adapter().description.driver);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::tile::FRAGMENT;
+use super::tile::{FRAGMENT, SUBGROUPS};
 use crate::backend::DeviceDescription;
 use crate::error::{Error, Result};
 
@@ -35,6 +35,8 @@ pub struct AdapterFacts {
     pub max_storage_buffers: u32,
     /// Smallest and largest subgroup.
     pub subgroup_sizes: (u32, u32),
+    /// Invocations of every subgroup, where all have as many.
+    pub fixed_subgroup: Option<u32>,
     /// Products of fragments that a subgroup computes together.
     pub cooperative_matrices: Vec<CooperativeMatrix>,
     /// Optional features that speed training or measuring up.
@@ -69,14 +71,24 @@ const WANTED: [(wgpu::Features, &str); 5] = [
 ];
 
 /// The features of [`WANTED`] that an adapter has. wgpu gives cooperative matrices of any shape and
-/// type one name, and those of ours are few.
+/// type one name, and those of ours are few; nor is there a tile for every size of subgroups.
 fn wanted(adapter: &wgpu::Adapter) -> impl Iterator<Item = (wgpu::Features, &'static str)> {
     let supported = adapter.features();
-    let fragments = cooperative_matrices(adapter).contains(&FRAGMENT);
+    let fragments = cooperative_matrices(adapter).contains(&FRAGMENT)
+        && fixed_subgroup(&adapter.get_info()).is_some_and(|size| SUBGROUPS.contains(&size));
     WANTED.into_iter().filter(move |(feature, _)| {
         let usable = *feature != wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX || fragments;
         usable && supported.contains(*feature)
     })
+}
+
+/// The size of every subgroup, where all have the same. wgpu tells none of Metal, 4 to 64 of whatever
+/// device; Apple's own GPUs, the only ones with `simdgroup_matrix`, have SIMD groups of 32.
+fn fixed_subgroup(info: &wgpu::AdapterInfo) -> Option<u32> {
+    if info.backend == wgpu::Backend::Metal {
+        return info.name.starts_with("Apple ").then_some(32);
+    }
+    (info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_min_size)
 }
 
 /// What products of fragments an adapter has.
@@ -123,6 +135,7 @@ impl Adapter {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
+            fixed_subgroup: fixed_subgroup(&info),
             cooperative_matrices: cooperative_matrices(&adapter),
             features: wanted(&adapter).map(|(_, name)| name).collect(),
         };
@@ -332,5 +345,26 @@ impl Gpu {
         }
         self.check()?;
         Ok(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subgroups_are_of_one_size_on_apples_gpus_and_where_the_driver_says_so() {
+        let size = |backend, name: &str, (small, large)| {
+            let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::IntegratedGpu, backend);
+            info.name = name.to_owned();
+            (info.subgroup_min_size, info.subgroup_max_size) = (small, large);
+            fixed_subgroup(&info)
+        };
+        // What wgpu says of every Metal device.
+        assert_eq!(size(wgpu::Backend::Metal, "Apple M2 Pro", (4, 64)), Some(32));
+        assert_eq!(size(wgpu::Backend::Metal, "AMD Radeon Pro 5500M", (4, 64)), None);
+        assert_eq!(size(wgpu::Backend::Vulkan, "Apple M2", (4, 64)), None);
+        assert_eq!(size(wgpu::Backend::Vulkan, "llvmpipe", (8, 8)), Some(8));
+        assert_eq!(size(wgpu::Backend::Vulkan, "Intel Arc", (8, 32)), None);
     }
 }

@@ -158,7 +158,9 @@ mod tests {
             workgroup_memory_bytes: 16384,
             max_invocations: 256,
             max_storage_buffers: 8,
-            subgroup_sizes: (32, 32),
+            // As wgpu tells of Metal.
+            subgroup_sizes: (4, 64),
+            fixed_subgroup: Some(32),
             cooperative_matrices: vec![FRAGMENT],
             features: vec!["cooperative_matrix"],
         }
@@ -178,8 +180,8 @@ mod tests {
                 lacking(|f| f.cooperative_matrices.clear()),
                 lacking(|f| f.cooperative_matrices[0].operands = "f16"),
                 lacking(|f| f.cooperative_matrices[0].rows = 16),
-                lacking(|f| f.subgroup_sizes = (16, 32)),
-                lacking(|f| f.subgroup_sizes = (8, 8)),
+                lacking(|f| f.fixed_subgroup = None),
+                lacking(|f| f.fixed_subgroup = Some(8)),
                 lacking(|f| f.workgroup_memory_bytes = 4096),
                 lacking(|f| f.max_invocations = 32),
             ] {

@@ -148,7 +148,7 @@ impl Tile {
             Kind::Shared { depth } => (0, operands(depth)),
             Kind::Cooperative { depth, fragments, subgroup } => {
                 // Which subgroup an invocation is in follows from the size, so that must be fixed.
-                if facts.subgroup_sizes != (subgroup, subgroup)
+                if facts.fixed_subgroup != Some(subgroup)
                     || !facts.features.contains(&"cooperative_matrix")
                     || !facts.cooperative_matrices.contains(&FRAGMENT)
                 {

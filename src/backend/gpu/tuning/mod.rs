@@ -48,7 +48,7 @@ pub(super) fn tune(
     };
     let candidates: Vec<Tile> = tile::candidates(class)
         .into_iter()
-        .chain(tile::cooperative_candidates(facts.subgroup_sizes.0))
+        .chain(facts.fixed_subgroup.into_iter().flat_map(tile::cooperative_candidates))
         .filter(|tile| tile.fits(facts))
         .collect();
     let on_device =
