@@ -41,8 +41,12 @@ fn every_device_is_measured_when_asked_for() {
 #[test]
 fn a_device_that_is_not_there_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
-    let output = wgfit(folder.path(), &["devices", "--device", "voodoo"]);
-    assert_eq!(output.status.code(), Some(2));
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(message.contains("there is no such device"), "{message}");
+    // A word of other commands' --device names no one device.
+    for wanted in ["voodoo", "auto"] {
+        let output = wgfit(folder.path(), &["devices", "--device", wanted]);
+        assert_eq!(output.status.code(), Some(2));
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(message.contains("there is no such device"), "{message}");
+        assert!(message.contains("help: cpu, or out of"), "{message}");
+    }
 }

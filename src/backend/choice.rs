@@ -84,16 +84,17 @@ pub fn choose_during<T>(
     })
 }
 
-/// The index of the device that `wanted` means: `cpu`, an index or a part of a name out of [`list`].
+/// The index of the device that `wanted` means: `cpu`, or an index or a part of a name out of [`list`].
+/// `words` are what else may be asked for.
 ///
 /// # Errors
 /// When none fits.
-pub fn find(devices: &[Listed], wanted: &str) -> Result<usize> {
+pub fn find(devices: &[Listed], wanted: &str, words: &str) -> Result<usize> {
     let lower = wanted.to_lowercase();
+    let cpu = devices.iter().position(|d| wanted == "cpu" && d.adapter.is_none());
     let by_index = wanted.parse::<usize>().ok().filter(|index| *index < devices.len());
     let by_name =
         || devices.iter().position(|d| d.description.name.to_lowercase().contains(&lower));
-    let cpu = devices.iter().position(|d| wanted == "cpu" && d.adapter.is_none());
     cpu.or(by_index).or_else(by_name).ok_or_else(|| {
         let names = devices
             .iter()
@@ -101,7 +102,7 @@ pub fn find(devices: &[Listed], wanted: &str) -> Result<usize> {
             .map(|(index, device)| format!("{index} ({})", device.description.name))
             .collect::<Vec<_>>();
         Error::usage(format!("--device {wanted}: there is no such device"))
-            .with_help(format!("auto, cpu, gpu, or out of `wgfit devices`: {}", names.join(", ")))
+            .with_help(format!("{words}, or out of `wgfit devices`: {}", names.join(", ")))
     })
 }
 
@@ -149,7 +150,7 @@ pub fn choose(wanted: &str, options: DeviceOptions) -> Result<Chosen> {
                 )),
         },
         _ => {
-            let found = find(&devices, wanted)?;
+            let found = find(&devices, wanted, "auto, cpu, gpu")?;
             open(&devices[found], "")
         }
     }

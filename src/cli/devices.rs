@@ -13,7 +13,7 @@ pub(super) struct Arguments {
     /// Measure each: copies, matrix products by tile, the time of a call, a submit and a readback
     #[arg(long)]
     bench: bool,
-    /// Only the device of that index, or whose name holds this
+    /// Only this one: cpu, or an index or a part of a name out of the list
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// Print one JSON document
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let all = backend::list()?;
     let none_is_a_gpu = all.iter().all(|device| device.adapter.is_none());
     let indices = match &arguments.device {
-        Some(wanted) => vec![backend::find(&all, wanted)?],
+        Some(wanted) => vec![backend::find(&all, wanted, "cpu")?],
         None => (0..all.len()).collect(),
     };
     let mut list = Vec::new();

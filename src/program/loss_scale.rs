@@ -48,7 +48,7 @@ impl LossScale {
     }
 
     /// Ends a step that updates. Where the gradient overflows without a scale it is at fault, not
-    /// the scale: the member's last. Twin of `end_scaled_step` in `shaders/shared/end_scaled.wgsl`.
+    /// the scale: the member's last. Twin of `end_scaled_step` in `shaders/shared/scaled_end.wgsl`.
     pub fn end_step(&mut self, step: u32, state: &mut MemberState) {
         if state.bad_step != NONE {
             return;

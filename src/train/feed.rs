@@ -54,8 +54,7 @@ fn variances(values: &[f32], width: usize, stride: usize) -> Vec<f64> {
 
 impl DeviceSet {
     /// Takes the rows, and decides how many of them a device of that capacity holds at once in that
-    /// precision:
-    /// all, or a window of whole batches (`largest_batch` rows of each of M members).
+    /// precision: all, or a window of whole batches (`largest_batch` rows of each of M members).
     pub fn new(
         name: &str,
         rows: WeightedRows,

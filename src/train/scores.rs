@@ -177,6 +177,18 @@ mod tests {
     use crate::data::Rows;
     use crate::program::Precision;
 
+    /// A set of one input and one target, held whole.
+    fn test_set(rows: Rows, batch: usize) -> DeviceSet {
+        let capacity = Capacity {
+            buffer_bytes: 1 << 20,
+            fuses: false,
+            splits: false,
+            halves: false,
+            queues: false,
+        };
+        DeviceSet::new("test", rows.into(), 1, 1, Precision::F32, capacity, batch)
+    }
+
     #[test]
     fn metrics_of_outputs_stand_beside_those_of_terms() -> Result<()> {
         let metrics: Vec<_> =
@@ -191,21 +203,7 @@ mod tests {
             targets: vec![0.0, 0.0, 1.0, 1.0],
             sample_weights: Vec::new(),
         };
-        let set = DeviceSet::new(
-            "test",
-            rows.into(),
-            1,
-            1,
-            Precision::F32,
-            Capacity {
-                buffer_bytes: 1 << 20,
-                fuses: false,
-                splits: false,
-                halves: false,
-                queues: false,
-            },
-            4,
-        );
+        let set = test_set(rows, 4);
         let batches = Batches { rows: 4, batch: 4, drop_last: false, window: 1 };
         // One step, two members: loss and accuracy summed over the rows.
         let log = [2.0, 3.0, 4.0, 2.0];
@@ -241,21 +239,7 @@ mod tests {
         let scorer = Scorer::new(Task::Binary, &metrics, 1, Vec::new());
         let rows =
             Rows { rows: 1, features: vec![0.0], targets: vec![1.0], sample_weights: Vec::new() };
-        let set = DeviceSet::new(
-            "test",
-            rows.into(),
-            1,
-            1,
-            Precision::F32,
-            Capacity {
-                buffer_bytes: 1 << 20,
-                fuses: false,
-                splits: false,
-                halves: false,
-                queues: false,
-            },
-            1,
-        );
+        let set = test_set(rows, 1);
         let batches = Batches { rows: 1, batch: 1, drop_last: false, window: 1 };
         let score = |of_member: &mut dyn FnMut(usize) -> Result<TargetsAndPredictions>| {
             let given = SetOutputs { width: 2, of_member };

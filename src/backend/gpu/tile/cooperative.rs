@@ -5,7 +5,7 @@
 //! every invocation hands whole quads to `store_quad`. A fragment's elements are never accessed, since
 //! which invocation holds which is the driver's own affair.
 
-use super::shared::{self, sides};
+use super::shared::{self, sides, through_memory};
 use super::{Lines, Product, Tile, begin};
 use crate::backend::gpu::device::CooperativeMatrix;
 
@@ -81,41 +81,27 @@ pub(super) fn text(
             lines.push(1, format!("var sum{i}_{j} = {zeros};"));
         }
     }
-    for side in [&a, &b] {
-        side.load(&mut lines, 1, "0u");
-    }
-    lines.push(1, format!("for (var k = 0u; k < size.depth; k += {depth}u) {{"));
-    for side in [&a, &b] {
-        side.keep(&mut lines, 2);
-    }
-    lines.push(2, "workgroupBarrier();");
-    lines.push(2, format!("let next = k + {depth}u;"));
-    lines.push(2, "if (next < size.depth) {");
-    for side in [&a, &b] {
-        side.load(&mut lines, 3, "next");
-    }
-    lines.push(2, "}");
-    lines.push(2, format!("for (var step = 0u; step < {depth}u; step += {SIDE}u) {{"));
-    // Operands lie by depth: A is transposed there, B is not.
-    let (a_pitch, b_pitch) = (a.pitch() * 4, b.pitch() * 4);
-    for i in 0..down {
-        let at = format!("step * {a_pitch}u + down * {}u + {}u", SIDE * down, SIDE * i);
-        let load = format!("coopLoad<coop_mat8x8<f32, A>>(&a_tile[{at}], {a_pitch}u)");
-        lines.push(3, format!("let a{i} = {load};"));
-    }
-    for j in 0..across {
-        let at = format!("step * {b_pitch}u + across + {}u", SIDE * j);
-        let load = format!("coopLoadT<coop_mat8x8<f32, B>>(&b_tile[{at}], {b_pitch}u)");
-        lines.push(3, format!("let b{j} = {load};"));
-    }
-    for i in 0..down {
-        for j in 0..across {
-            lines.push(3, format!("sum{i}_{j} = coopMultiplyAdd(a{i}, b{j}, sum{i}_{j});"));
+    through_memory(&mut lines, &[a, b], depth, |lines, [a, b]| {
+        lines.push(2, format!("for (var step = 0u; step < {depth}u; step += {SIDE}u) {{"));
+        // Operands lie by depth: A is transposed there, B is not.
+        let (a_pitch, b_pitch) = (a.pitch() * 4, b.pitch() * 4);
+        for i in 0..down {
+            let at = format!("step * {a_pitch}u + down * {}u + {}u", SIDE * down, SIDE * i);
+            let load = format!("coopLoad<coop_mat8x8<f32, A>>(&a_tile[{at}], {a_pitch}u)");
+            lines.push(3, format!("let a{i} = {load};"));
         }
-    }
-    lines.push(2, "}");
-    lines.push(2, "workgroupBarrier();");
-    lines.push(1, "}");
+        for j in 0..across {
+            let at = format!("step * {b_pitch}u + across + {}u", SIDE * j);
+            let load = format!("coopLoadT<coop_mat8x8<f32, B>>(&b_tile[{at}], {b_pitch}u)");
+            lines.push(3, format!("let b{j} = {load};"));
+        }
+        for i in 0..down {
+            for j in 0..across {
+                lines.push(3, format!("sum{i}_{j} = coopMultiplyAdd(a{i}, b{j}, sum{i}_{j});"));
+            }
+        }
+        lines.push(2, "}");
+    });
     let quads = results(tile, fragments) / 4;
     for i in 0..down {
         for j in 0..across {

@@ -224,50 +224,47 @@ pub(super) fn memory(tile: Tile, depth: u32, product: &Product) -> String {
     lines.0
 }
 
-pub(super) fn text(tile: Tile, depth: u32, product: &Product) -> String {
-    let [down, across] = tile.invocations;
-    let [rows, columns] = tile.each;
-    let [a, b] = sides(tile, depth, product);
-    let (row_quads, column_quads) = (rows / 4, columns / 4);
-    let mut lines = Lines::default();
-    begin(&mut lines, tile);
-    lines.push(1, "let my_row = local.y;");
-    lines.push(1, "let my_column = local.x;");
-    for side in [&a, &b] {
-        side.places(&mut lines);
-    }
-    for quad in 0..column_quads {
-        let column = format!("first_column + my_column * 4u + {}u", quad * across * 4);
-        lines.push(1, format!("let start{quad} = {};", product.start_quad(&column)));
-    }
-    for row in 0..rows {
-        for quad in 0..column_quads {
-            lines.push(1, format!("var sum{row}_{quad} = start{quad};"));
-        }
-    }
+/// The loop over the depth: while a step of the tile is multiplied, the next is on its way into
+/// registers. All invocations take part.
+pub(super) fn through_memory(
+    lines: &mut Lines,
+    sides: &[Side<'_>; 2],
+    depth: u32,
+    multiply: impl FnOnce(&mut Lines, &[Side<'_>; 2]),
+) {
     // Most workgroups lie inside of the product, and most of their steps in depth are whole: those
     // load without looking for its end. What multiplies is one text for all.
     lines.push(1, "let inside = first_row + TILE_ROWS <= size.rows");
     lines.push(2, "&& first_column + TILE_COLUMNS <= size.columns;");
     lines.push(1, format!("let whole = select(0u, size.depth - size.depth % {depth}u, inside);"));
-    for side in [&a, &b] {
-        side.load(&mut lines, 1, "0u");
+    for side in sides {
+        side.load(lines, 1, "0u");
     }
     lines.push(1, format!("for (var k = 0u; k < size.depth; k += {depth}u) {{"));
-    for side in [&a, &b] {
-        side.keep(&mut lines, 2);
+    for side in sides {
+        side.keep(lines, 2);
     }
     lines.push(2, "workgroupBarrier();");
     lines.push(2, format!("let next = k + {depth}u;"));
     lines.push(2, "if (next < whole) {");
-    for side in [&a, &b] {
-        side.load_inside(&mut lines, 3, "next");
+    for side in sides {
+        side.load_inside(lines, 3, "next");
     }
     lines.push(2, "} else if (next < size.depth) {");
-    for side in [&a, &b] {
-        side.load(&mut lines, 3, "next");
+    for side in sides {
+        side.load(lines, 3, "next");
     }
     lines.push(2, "}");
+    multiply(lines, sides);
+    lines.push(2, "workgroupBarrier();");
+    lines.push(1, "}");
+}
+
+/// What multiplies a step of the tile.
+fn multiply(lines: &mut Lines, tile: Tile, depth: u32, a: &Side<'_>, b: &Side<'_>) {
+    let [down, across] = tile.invocations;
+    let [rows, columns] = tile.each;
+    let (row_quads, column_quads) = (rows / 4, columns / 4);
     let unrolled = depth.min(UNROLLED);
     lines.push(2, format!("for (var step = 0u; step < {depth}u; step += {unrolled}u) {{"));
     for step in 0..unrolled {
@@ -287,8 +284,32 @@ pub(super) fn text(tile: Tile, depth: u32, product: &Product) -> String {
         }
     }
     lines.push(2, "}");
-    lines.push(2, "workgroupBarrier();");
-    lines.push(1, "}");
+}
+
+pub(super) fn text(tile: Tile, depth: u32, product: &Product) -> String {
+    let [down, across] = tile.invocations;
+    let [rows, columns] = tile.each;
+    let [a, b] = sides(tile, depth, product);
+    let column_quads = columns / 4;
+    let mut lines = Lines::default();
+    begin(&mut lines, tile);
+    lines.push(1, "let my_row = local.y;");
+    lines.push(1, "let my_column = local.x;");
+    for side in [&a, &b] {
+        side.places(&mut lines);
+    }
+    for quad in 0..column_quads {
+        let column = format!("first_column + my_column * 4u + {}u", quad * across * 4);
+        lines.push(1, format!("let start{quad} = {};", product.start_quad(&column)));
+    }
+    for row in 0..rows {
+        for quad in 0..column_quads {
+            lines.push(1, format!("var sum{row}_{quad} = start{quad};"));
+        }
+    }
+    through_memory(&mut lines, &[a, b], depth, |lines, [a, b]| {
+        multiply(lines, tile, depth, a, b);
+    });
     for row in 0..rows {
         let on = row / 4 * down * 4 + row % 4;
         lines.push(1, format!("let row{row} = first_row + my_row * 4u + {on}u;"));
