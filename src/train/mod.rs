@@ -13,6 +13,7 @@ mod early_stopping;
 mod epoch;
 pub mod explain;
 mod feed;
+pub mod observation;
 mod order;
 mod outputs;
 mod precision;
