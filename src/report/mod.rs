@@ -6,6 +6,7 @@ mod explanation;
 mod number;
 mod progress;
 mod run_folder;
+mod tensorboard;
 
 pub use curve::{as_svg, in_terminal};
 pub use number::{count, duration, prefixed, score};
