@@ -136,8 +136,8 @@ impl Histogram {
 /// Moments and extremes of finite values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moments {
-    low: f32,
-    high: f32,
+    low: f64,
+    high: f64,
     count: u64,
     sum: f64,
     sum_squares: f64,
@@ -148,23 +148,23 @@ const LANES: usize = 8;
 
 impl Moments {
     /// Of the finite ones of those values.
-    pub fn of(values: &[f32]) -> Self {
-        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    pub fn of(values: &[f64]) -> Self {
+        let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
         let (mut sum, mut sum_squares, mut count) = ([0.0; LANES], [0.0; LANES], [0_u32; LANES]);
         for chunk in values.chunks(LANES) {
             for (lane, value) in chunk.iter().enumerate() {
-                let is_finite = value.abs() < f32::INFINITY;
-                let wide = if is_finite { f64::from(*value) } else { 0.0 };
+                let is_finite = value.abs() < f64::INFINITY;
+                let counted = if is_finite { *value } else { 0.0 };
                 low[lane] = if is_finite && *value < low[lane] { *value } else { low[lane] };
                 high[lane] = if is_finite && *value > high[lane] { *value } else { high[lane] };
-                sum[lane] += wide;
-                sum_squares[lane] += wide * wide;
+                sum[lane] += counted;
+                sum_squares[lane] += counted * counted;
                 count[lane] += u32::from(is_finite);
             }
         }
         Self {
-            low: low.into_iter().fold(f32::INFINITY, f32::min),
-            high: high.into_iter().fold(f32::NEG_INFINITY, f32::max),
+            low: low.into_iter().fold(f64::INFINITY, f64::min),
+            high: high.into_iter().fold(f64::NEG_INFINITY, f64::max),
             count: count.into_iter().map(u64::from).sum(),
             sum: sum.iter().sum(),
             sum_squares: sum_squares.iter().sum(),
@@ -186,7 +186,7 @@ impl Moments {
 
 impl Histogram {
     /// Of those values.
-    pub fn of(values: &[f32]) -> Self {
+    pub fn of(values: &[f64]) -> Self {
         let Moments { low, high, count, sum, sum_squares } = Moments::of(values);
         let not_finite = values.len() as u64 - count;
         if count == 0 {
@@ -195,15 +195,16 @@ impl Histogram {
         let mut counts = vec![count];
         if low < high {
             // Halved, lest the width of a wide range overflows.
-            let scale = BUCKETS as f32 / (high / 2.0 - low / 2.0);
-            let mut buckets = [0_u32; BUCKETS];
-            for value in values.iter().filter(|value| value.is_finite()) {
+            let scale = BUCKETS as f64 / (high / 2.0 - low / 2.0);
+            // Neighbours count apart: equal ones, such as zeros, would wait for each other.
+            let mut buckets = [[0_u64; BUCKETS]; 4];
+            let finite = values.iter().filter(|value| value.is_finite());
+            for (at, value) in finite.enumerate() {
                 let bucket = ((value / 2.0 - low / 2.0) * scale) as usize;
-                buckets[bucket.min(BUCKETS - 1)] += 1;
+                buckets[at % 4][bucket.min(BUCKETS - 1)] += 1;
             }
-            counts = buckets.map(u64::from).to_vec();
+            counts = (0..BUCKETS).map(|i| buckets.iter().map(|part| part[i]).sum()).collect();
         }
-        let (low, high) = (f64::from(low), f64::from(high));
         Self { low, high, counts, sum, sum_squares, not_finite }
     }
 }
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_histogram_counts_every_finite_value_once() {
-        let values = [-1.0, 0.0, 0.5, 3.0, f32::NAN, f32::INFINITY];
+        let values = [-1.0, 0.0, 0.5, 3.0, f64::NAN, f64::INFINITY];
         let histogram = Histogram::of(&values);
         assert_eq!((histogram.low, histogram.high, histogram.not_finite), (-1.0, 3.0, 2));
         let filled: Vec<usize> = (0..BUCKETS).filter(|i| histogram.counts[*i] > 0).collect();
@@ -229,15 +230,15 @@ mod tests {
         let equal = Histogram::of(&[2.0; 3]);
         assert_eq!((equal.low, equal.high, equal.counts.clone()), (2.0, 2.0, vec![3]));
         assert_eq!((equal.quantile(0.5), equal.deviation()), (2.0, 0.0));
-        let none = Histogram::of(&[f32::NAN]);
+        let none = Histogram::of(&[f64::NAN]);
         assert_eq!((none.count(), none.not_finite, none.mean()), (0, 1, 0.0));
-        let widest = Histogram::of(&[f32::MIN, f32::MAX]);
+        let widest = Histogram::of(&[f64::MIN, f64::MAX]);
         assert_eq!((widest.counts[0], widest.counts[BUCKETS - 1]), (1, 1));
     }
 
     #[test]
     fn quantiles_are_interpolated() {
-        let even: Vec<f32> = (0..=6000).map(|i| i as f32 / 6000.0).collect();
+        let even: Vec<f64> = (0..=6000).map(|i| f64::from(i) / 6000.0).collect();
         let even = Histogram::of(&even);
         for share in [0.0, 0.07, 0.5, 0.93, 1.0] {
             assert!((even.quantile(share) - share).abs() < 1e-3, "{share}");

@@ -14,7 +14,7 @@ use crate::backend::{Backend, Executor};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::optimizer::{self, OptimizerForm};
 use crate::error::{Error, Result};
-use crate::network::{Dense, Network};
+use crate::network::{Dense, Network, Tensor};
 use crate::program::{
     BufferId, LayerSettings, MemberState, PassKind, Plan, PlanRequest, Precision, StepSettings,
     Update,
@@ -153,42 +153,47 @@ impl Probe {
         executor.run_each_call(self.feed.program()?)?;
         let gradients = self.plan.buffer("gradients")?;
         let gradients = self.read(gradients, members * self.network.stride)?;
-        let mut observed = Vec::with_capacity(self.layers.len());
         let tensors = self.network.tensors();
+        let mut observed = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.network.layers.clone().iter().enumerate() {
             let own = tensors.iter().filter(|tensor| tensor.layer == i && tensor.kind.is_trained());
-            let tensors = own
-                .map(|tensor| {
-                    let at = |member: usize| member * self.network.stride + tensor.offset;
-                    let of = |all: &[f64], member| -> Vec<f32> {
-                        let mine = &all[at(member)..at(member) + tensor.length];
-                        mine.iter().map(|value| *value as f32).collect()
-                    };
-                    let values: Vec<Vec<f32>> = (0..members).map(|m| of(weights, m)).collect();
-                    let gradient: Vec<Vec<f32>> = (0..members).map(|m| of(&gradients, m)).collect();
-                    let ratio = |member: usize| {
-                        let was = of(before, member);
-                        let moved: Vec<f32> =
-                            values[member].iter().zip(&was).map(|(now, was)| now - was).collect();
-                        let size = norm(&was);
-                        if size > 0.0 { norm(&moved) / size } else { 0.0 }
-                    };
-                    TensorObservation {
-                        name: tensor.name.clone(),
-                        values: Histogram::of(&values[0]),
-                        gradient: Histogram::of(&gradient[0]),
-                        norm: values.iter().map(|values| norm(values)).collect(),
-                        gradient_norm: gradient.iter().map(|gradient| norm(gradient)).collect(),
-                        update_ratio: match before {
-                            [] => Vec::new(),
-                            _ => (0..members).map(ratio).collect(),
-                        },
-                    }
-                })
-                .collect();
-            observed.push(self.layer(i, layer, tensors)?);
+            let own = own.map(|tensor| self.tensor(tensor, weights, before, &gradients)).collect();
+            observed.push(self.layer(i, layer, own)?);
         }
         Ok(observed)
+    }
+
+    fn tensor<'a>(
+        &self,
+        tensor: &Tensor,
+        weights: &'a [f64],
+        before: &'a [f64],
+        gradients: &'a [f64],
+    ) -> TensorObservation {
+        let members = self.network.members;
+        let of = |all: &'a [f64], member: usize| {
+            let first = member * self.network.stride + tensor.offset;
+            &all[first..first + tensor.length]
+        };
+        let norms = |all: &'a [f64]| (0..members).map(|m| norm(of(all, m))).collect();
+        let ratio = |member: usize| {
+            let was = of(before, member);
+            let moved = of(weights, member).iter().zip(was).map(|(now, was)| now - was);
+            let moved = moved.map(|change| change * change).sum::<f64>().sqrt();
+            let size = norm(was);
+            if size > 0.0 && moved.is_finite() { moved / size } else { 0.0 }
+        };
+        TensorObservation {
+            name: tensor.name.clone(),
+            values: Histogram::of(of(weights, 0)),
+            gradient: Histogram::of(of(gradients, 0)),
+            norm: norms(weights),
+            gradient_norm: norms(gradients),
+            update_ratio: match before {
+                [] => Vec::new(),
+                _ => (0..members).map(ratio).collect(),
+            },
+        }
     }
 
     fn layer(
@@ -243,16 +248,15 @@ impl Probe {
 }
 
 /// Euclidean norm; what is not finite is left out.
-fn norm(values: &[f32]) -> f64 {
+fn norm(values: &[f64]) -> f64 {
     Moments::of(values).norm()
 }
 
 /// Of `[members][values]`.
 fn spread(all: &[f64], values: usize) -> Spread {
-    let narrow: Vec<f32> = all.iter().map(|value| *value as f32).collect();
-    let members = narrow.chunks_exact(values);
+    let members = all.chunks_exact(values);
     let (mean, deviation) = members.map(|values| Moments::of(values).mean_and_deviation()).unzip();
-    Spread { histogram: Histogram::of(&narrow[..values]), mean, deviation }
+    Spread { histogram: Histogram::of(&all[..values]), mean, deviation }
 }
 
 /// Root of the mean variance of a unit over the rows, of `[rows][units]`; 0 where it is not finite.

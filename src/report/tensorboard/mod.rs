@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_histogram_of_nothing_is_one_empty_bucket() {
-        let value = histogram("x".to_owned(), &Histogram::of(&[f32::NAN]));
+        let value = histogram("x".to_owned(), &Histogram::of(&[f64::NAN]));
         let Some(Value::Histogram(message)) = value.value else { panic!("no histogram") };
         assert_eq!((message.bucket, message.bucket_limit), (vec![0.0], vec![0.0]));
     }
