@@ -239,6 +239,10 @@ impl Observer for Recorder<'_> {
         Ok(())
     }
 
+    fn advanced(&self, epoch: usize, share: f64) {
+        self.progress.advanced(epoch, share);
+    }
+
     fn interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }

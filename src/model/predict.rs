@@ -103,7 +103,7 @@ impl Model {
         let settings = self.config.validate(std::path::Path::new("."))?;
         let task = settings.fit_task(self.preprocessing.task())?;
         let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Evaluate, backend)?;
-        feed.run(executor.as_mut(), &[], &|| false)?;
+        feed.run(executor.as_mut(), &[], &|_| false)?;
         let (members, outputs) = (self.network.members, self.network.outputs());
         let mut wanted = vec![(feed.log()?, feed.batches.steps() * members * plan.statistics)];
         if let Some(collected) = feed.collected()? {

@@ -9,6 +9,9 @@ use super::{count, score};
 use crate::network::Network;
 use crate::train::{EpochRecord, Scores};
 
+/// Parts of an epoch that the bar tells apart.
+const PARTS: u64 = 1000;
+
 /// Shows how training goes.
 #[derive(Debug)]
 pub struct Progress {
@@ -58,14 +61,23 @@ impl Progress {
         if self.quiet || !std::io::stderr().is_terminal() {
             return;
         }
-        let bar = ProgressBar::new(epochs as u64);
+        let bar = ProgressBar::new(epochs as u64 * PARTS).with_prefix(format!("0/{epochs}"));
         if let Ok(style) =
-            ProgressStyle::with_template("{spinner} epoch {pos}/{len} {bar:24} {wide_msg} {eta}")
+            ProgressStyle::with_template("{spinner} epoch {prefix} {bar:20} {wide_msg} {eta} left")
         {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         self.bar = Some(bar);
+    }
+
+    /// So much of an epoch's steps is under way.
+    pub fn advanced(&self, epoch: usize, share: f64) {
+        if let Some(bar) = &self.bar {
+            let begun = epoch.saturating_sub(1) as u64 * PARTS;
+            let position = begun + (share.clamp(0.0, 1.0) * PARTS as f64) as u64;
+            bar.set_position(position.max(bar.position()));
+        }
     }
 
     /// An epoch ended.
@@ -77,6 +89,7 @@ impl Progress {
         if let Some(validation) = &record.validation {
             parts.push(described("val_", validation));
         }
+        parts.push(format!("rate {}", spread(&record.learning_rate)));
         parts.push(format!("{} samples/s", count(record.samples_per_second as u64)));
         if record.validation.is_some() && record.best.iter().any(|best| *best) {
             parts.push("best so far".to_owned());
@@ -84,7 +97,8 @@ impl Progress {
         let text = parts.join("  ");
         match &self.bar {
             Some(bar) => {
-                bar.set_position(record.epoch as u64);
+                bar.set_position((record.epoch as u64 * PARTS).max(bar.position()));
+                bar.set_prefix(format!("{}/{}", record.epoch, self.epochs));
                 bar.set_message(text);
             }
             None => eprintln!("epoch {:>4}/{}  {text}", record.epoch, self.epochs),
@@ -95,30 +109,40 @@ impl Progress {
     pub fn end(&mut self) {
         if let Some(bar) = self.bar.take() {
             let message = bar.message();
-            let position = bar.position();
+            let prefix = bar.prefix();
             bar.finish_and_clear();
-            eprintln!("epoch {position:>4}/{}  {message}", self.epochs);
+            if !message.is_empty() {
+                eprintln!("epoch {prefix}  {message}");
+            }
         }
     }
 }
 
+/// The value of one member; of several the least and the largest.
+fn spread(values: &[f64]) -> String {
+    let [value] = values else {
+        let finite = values.iter().copied().filter(|value| value.is_finite());
+        let low = finite.clone().fold(f64::INFINITY, f64::min);
+        let high = finite.fold(f64::NEG_INFINITY, f64::max);
+        return match low.partial_cmp(&high) {
+            Some(std::cmp::Ordering::Less) => format!("{}..{}", score(low), score(high)),
+            Some(std::cmp::Ordering::Equal) => score(low),
+            _ => "NaN".to_owned(),
+        };
+    };
+    score(*value)
+}
+
 /// `val_loss 0.1234  val_accuracy 0.9812`; with several members the best and the worst.
 fn described(prefix: &str, scores: &[Scores]) -> String {
-    let spread = |values: Vec<f64>| match values.as_slice() {
-        [value] => score(*value),
-        _ => {
-            let finite = values.iter().copied().filter(|value| value.is_finite());
-            let low = finite.clone().fold(f64::INFINITY, f64::min);
-            let high = finite.fold(f64::NEG_INFINITY, f64::max);
-            if low > high { "NaN".to_owned() } else { format!("{}..{}", score(low), score(high)) }
-        }
-    };
-    let mut parts =
-        vec![format!("{prefix}loss {}", spread(scores.iter().map(|s| s.loss).collect()))];
+    let mut parts = vec![format!(
+        "{prefix}loss {}",
+        spread(&scores.iter().map(|s| s.loss).collect::<Vec<_>>())
+    )];
     if let Some(first) = scores.first() {
         for (at, (name, _)) in first.metrics.iter().enumerate() {
-            let values = scores.iter().map(|s| s.metrics[at].1).collect();
-            parts.push(format!("{prefix}{name} {}", spread(values)));
+            let values: Vec<f64> = scores.iter().map(|s| s.metrics[at].1).collect();
+            parts.push(format!("{prefix}{name} {}", spread(&values)));
         }
     }
     parts.join("  ")

@@ -73,7 +73,7 @@ impl Run<'_> {
         epoch: &Epoch,
         batches: usize,
         keeps_before: bool,
-        interrupted: &dyn Fn() -> bool,
+        interrupted: &dyn Fn(usize) -> bool,
     ) -> Result<bool> {
         let executor = self.executor.as_mut();
         self.train.write_steps(executor, &epoch.table.steps)?;
@@ -98,12 +98,15 @@ impl Run<'_> {
         let members = self.network.members;
         let batches = self.train.batches.steps();
         let looks = self.observes_after(number);
-        let interrupted = self.queue_batches(&epoch, batches, looks, &|| observer.interrupted())?;
+        let interrupted = self.queue_batches(&epoch, batches, looks, &|done| {
+            observer.advanced(number, done as f64 / batches as f64);
+            observer.interrupted()
+        })?;
         if self.has_validation && !interrupted {
             let executor = self.executor.as_mut();
             let pass = &self.evaluations[0];
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
-            pass.run(executor, &[], &|| false)?;
+            pass.run(executor, &[], &|_| false)?;
         }
         let wanted = self.wanted_of_epoch(looks)?;
         let readback = self.executor.begin_read(&wanted)?;

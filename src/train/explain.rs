@@ -193,7 +193,7 @@ fn explained(call: &Call, rows: u64, plan: &Plan, form: CallForm) -> ExplainedCa
 fn time(run: &mut Run, program: ProgramId, explanation: &mut Explanation) -> Result<()> {
     let epoch = run.prepare_epoch(1);
     // Uploads the tables and the order, and warms up.
-    run.queue_batches(&epoch, 1, false, &|| false)?;
+    run.queue_batches(&epoch, 1, false, &|_| false)?;
     let batches = run.train.batches;
     // A last batch that is not full is left out.
     let full = (batches.covered() / batches.batch).max(1).min(batches.window);

@@ -290,12 +290,13 @@ impl Feed {
     }
 
     /// Runs every step of the pass. `orders` holds each member's order of the rows; none means
-    /// file order. `interrupted` is asked now and then; returns whether it said yes.
+    /// file order. `interrupted` is told now and then how many steps are done; returns whether it said
+    /// yes.
     pub fn run(
         &self,
         executor: &mut dyn Executor,
         orders: &[Vec<u32>],
-        interrupted: &dyn Fn() -> bool,
+        interrupted: &dyn Fn(usize) -> bool,
     ) -> Result<bool> {
         self.run_steps(0..self.batches.steps(), executor, orders, interrupted)
     }
@@ -306,7 +307,7 @@ impl Feed {
         steps: Range<usize>,
         executor: &mut dyn Executor,
         orders: &[Vec<u32>],
-        interrupted: &dyn Fn() -> bool,
+        interrupted: &dyn Fn(usize) -> bool,
     ) -> Result<bool> {
         let ids = self.ids()?;
         if steps.start == 0 {
@@ -324,7 +325,7 @@ impl Feed {
                 let segment = SEGMENT.min(end - done);
                 executor.run(ids.program, segment)?;
                 done += segment;
-                if interrupted() {
+                if interrupted(done) {
                     return Ok(true);
                 }
             }

@@ -125,6 +125,8 @@ pub trait Observer {
     fn warn(&mut self, _text: &str) -> Result<()> {
         Ok(())
     }
+    /// How much of an epoch's steps, 0 to 1, the device has been given; told while it goes on.
+    fn advanced(&self, _epoch: usize, _share: f64) {}
     /// Whether training should end after this step.
     fn interrupted(&self) -> bool {
         false

@@ -205,7 +205,7 @@ pub fn range_test(
             step.learning_rate = sweep.rate((losses.len() + within).min(sweep.steps - 1));
         }
         let batches = run.train.batches.steps().min(sweep.steps - losses.len());
-        let interrupted = run.queue_batches(&epoch, batches, false, &|| observer.interrupted())?;
+        let interrupted = run.queue_batches(&epoch, batches, false, &|_| observer.interrupted())?;
         let wanted = run.wanted_of_epoch(false)?;
         let read = run.executor.read(&wanted)?;
         let read = run.epoch_read(read)?;

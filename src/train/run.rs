@@ -362,7 +362,7 @@ impl<'a> Run<'a> {
         for pass in &self.evaluations {
             let executor = self.executor.as_mut();
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
-            pass.run(executor, &[], &|| false)?;
+            pass.run(executor, &[], &|_| false)?;
             wanted.extend(self.wanted(pass, self.plan.statistics)?);
         }
         wanted.push((self.evaluated, members * stride));
