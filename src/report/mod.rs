@@ -7,11 +7,15 @@ mod number;
 pub mod page;
 mod progress;
 mod run_folder;
+mod run_page;
+mod run_record;
 
 pub use curve::{as_svg, in_terminal};
 pub use number::{count, duration, prefixed, score};
 pub use progress::Progress;
 pub use run_folder::{RunFacts, RunFolder};
+pub use run_page::run_page;
+pub use run_record::{EpochLine, RunRecord, StepLine};
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,5 @@
-//! The run folder: config.json, metrics.jsonl, summary.json, model.safetensors.
+//! The run folder: config.json, metrics.jsonl, summary.json, model.safetensors, analysis.json,
+//! report.html.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{each_member, number, scores_json};
+use crate::analysis::Analysis;
 use crate::backend::{ChosenTile, DeviceDescription};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -15,7 +17,14 @@ use crate::program::Precision;
 use crate::train::{EpochRecord, Outcome, StepRecord};
 
 /// What a run writes; the rest of a folder is not wgfit's.
-const FILES: [&str; 4] = ["config.json", "metrics.jsonl", "summary.json", "model.safetensors"];
+const FILES: [&str; 6] = [
+    "config.json",
+    "metrics.jsonl",
+    "summary.json",
+    "model.safetensors",
+    "analysis.json",
+    "report.html",
+];
 
 /// A folder that a run writes into.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ pub struct RunFacts<'a> {
     pub startup_seconds: f64,
     /// Hash of the encoded data.
     pub data_hash: &'a str,
+    /// Rows of each set.
+    pub rows: &'a [(&'static str, usize)],
     /// The task.
     pub task: String,
     /// The loss.
@@ -162,6 +173,7 @@ impl RunFolder {
             "precision": facts.precision,
             "device": facts.device,
             "tiles": tiles_json(&outcome.tiles),
+            "rows": facts.rows.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
             "data_hash": facts.data_hash,
             "version": env!("CARGO_PKG_VERSION"),
         });
@@ -170,6 +182,24 @@ impl RunFolder {
         }
         self.write_json("summary.json", &summary)?;
         Ok(summary)
+    }
+}
+
+impl RunFolder {
+    /// Writes analysis.json.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_analysis(&self, analysis: &Analysis) -> Result<()> {
+        self.write_json("analysis.json", &json!(analysis))
+    }
+
+    /// Writes report.html.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_report(&self, page: &str) -> Result<()> {
+        write_atomically(&self.path.join("report.html"), page.as_bytes())
     }
 }
 
