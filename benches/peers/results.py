@@ -117,6 +117,13 @@ def startup(document):
             + table(["device", "cold", "warm", "warm, under"], rows))
 
 
+def observing(document):
+    rows = [[document["config"], document["device"], f"{100 * document['overhead']:.1f} %",
+             f"{document['bound']:g} %: {verdict(100 * document['overhead'] < document['bound'])}"]]
+    return ("\n## Histograms and TensorBoard\n\nWhat they add to the time of training, by turns with and without; "
+            f"median of {document['rounds']} rounds.\n\n" + table(["config", "device", "added", "under"], rows))
+
+
 def floor(document):
     text = "\n## A step and its floor\n\n784-128-64-10 at batch 64. The floor of a step is its operations at the rate of a large product.\n\n"
     rows = []
@@ -185,6 +192,7 @@ def main():
         ("floor.json", floor),
         ("members.json", members),
         ("startup.json", startup),
+        ("observing.json", observing),
         ("host.txt", host),
         ("gemm.txt", lambda found: f"\n## Matrix products\n\n`cargo bench --bench gemm`:\n\n```\n{found.strip()}\n```\n"),
     ]

@@ -31,6 +31,8 @@ def config(hidden, batch, epochs, data, **more):
         "training": {"epochs": epochs, "batch_size": batch, "drop_last": True},
         "early_stopping": None,
         "metrics": [],
+        # No peer looks inside its network.
+        "log": {"tensorboard": False, "histograms_every": 0},
     } | more
 
 

@@ -15,6 +15,7 @@ use crate::model::Model;
 use crate::network::Network;
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
+use crate::train::observation::Observation;
 use crate::train::{self, EpochRecord, Observer, Outcome, StepRecord, StopReason};
 
 #[derive(Debug, clap::Args)]
@@ -100,7 +101,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
     progress.end();
     let outcome = outcome?;
-    let run_folder = run_folder.ok_or_else(|| Error::internal("training made no run folder"))?;
+    let mut run_folder =
+        run_folder.ok_or_else(|| Error::internal("training made no run folder"))?;
 
     let model = Model {
         config: config.without_paths(),
@@ -223,8 +225,8 @@ impl Observer for Recorder<'_> {
     fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) -> Result<()> {
         let Arguments { config, out, overwrite, .. } = self.arguments;
         let name = config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
-        let folder = RunFolder::create(out.as_deref(), &name, *overwrite)?;
-        folder.write_config(self.config)?;
+        let mut folder = RunFolder::create(out.as_deref(), &name, *overwrite)?;
+        folder.begin(self.config)?;
         self.folder = Some(folder);
         self.progress.begin(network, epochs, epoch_steps);
         self.startup_seconds = self.started.elapsed().as_secs_f64();
@@ -238,6 +240,14 @@ impl Observer for Recorder<'_> {
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.progress.epoch(record);
         self.folder.as_mut().map_or(Ok(()), |folder| folder.epoch(record))
+    }
+
+    fn observes(&self) -> bool {
+        true
+    }
+
+    fn observation(&mut self, observation: &Observation) -> Result<()> {
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.observation(observation))
     }
 
     fn warn(&mut self, text: &str) -> Result<()> {

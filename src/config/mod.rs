@@ -24,7 +24,7 @@ pub use catalogs::{
 };
 pub use fit::{Monitor, Quantity, TaskSettings};
 pub use named::{Catalog, Key, KeyKind, Named, Variant};
-pub use reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms};
+pub use reserved::ReservedCheckpoint;
 pub use settings::{
     AverageSettings, EarlyStoppingSettings, LayerSpec, ModelSettings, OptimizerSettings,
     OutputActivation, OutputSpec, Settings, TrainingSettings, WeightSettings,

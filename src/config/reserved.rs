@@ -55,16 +55,6 @@ macro_rules! reserved {
 }
 
 reserved!(
-    /// `false`.
-    ReservedFalse,
-    [Value::Bool(false)]
-);
-reserved!(
-    /// `0`, `1` or `null`.
-    ReservedHistograms,
-    [json!(0), json!(1), Value::Null]
-);
-reserved!(
     /// `null` or the default.
     ReservedCheckpoint,
     [Value::Null, json!({ "every_epochs": 1, "keep": 1 })]

@@ -8,7 +8,7 @@ use super::catalogs::{AUTO, Initializers, Losses, Normalizations, Optimizers, Ou
 use super::data::{Portion, TargetScaling, Task};
 use super::fit::TaskSettings;
 use super::named::{Catalog, Named};
-use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms};
+use super::reserved::ReservedCheckpoint;
 use super::schedule;
 use super::settings::{AverageSettings, LayerSpec, OptimizerSettings, OutputActivation, Settings};
 use super::sources::{PortionConfig, TargetConfig};
@@ -96,8 +96,8 @@ impl Settings {
                 .map(|rows| rows.iter().map(|row| row.name.to_owned()).collect()),
             log: LogConfig {
                 every_steps: self.log_every_steps,
-                tensorboard: ReservedFalse,
-                histograms_every: ReservedHistograms,
+                tensorboard: self.tensorboard,
+                histograms_every: self.histograms_every,
             },
             checkpoint: ReservedCheckpoint,
             locations: self.locations.clone(),

@@ -45,6 +45,10 @@ pub struct Settings {
     pub metrics: Option<Vec<&'static MetricRow>>,
     /// A log record every so many steps; 0 is none.
     pub log_every_steps: usize,
+    /// Whether event files for TensorBoard are written.
+    pub tensorboard: bool,
+    /// Epochs between two looks inside the network; 0 is none.
+    pub histograms_every: usize,
     pub(super) locations: Locations,
 }
 

@@ -279,8 +279,6 @@ fn what_a_later_version_will_take_is_refused_as_such() {
         "data.scaling=quantile",
         "data.columns.a.encoding=onehot",
         "data.columns.a.missing=mean",
-        "log.tensorboard=true",
-        "log.histograms_every=2",
         "checkpoint.keep=3",
     ] {
         let text = with(r#""model": {"layers": [{}]}"#);

@@ -133,6 +133,8 @@ impl Config {
             early_stopping_given: matches!(self.early_stopping, Some(Some(_))),
             metrics,
             log_every_steps: self.log.every_steps,
+            tensorboard: self.log.tensorboard,
+            histograms_every: self.log.histograms_every,
             data,
             locations: self.locations.clone(),
         })

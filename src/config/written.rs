@@ -14,7 +14,7 @@ use super::catalogs::{
 use super::data::{ColumnConfig, Scaling, TargetScaling};
 use super::locations::Locations;
 use super::named::Named;
-use super::reserved::{ReservedCheckpoint, ReservedFalse, ReservedHistograms};
+use super::reserved::ReservedCheckpoint;
 use super::sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 use crate::catalog::metric;
 use crate::program::Precision;
@@ -349,17 +349,22 @@ pub enum Mode {
 }
 
 /// What is logged.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// A record every so many steps; 0 is none.
     pub every_steps: usize,
-    /// Reserved.
-    #[serde(skip_serializing)]
-    pub tensorboard: ReservedFalse,
-    /// Reserved.
-    #[serde(skip_serializing)]
-    pub histograms_every: ReservedHistograms,
+    /// Whether event files for TensorBoard are written.
+    pub tensorboard: bool,
+    /// Epochs between two looks inside the network: at its weights, gradients and activations; 0 is
+    /// none.
+    pub histograms_every: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { every_steps: 0, tensorboard: true, histograms_every: 1 }
+    }
 }
 
 impl Config {

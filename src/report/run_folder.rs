@@ -1,5 +1,5 @@
-//! The run folder: config.json, metrics.jsonl, summary.json, model.safetensors, analysis.json,
-//! report.html.
+//! The run folder: config.json, metrics.jsonl, observations.jsonl, summary.json, model.safetensors,
+//! analysis.json, report.html, and event files for TensorBoard.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::tensorboard::{EventFile, PREFIX};
 use super::{each_member, number, scores_json};
 use crate::analysis::Analysis;
 use crate::backend::{ChosenTile, DeviceDescription};
@@ -14,12 +15,14 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::{Model, write_atomically};
 use crate::program::Precision;
+use crate::train::observation::Observation;
 use crate::train::{EpochRecord, Outcome, StepRecord};
 
 /// What a run writes; the rest of a folder is not wgfit's.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "config.json",
     "metrics.jsonl",
+    "observations.jsonl",
     "summary.json",
     "model.safetensors",
     "analysis.json",
@@ -31,6 +34,9 @@ const FILES: [&str; 6] = [
 pub struct RunFolder {
     path: PathBuf,
     metrics: File,
+    /// Made at the first look inside the network.
+    observations: Option<File>,
+    events: Option<EventFile>,
 }
 
 /// What the summary tells beside the outcome of the training.
@@ -69,7 +75,7 @@ impl RunFolder {
         };
         let file = path.join("metrics.jsonl");
         let metrics = File::create(&file).map_err(|error| Error::io("create", &file, error))?;
-        Ok(Self { path, metrics })
+        Ok(Self { path, metrics, observations: None, events: None })
     }
 
     /// Refuses a folder that already holds a run, unless it is to be replaced.
@@ -89,12 +95,17 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes config.json: every default written out.
+    /// Writes config.json, every default written out, and begins what the config asks for beside the
+    /// metrics.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn write_config(&self, config: &Config) -> Result<()> {
-        self.write_json("config.json", &json!(config))
+    pub fn begin(&mut self, config: &Config) -> Result<()> {
+        self.write_json("config.json", &json!(config))?;
+        if config.log.tensorboard {
+            self.events = Some(EventFile::create(&self.path, config)?);
+        }
+        Ok(())
     }
 
     fn write_json(&self, name: &str, value: &Value) -> Result<()> {
@@ -111,6 +122,25 @@ impl RunFolder {
             .map_err(|error| Error::io("write", &self.path.join("metrics.jsonl"), error))
     }
 
+    /// Appends a look inside the network to observations.jsonl.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn observation(&mut self, observation: &Observation) -> Result<()> {
+        let path = self.path.join("observations.jsonl");
+        let file = match &mut self.observations {
+            Some(file) => file,
+            None => {
+                let file =
+                    File::create(&path).map_err(|error| Error::io("create", &path, error))?;
+                self.observations.insert(file)
+            }
+        };
+        let line = format!("{}\n", json!(observation));
+        file.write_all(line.as_bytes()).map_err(|error| Error::io("write", &path, error))?;
+        self.events.as_mut().map_or(Ok(()), |events| events.observation(observation))
+    }
+
     /// Appends a step to metrics.jsonl.
     ///
     /// # Errors
@@ -125,7 +155,8 @@ impl RunFolder {
             "learning_rate": values(&record.learning_rate),
             "grad_norm": values(&record.grad_norm),
             "penalty": values(&record.penalty),
-        }))
+        }))?;
+        self.events.as_mut().map_or(Ok(()), |events| events.step(record))
     }
 
     /// Appends an epoch to metrics.jsonl.
@@ -145,14 +176,15 @@ impl RunFolder {
         if let Some(validation) = &record.validation {
             line["validation"] = scores_json(validation);
         }
-        self.append(&line)
+        self.append(&line)?;
+        self.events.as_mut().map_or(Ok(()), |events| events.epoch(record))
     }
 
     /// Writes model.safetensors and summary.json.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn finish(&self, model: &Model, outcome: &Outcome, facts: &RunFacts) -> Result<Value> {
+    pub fn finish(&mut self, model: &Model, outcome: &Outcome, facts: &RunFacts) -> Result<Value> {
         model.save(&self.path.join("model.safetensors"))?;
         let mut summary = json!({});
         for (set, scores) in &outcome.scores {
@@ -181,6 +213,9 @@ impl RunFolder {
             summary.extend(rest);
         }
         self.write_json("summary.json", &summary)?;
+        if let Some(events) = &mut self.events {
+            events.finish(outcome)?;
+        }
         Ok(summary)
     }
 }
@@ -214,7 +249,12 @@ fn tiles_json(tiles: &[ChosenTile]) -> Value {
 
 /// Takes an old run out of its folder, and nothing else.
 fn clear(folder: &Path) -> Result<()> {
-    for file in FILES.map(|name| folder.join(name)) {
+    let mut files: Vec<PathBuf> = FILES.iter().map(|name| folder.join(name)).collect();
+    let entries = fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
+    let is_event = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(PREFIX);
+    let events = entries.flatten().filter(|entry| is_event(&entry.file_name()));
+    files.extend(events.map(|entry| entry.path()));
+    for file in files {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &file, error));

@@ -1,6 +1,7 @@
 //! One epoch of a training: its table of steps, what it queues, what it reads back, and the scores
 //! and step records made of that.
 
+use super::probe::observed_members;
 use super::run::Run;
 use super::{
     EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord, epoch_order,
@@ -66,11 +67,12 @@ impl Run<'_> {
     }
 
     /// Uploads the epoch's table and queues the first so many of its batches; returns whether it
-    /// was interrupted.
+    /// was interrupted. The weights before the last of them are kept where `keeps_before`.
     pub(super) fn queue_batches(
         &mut self,
         epoch: &Epoch,
         batches: usize,
+        keeps_before: bool,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let executor = self.executor.as_mut();
@@ -78,7 +80,16 @@ impl Run<'_> {
         let start: Vec<MemberState> =
             self.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
         executor.write_state(self.train.state()?, &start)?;
-        self.train.run_first(batches, executor, &epoch.orders, interrupted)
+        let mut first = 0;
+        if let Some(before) = self.before_last_step.filter(|_| keeps_before) {
+            first = batches - 1;
+            if self.train.run_steps(0..first, executor, &epoch.orders, interrupted)? {
+                return Ok(true);
+            }
+            let length = observed_members(&self.network) * self.network.stride;
+            executor.copy(self.parameters, before, 0, length)?;
+        }
+        self.train.run_steps(first..batches, executor, &epoch.orders, interrupted)
     }
 
     /// Queues an epoch's training and validation, and the readback of both.
@@ -86,14 +97,15 @@ impl Run<'_> {
         let epoch = self.prepare_epoch(number);
         let members = self.network.members;
         let batches = self.train.batches.steps();
-        let interrupted = self.queue_batches(&epoch, batches, &|| observer.interrupted())?;
+        let looks = self.observes_after(number);
+        let interrupted = self.queue_batches(&epoch, batches, looks, &|| observer.interrupted())?;
         if self.has_validation && !interrupted {
             let executor = self.executor.as_mut();
             let pass = &self.evaluations[0];
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
             pass.run(executor, &[], &|| false)?;
         }
-        let wanted = self.wanted_of_epoch()?;
+        let wanted = self.wanted_of_epoch(looks)?;
         let readback = self.executor.begin_read(&wanted)?;
         Ok(Queued { epoch, interrupted, readback })
     }
@@ -109,12 +121,17 @@ impl Run<'_> {
         Ok(wanted)
     }
 
-    /// The epoch's one readback: the states, and what is read of its passes.
-    pub(super) fn wanted_of_epoch(&self) -> Result<Vec<(BufferId, usize)>> {
+    /// The epoch's one readback: the states, what is read of its passes, and the weights after and
+    /// before its last step where the network is looked at.
+    pub(super) fn wanted_of_epoch(&self, looks: bool) -> Result<Vec<(BufferId, usize)>> {
         let mut wanted = vec![(self.train.state()?, self.network.members)];
         wanted.extend(self.wanted(&self.train, self.plan.log_width)?);
         if self.has_validation {
             wanted.extend(self.wanted(&self.evaluations[0], self.plan.statistics)?);
+        }
+        if let Some(before) = self.before_last_step.filter(|_| looks) {
+            let length = observed_members(&self.network) * self.network.stride;
+            wanted.extend([(self.parameters, length), (before, length)]);
         }
         Ok(wanted)
     }
@@ -133,7 +150,9 @@ impl Run<'_> {
         let validation = self.has_validation.then(pass);
         let validation =
             validation.map(|read| self.score(&self.evaluations[0], &read)).transpose()?;
-        Ok(EpochRead { train, states, validation })
+        let mut weights = || read.next().map(|read| read.into_reals());
+        let last_step = weights().zip(weights());
+        Ok(EpochRead { train, states, validation, last_step })
     }
 
     /// The scores of an evaluation pass.
@@ -265,6 +284,8 @@ pub(super) struct EpochRead {
     pub(super) train: PassRead,
     pub(super) states: Vec<MemberState>,
     pub(super) validation: Option<Vec<Scores>>,
+    /// The weights after and before the last step, where the network is looked at.
+    pub(super) last_step: Option<(Vec<f64>, Vec<f64>)>,
 }
 
 /// What a pass left behind.

@@ -125,7 +125,7 @@ pub fn explain(
     backend: &dyn Backend,
     timed: bool,
 ) -> Result<Explanation> {
-    let mut run = Run::new(settings, task, dataset, &Dissecting(backend), RunAhead::Never)?;
+    let mut run = Run::new(settings, task, dataset, &Dissecting(backend), RunAhead::Never, false)?;
     let program = run.plan.program("train.train")?;
     let rows = run.train.batches.batch;
     let calls = &run.plan.programs[program.0].calls;
@@ -193,7 +193,7 @@ fn explained(call: &Call, rows: u64, plan: &Plan, form: CallForm) -> ExplainedCa
 fn time(run: &mut Run, program: ProgramId, explanation: &mut Explanation) -> Result<()> {
     let epoch = run.prepare_epoch(1);
     // Uploads the tables and the order, and warms up.
-    run.queue_batches(&epoch, 1, &|| false)?;
+    run.queue_batches(&epoch, 1, false, &|| false)?;
     let batches = run.train.batches;
     // A last batch that is not full is left out.
     let full = (batches.covered() / batches.batch).max(1).min(batches.window);

@@ -1,5 +1,6 @@
 //! Feeds data sets to an executor: whole where they fit the device, else window by window.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::steps::Batches;
@@ -296,26 +297,29 @@ impl Feed {
         orders: &[Vec<u32>],
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
-        self.run_first(self.batches.steps(), executor, orders, interrupted)
+        self.run_steps(0..self.batches.steps(), executor, orders, interrupted)
     }
 
-    /// The first so many steps of [`Feed::run`].
-    pub fn run_first(
+    /// Those steps of [`Feed::run`]. The steps before them have been run, with the same orders.
+    pub fn run_steps(
         &self,
-        steps: usize,
+        steps: Range<usize>,
         executor: &mut dyn Executor,
         orders: &[Vec<u32>],
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let ids = self.ids()?;
-        self.write_orders(executor, orders)?;
-        let mut done = 0;
-        while done < steps {
-            let window = self.batches.window.min(steps - done);
-            if !self.set.is_resident() {
+        if steps.start == 0 {
+            self.write_orders(executor, orders)?;
+        }
+        let mut done = steps.start;
+        while done < steps.end {
+            let within = done % self.batches.window;
+            if !self.set.is_resident() && within == 0 {
+                let window = self.batches.window.min(self.batches.steps() - done);
                 self.fill_window(executor, ids, orders, done, window)?;
             }
-            let end = done + window;
+            let end = steps.end.min(done - within + self.batches.window);
             while done < end {
                 let segment = SEGMENT.min(end - done);
                 executor.run(ids.program, segment)?;

@@ -8,6 +8,7 @@
 mod ahead;
 mod decision;
 pub mod device_bench;
+pub mod diagnosis;
 mod divergence;
 mod early_stopping;
 mod epoch;
@@ -17,6 +18,7 @@ pub mod observation;
 mod order;
 mod outputs;
 mod precision;
+mod probe;
 pub mod range_test;
 pub mod rates;
 mod run;
@@ -41,6 +43,7 @@ use crate::config::{OutputActivation, Settings, TaskSettings};
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::network::{LayerShape, Network};
+use observation::Observation;
 use run::Run;
 
 /// Why training ended.
@@ -107,6 +110,15 @@ pub trait Observer {
     }
     /// An epoch.
     fn epoch(&mut self, _record: &EpochRecord) -> Result<()> {
+        Ok(())
+    }
+    /// Whether it wants to be told what the network looks like inside, every
+    /// `log.histograms_every` epochs.
+    fn observes(&self) -> bool {
+        false
+    }
+    /// What the network looks like inside, where it [`observes`](Self::observes).
+    fn observation(&mut self, _observation: &Observation) -> Result<()> {
         Ok(())
     }
     /// A word of warning.
@@ -227,7 +239,8 @@ pub fn fit_ahead(
         return Err(Error::usage(format!("{} training rows are too many", dataset.train.rows))
             .with_help("at most 2^32 - 1 rows can be addressed"));
     }
-    let mut run = Run::new(settings, task, dataset, backend, run_ahead)?;
+    let observes = observer.observes();
+    let mut run = Run::new(settings, task, dataset, backend, run_ahead, observes)?;
     let batches = run.train.batches;
     let steps = batches.steps().div_ceil(settings.training.accumulate);
     observer.begin(&run.network, settings.training.epochs, steps)?;
@@ -249,6 +262,13 @@ pub fn fit_ahead(
              training.drop_last leaves it out",
         )?;
     }
+    if observes && settings.histograms_every > 0 && run.before_last_step.is_none() {
+        observer.warn(&format!(
+            "a network of {} parameters is not looked into: no histograms, no diagnosis",
+            run.network.parameters()
+        ))?;
+    }
+    run.begin_to_observe(backend, observer)?;
     run.train(observer)?;
     run.finish()
 }

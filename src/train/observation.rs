@@ -29,20 +29,24 @@ pub struct LayerObservation {
     pub name: String,
     /// Its activation, such as `relu`.
     pub activation: String,
+    /// What its weights were drawn by, such as `he_uniform`.
+    pub initializer: String,
     /// Its inputs.
     pub inputs: usize,
     /// Its units.
     pub units: usize,
     /// What it puts out, on `rows` rows and without dropout or noise.
     pub outputs: Spread,
-    /// The gradient of the batch's mean loss by what goes into its activation, times the rows: that
-    /// of one row's loss.
+    /// By member: the standard deviation of a unit's output over the rows, the root of the mean over
+    /// the units of its square: what is left of the differences between rows.
+    pub signal: Vec<f64>,
+    /// The gradient of each row's loss by what the layer's matrix product gives.
     pub deltas: Spread,
-    /// By member: the share of units that no row's gradient passes, as the derivative of the
-    /// activation is 0 at all of them.
+    /// By member: the share of units at which the derivative of the activation is 0 in every row, so
+    /// that none of them moves the unit.
     pub dead: Vec<f64>,
-    /// By member: the share of units that are not dead, and whose derivative is below a hundredth of
-    /// the activation's largest at 19 rows of 20 or more.
+    /// By member: the share of outputs, of units that are not dead, at a bound of the activation where
+    /// it has bounds: its derivative is below a hundredth of its largest there.
     pub saturated: Vec<f64>,
     /// Its trained tensors: weight, bias, and those of its normalisation and slopes.
     pub tensors: Vec<TensorObservation>,
@@ -126,5 +130,117 @@ impl Histogram {
             below += count;
         }
         self.high
+    }
+}
+
+/// Moments and extremes of finite values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    low: f32,
+    high: f32,
+    count: u64,
+    sum: f64,
+    sum_squares: f64,
+}
+
+/// Values that are summed side by side, so that sums are vectors.
+const LANES: usize = 8;
+
+impl Moments {
+    /// Of the finite ones of those values.
+    pub fn of(values: &[f32]) -> Self {
+        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        let (mut sum, mut sum_squares, mut count) = ([0.0; LANES], [0.0; LANES], [0_u32; LANES]);
+        for chunk in values.chunks(LANES) {
+            for (lane, value) in chunk.iter().enumerate() {
+                let is_finite = value.abs() < f32::INFINITY;
+                let wide = if is_finite { f64::from(*value) } else { 0.0 };
+                low[lane] = if is_finite && *value < low[lane] { *value } else { low[lane] };
+                high[lane] = if is_finite && *value > high[lane] { *value } else { high[lane] };
+                sum[lane] += wide;
+                sum_squares[lane] += wide * wide;
+                count[lane] += u32::from(is_finite);
+            }
+        }
+        Self {
+            low: low.into_iter().fold(f32::INFINITY, f32::min),
+            high: high.into_iter().fold(f32::NEG_INFINITY, f32::max),
+            count: count.into_iter().map(u64::from).sum(),
+            sum: sum.iter().sum(),
+            sum_squares: sum_squares.iter().sum(),
+        }
+    }
+
+    /// Mean and standard deviation, of the population; 0 where there is no value.
+    pub fn mean_and_deviation(&self) -> (f64, f64) {
+        let count = (self.count as f64).max(1.0);
+        let mean = self.sum / count;
+        (mean, (self.sum_squares / count - mean * mean).max(0.0).sqrt())
+    }
+
+    /// Euclidean norm.
+    pub fn norm(&self) -> f64 {
+        self.sum_squares.sqrt()
+    }
+}
+
+impl Histogram {
+    /// Of those values.
+    pub fn of(values: &[f32]) -> Self {
+        let Moments { low, high, count, sum, sum_squares } = Moments::of(values);
+        let not_finite = values.len() as u64 - count;
+        if count == 0 {
+            return Self { not_finite, ..Self::default() };
+        }
+        let mut counts = vec![count];
+        if low < high {
+            // Halved, lest the width of a wide range overflows.
+            let scale = BUCKETS as f32 / (high / 2.0 - low / 2.0);
+            let mut buckets = [0_u32; BUCKETS];
+            for value in values.iter().filter(|value| value.is_finite()) {
+                let bucket = ((value / 2.0 - low / 2.0) * scale) as usize;
+                buckets[bucket.min(BUCKETS - 1)] += 1;
+            }
+            counts = buckets.map(u64::from).to_vec();
+        }
+        let (low, high) = (f64::from(low), f64::from(high));
+        Self { low, high, counts, sum, sum_squares, not_finite }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_counts_every_finite_value_once() {
+        let values = [-1.0, 0.0, 0.5, 3.0, f32::NAN, f32::INFINITY];
+        let histogram = Histogram::of(&values);
+        assert_eq!((histogram.low, histogram.high, histogram.not_finite), (-1.0, 3.0, 2));
+        let filled: Vec<usize> = (0..BUCKETS).filter(|i| histogram.counts[*i] > 0).collect();
+        assert_eq!(filled, [0, 15, 22, 59]);
+        assert_eq!((histogram.count(), histogram.mean()), (4, 0.625));
+        let variance = (1.0 + 0.25 + 9.0) / 4.0 - 0.625 * 0.625;
+        assert!((histogram.deviation() - f64::sqrt(variance)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_has_no_spread_has_one_bucket_or_none() {
+        let equal = Histogram::of(&[2.0; 3]);
+        assert_eq!((equal.low, equal.high, equal.counts.clone()), (2.0, 2.0, vec![3]));
+        assert_eq!((equal.quantile(0.5), equal.deviation()), (2.0, 0.0));
+        let none = Histogram::of(&[f32::NAN]);
+        assert_eq!((none.count(), none.not_finite, none.mean()), (0, 1, 0.0));
+        let widest = Histogram::of(&[f32::MIN, f32::MAX]);
+        assert_eq!((widest.counts[0], widest.counts[BUCKETS - 1]), (1, 1));
+    }
+
+    #[test]
+    fn quantiles_are_interpolated() {
+        let even: Vec<f32> = (0..=6000).map(|i| i as f32 / 6000.0).collect();
+        let even = Histogram::of(&even);
+        for share in [0.0, 0.07, 0.5, 0.93, 1.0] {
+            assert!((even.quantile(share) - share).abs() < 1e-3, "{share}");
+        }
     }
 }

@@ -193,7 +193,7 @@ pub fn range_test(
     task.monitor = None;
     task.plateau_monitor = None;
     let dataset = Dataset { validation: None, test: None, ..dataset };
-    let mut run = Run::new(&settings, &task, dataset, backend, RunAhead::Never)?;
+    let mut run = Run::new(&settings, &task, dataset, backend, RunAhead::Never, false)?;
 
     let mut losses: Vec<f64> = Vec::with_capacity(sweep.steps);
     let mut ended = End::End;
@@ -205,8 +205,8 @@ pub fn range_test(
             step.learning_rate = sweep.rate((losses.len() + within).min(sweep.steps - 1));
         }
         let batches = run.train.batches.steps().min(sweep.steps - losses.len());
-        let interrupted = run.queue_batches(&epoch, batches, &|| observer.interrupted())?;
-        let wanted = run.wanted_of_epoch()?;
+        let interrupted = run.queue_batches(&epoch, batches, false, &|| observer.interrupted())?;
+        let wanted = run.wanted_of_epoch(false)?;
         let read = run.executor.read(&wanted)?;
         let read = run.epoch_read(read)?;
         run.states = read.states;

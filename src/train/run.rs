@@ -8,6 +8,7 @@ use super::ahead::{RunAhead, Snapshot};
 use super::epoch::{Epoch, EpochRead, PassRead, Queued};
 use super::outputs::Interpreter;
 use super::precision::check_precision;
+use super::probe::{MOST_PARAMETERS, Probe};
 use super::{
     DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Scorer,
     Scores, StopReason, WeightedRows, draw, epoch_order, evaluation_batch, network_of, terms_of,
@@ -18,7 +19,7 @@ use crate::config::{Settings, TaskSettings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::program::{BufferId, MemberState, NONE, PassKind, Plan, PlanRequest};
+use crate::program::{BufferId, Contents, MemberState, NONE, PassKind, Plan, PlanRequest};
 
 /// `bad_step` of a member that the host has stopped; steps count from 1.
 pub(super) const STOPPED_BY_HOST: u32 = 0;
@@ -50,6 +51,9 @@ pub(super) struct Run<'a> {
     /// Whether the epoch after the one that is being judged is under way.
     pub(super) is_ahead: bool,
     pub(super) snapshots: Vec<Snapshot>,
+    /// The weights before the last step of an epoch; none where the network is not looked at.
+    pub(super) before_last_step: Option<BufferId>,
+    pub(super) probe: Option<Probe>,
     /// Each member's scores on the validation rows in the epoch before.
     validation: Vec<Scores>,
     /// Each member's state at the end of the epoch before.
@@ -70,6 +74,7 @@ impl<'a> Run<'a> {
         dataset: Dataset,
         backend: &dyn Backend,
         run_ahead: RunAhead,
+        observes: bool,
     ) -> Result<Self> {
         let members = settings.members;
         let preprocessing = &dataset.preprocessing;
@@ -147,6 +152,12 @@ impl<'a> Run<'a> {
                 snapshots.push(Snapshot::plan(&mut plan, weights));
             }
         }
+        let observes =
+            observes && settings.histograms_every > 0 && network.stride <= MOST_PARAMETERS;
+        let before_last_step = observes.then(|| {
+            let words = members * network.stride;
+            plan.add("parameters.before_last_step", Contents::Reals, words)
+        });
         let mut run = Self {
             settings,
             task,
@@ -167,6 +178,8 @@ impl<'a> Run<'a> {
             run_ahead,
             is_ahead: false,
             snapshots,
+            before_last_step,
+            probe: None,
             validation: Vec::new(),
             states: vec![MemberState::START; members],
             best_epoch: vec![0; members],
@@ -323,6 +336,9 @@ impl<'a> Run<'a> {
         self.watch_plateaus(&trained, &record);
         self.roll_back(&trained)?;
         observer.epoch(&record)?;
+        if let Some((after, before)) = &read.last_step {
+            self.observe(record.epoch, record.step, after, before, observer)?;
+        }
         let ends = self.states.iter().all(|state| state.bad_step != NONE);
         if ends {
             let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
@@ -381,7 +397,7 @@ impl<'a> Run<'a> {
 }
 
 /// The starting weights: drawn, then overlaid by `model.init_from`.
-fn starting_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
+pub(super) fn starting_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
     let mut initializers: Vec<LayerInitializers> = settings
         .model
         .layers

@@ -1,0 +1,324 @@
+//! Event files for TensorBoard: scalars, histograms of what the network looks like inside, and the
+//! config as hyperparameters.
+//!
+//! A file is a sequence of records: a length, its checksum, a Protocol Buffers message, its checksum
+//! (TensorFlow's `record_writer.cc`). Steps are optimizer steps. With several members a scalar is
+//! their mean, and `{tag}.min` and `{tag}.max` stand beside it.
+
+mod messages;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prost::Message;
+use serde_json::{Value as Json, json};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::train::observation::{Histogram, Observation};
+use crate::train::{EpochRecord, Outcome, Scores, StepRecord, StopReason};
+use messages::{
+    Dimension, Event, HParam, HParamValue, HParams, HistogramMessage, PluginData, Session,
+    SessionEnd, SessionStart, Status, Summary, SummaryMetadata, SummaryValue, Tensor, TensorShape,
+    Value, What,
+};
+
+/// How the names of event files begin.
+pub const PREFIX: &str = "events.out.tfevents.";
+
+/// Keys of a config that are no hyperparameters.
+const NOT_TUNED: [&str; 4] = ["log", "checkpoint", "metrics", "early_stopping"];
+
+/// An event file that is being written.
+#[derive(Debug)]
+pub struct EventFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Optimizer steps of the last record.
+    step: u64,
+    ended: bool,
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// A checksum as records hold it.
+fn masked(bytes: &[u8]) -> [u8; 4] {
+    let sum = crc32c::crc32c(bytes);
+    sum.rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+impl EventFile {
+    /// Makes the file in a run folder, with the config as hyperparameters.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(folder: &Path, config: &Config) -> Result<Self> {
+        let path = folder.join(format!("{PREFIX}{}.wgfit", now() as u64));
+        let file = File::create(&path).map_err(|error| Error::io("create", &path, error))?;
+        let mut events = Self { path, file: BufWriter::new(file), step: 0, ended: false };
+        events.write(0, What::FileVersion("brain.Event:2".to_owned()))?;
+        let start = SessionStart {
+            hparams: hyperparameters(&config.without_paths()),
+            start_time_secs: now(),
+        };
+        events.session("session_start_info", Session::Start(start))?;
+        events.flush()?;
+        Ok(events)
+    }
+
+    fn write(&mut self, step: u64, what: What) -> Result<()> {
+        let event = Event { wall_time: now(), step: step as i64, what: Some(what) };
+        let data = event.encode_to_vec();
+        let length = (data.len() as u64).to_le_bytes();
+        let parts: [&[u8]; 4] = [&length, &masked(&length), &data, &masked(&data)];
+        for part in parts {
+            self.file.write_all(part).map_err(|error| Error::io("write", &self.path, error))?;
+        }
+        self.step = self.step.max(step);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.flush().map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    fn summary(&mut self, step: u64, values: Vec<SummaryValue>) -> Result<()> {
+        self.write(step, What::Summary(Summary { values }))
+    }
+
+    fn session(&mut self, name: &str, session: Session) -> Result<()> {
+        let content = HParams { session: Some(session) }.encode_to_vec();
+        let plugin = PluginData { name: "hparams".to_owned(), content };
+        let shape = TensorShape { dimensions: vec![Dimension { size: 1 }] };
+        let tensor = Tensor { dtype: 1, shape: Some(shape), values: vec![0.0] };
+        let value = SummaryValue {
+            tag: format!("_hparams_/{name}"),
+            metadata: Some(SummaryMetadata { plugin: Some(plugin) }),
+            value: Some(Value::Tensor(tensor)),
+        };
+        self.summary(0, vec![value])
+    }
+
+    /// Adds a step: `step/loss` and so on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn step(&mut self, record: &StepRecord) -> Result<()> {
+        let mut values = Vec::new();
+        scalars(&mut values, "step/loss", &record.loss);
+        scalars(&mut values, "step/grad_norm", &record.grad_norm);
+        scalars(&mut values, "step/penalty", &record.penalty);
+        scalars(&mut values, "step/learning_rate", &record.learning_rate);
+        self.summary(record.step, values)
+    }
+
+    /// Adds an epoch: `loss/train`, `loss/validation`, `accuracy/train` and so on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        let mut values = Vec::new();
+        scores(&mut values, "train", &record.train);
+        if let Some(validation) = &record.validation {
+            scores(&mut values, "validation", validation);
+        }
+        scalars(&mut values, "learning_rate", &record.learning_rate);
+        scalars(&mut values, "samples_per_second", &[record.samples_per_second]);
+        self.summary(record.step, values)?;
+        self.flush()
+    }
+
+    /// Adds a look inside: by layer the histograms of weights, biases, their gradients, outputs and
+    /// deltas (`layers.0/weight`, `layers.0/weight.gradient`, `layers.0/outputs`), and scalars.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn observation(&mut self, observation: &Observation) -> Result<()> {
+        let mut values = Vec::new();
+        for layer in &observation.layers {
+            let name = &layer.name;
+            for tensor in &layer.tensors {
+                let own = tensor.name.strip_prefix(&format!("{name}.")).unwrap_or(&tensor.name);
+                values.push(histogram(format!("{name}/{own}"), &tensor.values));
+                values.push(histogram(format!("{name}/{own}.gradient"), &tensor.gradient));
+                let tensor_name = &tensor.name;
+                scalars(&mut values, &format!("norm/{tensor_name}"), &tensor.norm);
+                let gradient = format!("gradient_norm/{tensor_name}");
+                scalars(&mut values, &gradient, &tensor.gradient_norm);
+                let ratio = format!("update_ratio/{tensor_name}");
+                scalars(&mut values, &ratio, &tensor.update_ratio);
+            }
+            values.push(histogram(format!("{name}/outputs"), &layer.outputs.histogram));
+            values.push(histogram(format!("{name}/deltas"), &layer.deltas.histogram));
+            scalars(&mut values, &format!("dead_units/{name}"), &layer.dead);
+            scalars(&mut values, &format!("saturated/{name}"), &layer.saturated);
+        }
+        self.summary(observation.step, values)?;
+        self.flush()
+    }
+
+    /// Adds the scores of the weights that are kept (`kept/test_loss`), and ends the session.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(&mut self, outcome: &Outcome) -> Result<()> {
+        let mut values = Vec::new();
+        for (set, members) in &outcome.scores {
+            for (name, of_members) in by_name(members) {
+                scalars(&mut values, &format!("kept/{set}_{name}"), &of_members);
+            }
+        }
+        self.summary(self.step, values)?;
+        let failed = outcome.failure.is_some() || outcome.stop_reason == StopReason::Diverged;
+        self.end(if failed { Status::Failure } else { Status::Success })
+    }
+
+    fn end(&mut self, status: Status) -> Result<()> {
+        self.ended = true;
+        let end = SessionEnd { status: status as i32, end_time_secs: now() };
+        self.session("session_end_info", Session::End(end))?;
+        self.flush()
+    }
+}
+
+impl Drop for EventFile {
+    /// A training that an error ended has failed.
+    fn drop(&mut self) {
+        if !self.ended {
+            // Whoever drops it has an error of its own to tell.
+            let _ = self.end(Status::Failure);
+        }
+    }
+}
+
+fn scalar(tag: String, value: f64) -> SummaryValue {
+    SummaryValue { tag, metadata: None, value: Some(Value::Simple(value as f32)) }
+}
+
+/// The value of one member; of several the mean of those that are numbers, and the extremes.
+fn scalars(into: &mut Vec<SummaryValue>, tag: &str, of_members: &[f64]) {
+    match of_members {
+        [] => {}
+        [value] => into.push(scalar(tag.to_owned(), *value)),
+        _ => {
+            let finite: Vec<f64> = of_members.iter().copied().filter(|v| v.is_finite()).collect();
+            let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+            let low = finite.iter().copied().fold(f64::NAN, f64::min);
+            let high = finite.iter().copied().fold(f64::NAN, f64::max);
+            into.push(scalar(tag.to_owned(), mean));
+            into.push(scalar(format!("{tag}.min"), low));
+            into.push(scalar(format!("{tag}.max"), high));
+        }
+    }
+}
+
+/// The loss and every metric, with each member's value.
+fn by_name(members: &[Scores]) -> Vec<(&'static str, Vec<f64>)> {
+    let metrics = members.first().map_or(&[][..], |scores| &scores.metrics);
+    std::iter::once("loss")
+        .chain(metrics.iter().map(|(name, _)| *name))
+        .map(|name| (name, members.iter().map(|s| s.get(name).unwrap_or(f64::NAN)).collect()))
+        .collect()
+}
+
+fn scores(into: &mut Vec<SummaryValue>, set: &str, members: &[Scores]) {
+    for (name, of_members) in by_name(members) {
+        scalars(into, &format!("{name}/{set}"), &of_members);
+    }
+}
+
+fn histogram(tag: String, of: &Histogram) -> SummaryValue {
+    let buckets = of.counts.len().max(1);
+    let width = (of.high - of.low) / buckets as f64;
+    let message = HistogramMessage {
+        min: of.low,
+        max: of.high,
+        num: of.count() as f64,
+        sum: of.sum,
+        sum_squares: of.sum_squares,
+        bucket_limit: (1..=buckets)
+            .map(|i| if i == buckets { of.high } else { of.low + width * i as f64 })
+            .collect(),
+        bucket: match of.counts.as_slice() {
+            [] => vec![0.0],
+            counts => counts.iter().map(|count| *count as f64).collect(),
+        },
+    };
+    SummaryValue { tag, metadata: None, value: Some(Value::Histogram(message)) }
+}
+
+/// Every number, text and truth value of a config by its dotted path, as on the command line.
+fn hyperparameters(config: &Config) -> BTreeMap<String, HParam> {
+    let mut found = BTreeMap::new();
+    if let Json::Object(keys) = json!(config) {
+        for (key, value) in &keys {
+            if !NOT_TUNED.contains(&key.as_str()) {
+                flatten(key, value, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn flatten(path: &str, value: &Json, into: &mut BTreeMap<String, HParam>) {
+    let value = match value {
+        Json::Null => return,
+        Json::Bool(value) => HParamValue::Bool(*value),
+        Json::Number(value) => HParamValue::Number(value.as_f64().unwrap_or(f64::NAN)),
+        Json::String(value) => HParamValue::Text(value.clone()),
+        Json::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                flatten(&format!("{path}.{at}"), item, into);
+            }
+            return;
+        }
+        Json::Object(keys) => {
+            for (key, item) in keys {
+                flatten(&format!("{path}.{key}"), item, into);
+            }
+            return;
+        }
+    };
+    into.insert(path.to_owned(), HParam { value: Some(value) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3720's check value of CRC-32C, masked as TensorFlow's `crc32c.h` does.
+    #[test]
+    fn checksums_are_masked() {
+        let sum = crc32c::crc32c(b"123456789");
+        assert_eq!(sum, 0xe306_9283);
+        let mask = ((sum >> 15) | (sum << 17)).wrapping_add(0xa282_ead8);
+        assert_eq!(masked(b"123456789"), mask.to_le_bytes());
+    }
+
+    #[test]
+    fn members_have_a_mean_and_extremes() {
+        let mut values = Vec::new();
+        scalars(&mut values, "loss/train", &[1.0, f64::NAN, 3.0]);
+        let got: Vec<_> = values
+            .iter()
+            .map(|v| match v.value {
+                Some(Value::Simple(x)) => (v.tag.as_str(), x),
+                _ => panic!("no scalar"),
+            })
+            .collect();
+        assert_eq!(got, [("loss/train", 2.0), ("loss/train.min", 1.0), ("loss/train.max", 3.0)]);
+    }
+
+    #[test]
+    fn a_histogram_of_nothing_is_one_empty_bucket() {
+        let value = histogram("x".to_owned(), &Histogram::of(&[f32::NAN]));
+        let Some(Value::Histogram(message)) = value.value else { panic!("no histogram") };
+        assert_eq!((message.bucket, message.bucket_limit), (vec![0.0], vec![0.0]));
+    }
+}
