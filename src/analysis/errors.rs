@@ -11,8 +11,8 @@ const TARGETS: usize = 6;
 /// Rows of each target that are kept: evenly spaced ones.
 const KEPT: usize = 1500;
 
-/// Columns of a histogram.
-const COLUMNS: usize = 40;
+/// Columns of a histogram, at least and at most.
+const COLUMNS: (usize, usize) = (8, 40);
 
 /// How far off the predictions of one target are. Of several members, those of their mean prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,13 +69,15 @@ fn of_target(outputs: &RowOutputs, target: usize, name: &str) -> TargetErrors {
     residuals.sort_unstable_by(f64::total_cmp);
     let last = residuals.len() - 1;
     let [low, high] = [residuals[0], residuals[last]];
-    let mut histogram = vec![0; if high > low { COLUMNS } else { 1 }];
+    // As many columns as the root of twice the rows: few rows make no ragged comb.
+    let columns = ((2 * residuals.len()).isqrt()).clamp(COLUMNS.0, COLUMNS.1);
+    let mut histogram = vec![0; if high > low { columns } else { 1 }];
     for residual in &residuals {
         let share = (residual - low) / (high - low);
         // All equal: the one column there is.
-        let column = if share.is_nan() { 0.0 } else { share * COLUMNS as f64 };
-        let columns = histogram.len();
-        histogram[(column as usize).min(columns - 1)] += 1;
+        let column = if share.is_nan() { 0.0 } else { share * columns as f64 };
+        let last = histogram.len() - 1;
+        histogram[(column as usize).min(last)] += 1;
     }
     let kept = pairs.len().min(KEPT);
     TargetErrors {

@@ -13,7 +13,7 @@ use crate::model::{Model, RowOutputs};
 const SHOWN: usize = 12;
 
 /// Columns of each that are shown: the ones that matter most, where that is known.
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 5;
 
 /// The rows with the largest loss, the worst first. Of several members, the mean of their losses and of
 /// what they say.

@@ -9,35 +9,46 @@ use crate::report::page::plot::{Axis, Chart, Figure, Ink, Layer, Shape};
 /// Difference of probability and truth that is worth a word.
 const TOLD: f64 = 0.02;
 
+/// Rows of a bin from which it is drawn in a curve without whiskers.
+const FEWEST: u64 = 10;
+
 /// The reliability of what is predicted with how many rows stand behind it, and that of each class.
 pub(super) fn calibration(classes: &Classes) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     if let Some(predicted) = classes.calibration.iter().find(|c| c.class.is_none()) {
         let caption = format!(
             "Of the predicted class: how often it is the true one, by its probability. On the dashed line \
-             probabilities can be taken at their word. Expected calibration error {}. {}",
+             probabilities can be taken at their word; upright lines hold 95 of 100 chances. Expected calibration error {}. {}",
             score_of_some(&predicted.error),
             verdict(predicted),
         );
         let mut chart = diagram("Calibration", &caption);
-        chart.layers.extend(curve("", 0, predicted));
+        let whiskers = predicted.bins.iter().map(|bin| {
+            let (low, high) = wilson(bin.right, bin.rows as f64);
+            (bin.confidence, low, high)
+        });
+        let shape = Shape::Whiskers(whiskers.collect());
+        chart.layers.push(Layer { name: String::new(), ink: Ink::Muted, shape });
+        chart.layers.extend(curve("", 0, 1, predicted));
         figures.push(chart.figure()?);
         figures.push(confidences(predicted).figure()?);
     }
     let each: Vec<&Calibration> =
         classes.calibration.iter().filter(|c| c.class.is_some()).collect();
     if !each.is_empty() {
-        let caption = "How often a row is of the class, or has the label, by the probability of that. \
-                       Numbers are expected calibration errors.";
+        let caption = format!(
+            "How often a row is of the class, or has the label, by the probability of that, where {FEWEST} \
+             rows or more have one like it. Numbers are expected calibration errors."
+        );
         let title =
             if figures.is_empty() { "Calibration by label" } else { "Calibration by class" };
-        let mut chart = diagram(title, caption);
+        let mut chart = diagram(title, &caption);
         for (at, calibration) in each.into_iter().enumerate() {
             let name = calibration.class.and_then(|class| classes.names.get(class));
             let short: String =
                 name.map(|name| name.chars().take(20).collect()).unwrap_or_default();
             let name = format!("{short}: {}", score_of_some(&calibration.error));
-            chart.layers.extend(curve(&name, at, calibration));
+            chart.layers.extend(curve(&name, at, FEWEST, calibration));
         }
         figures.push(chart.figure()?);
     }
@@ -56,12 +67,24 @@ fn diagram(title: &str, caption: &str) -> Chart {
     chart
 }
 
-fn curve(name: &str, at: usize, calibration: &Calibration) -> [Layer; 2] {
-    let points: Vec<(f64, f64)> =
-        calibration.bins.iter().map(|bin| (bin.confidence, bin.right)).collect();
+/// The curve through the bins that hold `least` rows.
+fn curve(name: &str, at: usize, least: u64, calibration: &Calibration) -> [Layer; 2] {
+    let bins = calibration.bins.iter().filter(|bin| bin.rows >= least);
+    let points: Vec<(f64, f64)> = bins.map(|bin| (bin.confidence, bin.right)).collect();
     let ink = Ink::Series(at);
     let dots = Layer { name: String::new(), ink, shape: Shape::Dots(points.clone()) };
     [Layer::line(name, ink, points), dots]
+}
+
+/// The interval of 95 of 100 chances about a share of some rows.
+///
+/// Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+fn wilson(share: f64, rows: f64) -> (f64, f64) {
+    let z = 1.959_963_984_540_054;
+    let square = z * z / rows;
+    let middle = (share + square / 2.0) / (1.0 + square);
+    let half = z * (share * (1.0 - share) / rows + square / (4.0 * rows)).sqrt() / (1.0 + square);
+    ((middle - half).max(0.0), (middle + half).min(1.0))
 }
 
 fn verdict(calibration: &Calibration) -> &'static str {
@@ -100,4 +123,17 @@ fn confidences(calibration: &Calibration) -> Chart {
     let shape = Shape::Columns(columns.collect());
     chart.layers.push(Layer { name: String::new(), ink: Ink::Series(0), shape });
     chart
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wilson;
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        // statsmodels: proportion_confint(8, 10, method="wilson").
+        let (low, high) = wilson(0.8, 10.0);
+        assert!((low - 0.490_162_478).abs() < 1e-8 && (high - 0.943_317_826).abs() < 1e-8);
+        assert!(wilson(1.0, 1.0).1 <= 1.0 && wilson(0.0, 1.0).0 >= 0.0);
+    }
 }

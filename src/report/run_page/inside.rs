@@ -8,6 +8,7 @@ use crate::report::page::plot::{Ink, Layer};
 use crate::report::page::{Page, Tone};
 use crate::report::run_record::RunRecord;
 use crate::report::score;
+use crate::train::diagnosis::diagnose;
 use crate::train::observation::{LayerObservation, Observation};
 
 /// A layer's gradient beside that of the output layer at which it is said to vanish; its inverse is that at
@@ -39,6 +40,7 @@ pub(super) fn inside(page: &mut Page, record: &RunRecord) -> Result<()> {
          step.{first_member}",
         last.rows
     ));
+    diagnosis(page, observations);
     let findings = findings(observations);
     for finding in &findings {
         page.remark(Tone::Warning, finding);
@@ -57,9 +59,27 @@ pub(super) fn inside(page: &mut Page, record: &RunRecord) -> Result<()> {
     );
     page.figures(&tensors(observations)?);
     page.heading("Activations");
-    page.paragraph("What each layer puts out, in the same bands.");
+    page.paragraph(
+        "What each layer puts out, in the same bands, and what is left in it of the differences between \
+         rows.",
+    );
     page.figures(&outputs(observations)?);
     Ok(())
+}
+
+/// What the weights before the first step were like.
+fn diagnosis(page: &mut Page, observations: &[Observation]) {
+    let Some(first) = observations.first().filter(|first| first.epoch == 0) else { return };
+    let findings = diagnose(first);
+    for finding in &findings {
+        page.remark(Tone::Warning, &format!("Starting weights: {finding}."));
+    }
+    if findings.is_empty() {
+        page.paragraph(
+            "The starting weights were sound: the differences between rows, and the gradients, kept their \
+             size from layer to layer.",
+        );
+    }
 }
 
 fn layer_count(observations: &[Observation]) -> usize {
@@ -101,13 +121,13 @@ fn flows(observations: &[Observation]) -> Result<Vec<crate::report::page::plot::
             (|layer: &LayerObservation| Some(layer.dead.clone())) as fn(&LayerObservation) -> _,
         ),
         (
-            "Saturated units",
-            "Share of each layer's units that sit where their activation is flat, on nearly all rows.",
+            "Saturated outputs",
+            "Share of each layer's outputs that are at a bound of their activation, where it is flat.",
             |layer| Some(layer.saturated.clone()),
         ),
     ];
     for (title, caption, value) in shares {
-        let mut chart = lines(title, caption, "share of units", observations, value);
+        let mut chart = lines(title, caption, "share", observations, value);
         chart.y.log = false;
         let all = || observations.iter().flat_map(|seen| &seen.layers);
         let any = all().filter_map(value).flatten().any(|share| share > 0.0);
@@ -144,7 +164,15 @@ fn tensors(observations: &[Observation]) -> Result<Vec<crate::report::page::plot
 }
 
 fn outputs(observations: &[Observation]) -> Result<Vec<crate::report::page::plot::Figure>> {
-    let mut figures = Vec::new();
+    let signal = lines(
+        "Signal by layer",
+        "The deviation of a unit's output over the rows. A layer where it is near 0 tells rows no longer \
+         apart.",
+        "deviation over the rows",
+        observations,
+        |layer| Some(layer.signal.clone()),
+    );
+    let mut figures = vec![signal.figure()?];
     for layer in chosen(layer_count(observations), OWN) {
         let Some(seen) = observations.iter().find_map(|seen| seen.layers.get(layer)) else {
             continue;

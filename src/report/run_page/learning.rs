@@ -1,6 +1,6 @@
 //! How it learnt: losses, metrics, learning rate.
 
-use super::numbers::{curve_of_members, known};
+use super::numbers::{curve_of_members, known, mean};
 use super::outcome::best_epochs;
 use crate::error::Result;
 use crate::report::page::Page;
@@ -9,6 +9,9 @@ use crate::report::run_record::{EpochLine, RunRecord};
 
 /// Powers of ten over which a loss must go to be drawn on a logarithmic axis.
 const DECADES: f64 = 1.5;
+
+/// Windows of a running mean that steps are cut into.
+const SMOOTHED: usize = 60;
 
 pub(super) fn learning(page: &mut Page, record: &RunRecord) -> Result<()> {
     if record.epochs.is_empty() && record.steps.is_empty() {
@@ -91,7 +94,7 @@ fn rate_chart(record: &RunRecord) -> Option<Chart> {
         return None;
     }
     let caption = if low == high {
-        format!("The same at every step: {}.", crate::report::score(low))
+        format!("The same at every step: {low}.")
     } else {
         "Of each epoch's last step.".to_owned()
     };
@@ -105,6 +108,28 @@ fn steps_chart(title: &str, caption: &str, y: &str, points: &[(f64, Vec<f64>)]) 
     let all = points.iter().flat_map(|(_, values)| known(values));
     let y = Axis::fitting(y, all, DECADES);
     let mut chart = Chart::new(title, caption, Axis::whole("step"), y);
-    chart.layers = curve_of_members("", Ink::Series(0), points);
+    let each: Vec<(f64, f64)> = points.iter().map(|(step, values)| (*step, mean(values))).collect();
+    let window = each.len() / SMOOTHED;
+    if window < 2 {
+        chart.layers = curve_of_members("", Ink::Series(0), points);
+        return chart;
+    }
+    let smooth = running_mean(&each, window);
+    chart.layers = vec![
+        Layer::line("each step", Ink::Faint, each),
+        Layer::line(&format!("mean of {window} steps"), Ink::Series(0), smooth),
+    ];
     chart
+}
+
+/// The mean of the last `window` numbers at every point; what is no number is left out.
+fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
+    let smoothed = |at: usize| {
+        let values: Vec<f64> =
+            points[(at + 1).saturating_sub(window)..=at].iter().map(|point| point.1).collect();
+        (points[at].0, mean(&values))
+    };
+    // A point in each quarter of a window shows all that there is to see.
+    let every = (window / 4).max(1);
+    (0..points.len()).filter(|at| at % every == 0 || at + 1 == points.len()).map(smoothed).collect()
 }

@@ -21,7 +21,12 @@ pub(super) fn mistakes(page: &mut Page, analysis: &Analysis) {
     let set = set_name(analysis);
     page.paragraph(&format!(
         "The {set} rows with the largest loss. Row numbers count from 1 in the file of the data, without \
-         its header. A wrong label in the data often shows here."
+         its header. A wrong label in the data often shows here.{}",
+        if matches!(analysis.task, Task::Classification | Task::Binary) {
+            " p is the probability that the network gives to a class."
+        } else {
+            ""
+        }
     ));
     let classed = matches!(analysis.task, Task::Classification | Task::Binary);
     let pictured = examples.rows.iter().any(|example| !example.pixels.is_empty());
@@ -31,7 +36,7 @@ pub(super) fn mistakes(page: &mut Page, analysis: &Analysis) {
     }
     headers.extend(["row", "loss", "true", "predicted"]);
     if classed {
-        headers.extend(["probability of that", "probability of the true one"]);
+        headers.extend(["p(predicted)", "p(true)"]);
     }
     headers.extend(examples.columns.iter().map(String::as_str));
     let mut table = Table::new(&headers);

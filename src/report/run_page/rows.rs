@@ -39,14 +39,13 @@ pub(super) fn rows(page: &mut Page, analysis: &Analysis) -> Result<()> {
         of_classes(page, analysis, classes)?;
     }
     of_targets(page, analysis)?;
-    let mut table = Table::new(&["metric", "value"]);
-    for metric in &analysis.metrics {
-        let name = metric.name.replace('_', " ");
-        table.row(vec![Cell::text(&name), Cell::number(&score_of_some(&metric.values))]);
-    }
-    if !table.is_empty() {
+    let metrics = analysis.metrics.iter();
+    let metrics: Vec<(String, String)> = metrics
+        .map(|metric| (metric.name.replace('_', " "), score_of_some(&metric.values)))
+        .collect();
+    if !metrics.is_empty() {
         page.heading("More metrics");
-        page.table(&table);
+        page.facts(&metrics);
     }
     Ok(())
 }
@@ -290,17 +289,13 @@ fn mixed_up(classes: &Classes) -> Table {
 }
 
 fn of_targets(page: &mut Page, analysis: &Analysis) -> Result<()> {
-    let mut table = Table::new(&[
-        "target",
-        "mean error",
-        "deviation",
-        "5 %",
-        "25 %",
-        "median",
-        "75 %",
-        "95 %",
-        "disagreement",
-    ]);
+    let several = analysis.members.len() > 1;
+    let mut headers =
+        vec!["target", "mean error", "deviation", "5 %", "25 %", "median", "75 %", "95 %"];
+    if several {
+        headers.push("disagreement");
+    }
+    let mut table = Table::new(&headers);
     for errors in &analysis.errors {
         if analysis.errors.len() > 1 {
             page.heading(&errors.target);
@@ -309,12 +304,14 @@ fn of_targets(page: &mut Page, analysis: &Analysis) -> Result<()> {
         let some = |value: Option<f64>| Cell::number(&score_of(&[value.unwrap_or(f64::NAN)]));
         let mut row = vec![Cell::text(&errors.target), some(errors.bias), some(errors.deviation)];
         row.extend(errors.quantiles.iter().map(|residual| Cell::number(&signed(*residual))));
-        row.push(some(errors.disagreement));
+        if several {
+            row.push(some(errors.disagreement));
+        }
         table.row(row);
     }
     if !table.is_empty() {
         page.heading("Errors");
-        let several = if analysis.members.len() > 1 {
+        let members = if several {
             " The prediction is the mean of the members; disagreement is how far they are apart, as a \
              deviation."
         } else {
@@ -322,7 +319,7 @@ fn of_targets(page: &mut Page, analysis: &Analysis) -> Result<()> {
         };
         page.paragraph(&format!(
             "Prediction − truth, in the target's own unit; of so many of 100 rows it is below the value \
-             told.{several}"
+             told.{members}"
         ));
         page.table(&table);
     }

@@ -54,6 +54,8 @@ pub enum Shape {
     Dots(Vec<(f64, f64)>),
     /// Columns from one x to another, of a height.
     Columns(Vec<(f64, f64, f64)>),
+    /// Upright lines at x from low to high: how far a point may be off.
+    Whiskers(Vec<(f64, f64, f64)>),
     /// A point with a ring about it.
     Mark(f64, f64),
     /// A vertical line, with a word at its top.
@@ -89,7 +91,7 @@ impl Layer {
     fn corners(&self) -> Vec<(f64, f64)> {
         match &self.shape {
             Shape::Line(points) | Shape::Dots(points) => points.clone(),
-            Shape::Band { points, .. } => {
+            Shape::Band { points, .. } | Shape::Whiskers(points) => {
                 points.iter().flat_map(|(x, low, high)| [(*x, *low), (*x, *high)]).collect()
             }
             Shape::Columns(columns) => columns
@@ -103,7 +105,9 @@ impl Layer {
 
     fn swatch(&self) -> &'static str {
         match self.shape {
-            Shape::Line(_) | Shape::Vertical(..) | Shape::Horizontal(..) => "line",
+            Shape::Line(_) | Shape::Whiskers(_) | Shape::Vertical(..) | Shape::Horizontal(..) => {
+                "line"
+            }
             Shape::Band { .. } | Shape::Columns(_) => "area",
             Shape::Dots(_) | Shape::Mark(..) => "dot",
         }
@@ -246,7 +250,7 @@ impl Layer {
             Shape::Line(points) => {
                 let placed = points.iter().map(|(x, y)| frame.at(*x, *y)).collect();
                 let thinned = thin::curve(placed);
-                let quiet = matches!(self.ink, Ink::Reference | Ink::Muted);
+                let quiet = matches!(self.ink, Ink::Reference | Ink::Muted | Ink::Faint);
                 let stroke = colour.stroke_width(fine(if quiet { 1.2 } else { 2.0 }) as u32);
                 for run in thinned.split(Option::is_none) {
                     let run: Vec<(f64, f64)> = run.iter().copied().flatten().collect();
@@ -301,7 +305,19 @@ impl Layer {
                     let (x, y) = frame.at(*from, *height)?;
                     Some([(x, floor), (frame.at(*to, *height)?.0, y)])
                 });
-                plane.draw_series(placed.map(|corners| Rectangle::new(corners, style)))?;
+                let mut columns: Vec<_> =
+                    placed.map(|corners| Rectangle::new(corners, style)).collect();
+                columns.iter_mut().for_each(|column| {
+                    column.set_margin(0, 0, 0, fine(1.0) as u32);
+                });
+                plane.draw_series(columns)?;
+            }
+            Shape::Whiskers(points) => {
+                let stroke = colour.mix(0.6).stroke_width(fine(1.2) as u32);
+                let ends = points
+                    .iter()
+                    .filter_map(|(x, low, high)| Some([frame.at(*x, *low)?, frame.at(*x, *high)?]));
+                plane.draw_series(ends.map(|ends| PathElement::new(ends, stroke)))?;
             }
             Shape::Mark(x, y) => {
                 if let Some(at) = frame.at(*x, *y) {

@@ -14,6 +14,8 @@ pub enum Ink {
     Text,
     /// Numbers along axes, and what stands back.
     Muted,
+    /// A curve behind another one.
+    Faint,
     /// The lines behind.
     Grid,
     /// What to compare with: dashed.
@@ -40,17 +42,25 @@ const SERIES_COLOURS: [(u32, u32); SERIES] = [
 ];
 
 impl Ink {
-    const ALL: [Self; 6] =
-        [Self::Text, Self::Muted, Self::Grid, Self::Reference, Self::Heat, Self::OnHeat];
+    const ALL: [Self; 7] = [
+        Self::Text,
+        Self::Muted,
+        Self::Faint,
+        Self::Grid,
+        Self::Reference,
+        Self::Heat,
+        Self::OnHeat,
+    ];
 
     fn light_and_dark(self) -> (u32, u32) {
         match self {
             Self::Series(at) => SERIES_COLOURS[at % SERIES],
             Self::Text => (0x24262B, 0xE6E7EA),
             Self::Muted => (0x63666E, 0xA4A8B2),
+            Self::Faint => (0xA9C7DC, 0x41607A),
             Self::Grid => (0xE3E5E8, 0x33363D),
             Self::Reference => (0x63666D, 0xA4A8B1),
-            Self::Heat => (0x0068A7, 0x3E9BE0),
+            Self::Heat => (0x0068A7, 0x2B7CC0),
             Self::OnHeat => (0xFFFFFF, 0xFFFFFE),
         }
     }

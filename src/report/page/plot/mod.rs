@@ -70,7 +70,7 @@ fn text_style(pixels: u32, ink: Ink) -> TextStyle<'static> {
     TextStyle { color: ink.colour().to_backend_color(), ..("sans-serif", size).into_font().into() }
 }
 
-/// Draws, and makes an SVG of it that scales with the page and has a name for those who do not see it.
+/// Draws, and makes an SVG of it that scales with the page, up to a size that suits its type, and has a name for those who do not see it.
 fn svg(
     (width, height): (u32, u32),
     title: &str,
@@ -89,7 +89,8 @@ fn svg(
     let (_, body) = text.split_once('>').ok_or_else(|| failed(&"it is no SVG"))?;
     let mut html = Html::default();
     html.push(format_args!(
-        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{body}",
+        "<svg style=\"max-width:{}px\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{body}",
+        width * 6 / 5,
         width * FINE,
         height * FINE,
         Html::escape(title),
