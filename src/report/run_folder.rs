@@ -226,7 +226,9 @@ impl RunFolder {
     /// # Errors
     /// When the folder cannot be written.
     pub fn write_analysis(&self, analysis: &Analysis) -> Result<()> {
-        self.write_json("analysis.json", &json!(analysis))
+        let mut text = json!(analysis).to_string();
+        text.push('\n');
+        write_atomically(&self.path.join("analysis.json"), text.as_bytes())
     }
 
     /// Writes report.html.

@@ -53,7 +53,7 @@ fn harmless(character: char) -> char {
 }
 
 /// A name in so many characters at most, an ellipsis for what is left out, on one line.
-pub(super) fn shortened(name: &str, most: usize) -> String {
+pub fn shortened(name: &str, most: usize) -> String {
     let flat = |character: char| if character.is_whitespace() { ' ' } else { harmless(character) };
     if name.chars().count() <= most {
         return name.chars().map(flat).collect();

@@ -7,7 +7,7 @@ mod image;
 pub mod plot;
 mod table;
 
-pub use html::Html;
+pub use html::{Html, shortened};
 pub use table::{Cell, Table};
 
 use plot::Figure;

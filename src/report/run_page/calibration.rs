@@ -1,10 +1,12 @@
 //! How far probabilities can be believed.
 
 use super::numbers::{mean, score_of_some};
+use super::rows::NAME;
 use crate::analysis::{Calibration, Classes};
 use crate::error::Result;
 use crate::report::count;
 use crate::report::page::plot::{Axis, Chart, Figure, Ink, Layer, Shape};
+use crate::report::page::shortened;
 
 /// Difference of probability and truth that is worth a word.
 const TOLD: f64 = 0.02;
@@ -45,8 +47,7 @@ pub(super) fn calibration(classes: &Classes) -> Result<Vec<Figure>> {
         let mut chart = diagram(title, &caption);
         for (at, calibration) in each.into_iter().enumerate() {
             let name = calibration.class.and_then(|class| classes.names.get(class));
-            let short: String =
-                name.map(|name| name.chars().take(20).collect()).unwrap_or_default();
+            let short = shortened(name.map_or("", String::as_str), NAME);
             let name = format!("{short}: {}", score_of_some(&calibration.error));
             chart.layers.extend(curve(&name, at, FEWEST, calibration));
         }

@@ -4,7 +4,7 @@
 use super::layers::{OWN, bands, chosen, described, lines, over_epochs, tensor, usual};
 use super::numbers::listed;
 use crate::error::Result;
-use crate::report::page::plot::{Ink, Layer};
+use crate::report::page::plot::{Figure, Ink, Layer};
 use crate::report::page::{Page, Tone};
 use crate::report::run_record::RunRecord;
 use crate::report::score;
@@ -96,7 +96,7 @@ fn update_ratio(layer: &LayerObservation) -> Option<Vec<f64>> {
 }
 
 /// Gradient norms, updates, dead and saturated units.
-fn flows(observations: &[Observation]) -> Result<Vec<crate::report::page::plot::Figure>> {
+fn flows(observations: &[Observation]) -> Result<Vec<Figure>> {
     let gradients = lines(
         "Gradient norm by layer",
         "Of each layer's weights. Layers should lie within a few powers of ten of each other.",
@@ -131,18 +131,17 @@ fn flows(observations: &[Observation]) -> Result<Vec<crate::report::page::plot::
         chart.y.log = false;
         let all = || observations.iter().flat_map(|seen| &seen.layers);
         let any = all().filter_map(value).flatten().any(|share| share > 0.0);
-        if any {
-            chart.y.from_zero = true;
+        chart.y.from_zero = true;
+        figures.push(if any {
+            chart.figure()?
         } else {
-            chart.y.range = Some((0.0, 1.0));
-            chart.caption.push_str(" There are none.");
-        }
-        figures.push(chart.figure()?);
+            Figure::without_drawing(title, &format!("{caption} There were none at any look."))
+        });
     }
     Ok(figures)
 }
 
-fn tensors(observations: &[Observation]) -> Result<Vec<crate::report::page::plot::Figure>> {
+fn tensors(observations: &[Observation]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for layer in chosen(layer_count(observations), OWN) {
         for (end, what, ink) in [("weight", "Weights", 0), ("bias", "Biases", 3)] {
@@ -163,7 +162,7 @@ fn tensors(observations: &[Observation]) -> Result<Vec<crate::report::page::plot
     Ok(figures)
 }
 
-fn outputs(observations: &[Observation]) -> Result<Vec<crate::report::page::plot::Figure>> {
+fn outputs(observations: &[Observation]) -> Result<Vec<Figure>> {
     let signal = lines(
         "Signal by layer",
         "The deviation of a unit's output over the rows. A layer where it is near 0 tells rows no longer \

@@ -20,8 +20,8 @@ pub(super) fn mistakes(page: &mut Page, analysis: &Analysis) {
     page.section("Worst rows");
     let set = set_name(analysis);
     page.paragraph(&format!(
-        "The {set} rows with the largest loss. Row numbers count from 1 in the file of the data, without \
-         its header. A wrong label in the data often shows here.{}",
+        "The {set} rows with the largest loss. Row numbers count from 1 in the file that they are from, \
+         without its header. A wrong label in the data often shows here.{}",
         if matches!(analysis.task, Task::Classification | Task::Binary) {
             " p is the probability that the network gives to a class."
         } else {
@@ -87,6 +87,7 @@ pub(super) fn importance(page: &mut Page, analysis: &Analysis) -> Result<()> {
         score(importance.loss),
         match importance.repeats {
             1 => "dealt out once".to_owned(),
+            repeats if importance.patches.is_some() => format!("dealt out {repeats} times"),
             repeats => format!("dealt out {repeats} times; whiskers are the deviation over those"),
         },
     ));

@@ -69,12 +69,15 @@ fn sentence(record: &RunRecord) -> String {
         text_of.push_str(&format!(", by {device}"));
     }
     let epochs = summary["epochs"].as_u64().unwrap_or(record.epochs.len() as u64);
+    let after = count(epochs);
     let ended = match text(summary, "stop_reason") {
-        "epochs" => "all epochs were done",
-        "early_stopping" => "it was stopped early, as there was no more improvement",
-        "interrupted" => "it was interrupted",
-        "diverged" => "it diverged: a number was no longer finite",
-        _ => "no reason for its end is on record",
+        "epochs" => format!("All {after} epochs were done"),
+        "early_stopping" => {
+            format!("It was stopped early after {after} epochs, as there was no more improvement")
+        }
+        "interrupted" => format!("It was interrupted in epoch {after}"),
+        "diverged" => format!("It diverged in epoch {after}: a number was no longer finite"),
+        _ => format!("{after} epochs are on record"),
     };
     let kept = match best_epochs(record).as_slice() {
         [] => String::new(),
@@ -86,7 +89,7 @@ fn sentence(record: &RunRecord) -> String {
             format!(" Each member's best weights were kept, those of epochs {low} to {high}.")
         }
     };
-    format!("{text_of}. After {} epochs {ended}.{kept}", count(epochs))
+    format!("{text_of}. {ended}.{kept}")
 }
 
 /// The scores of the most telling set that there is.

@@ -6,7 +6,7 @@ use crate::analysis::{Analysis, Classes, Confusion, Ranking, TargetErrors};
 use crate::config::data::Task;
 use crate::error::Result;
 use crate::report::page::plot::{Axis, Chart, Figure, HeatMap, Ink, Layer, Shape};
-use crate::report::page::{Cell, Page, Table, Tone};
+use crate::report::page::{Cell, Page, Table, Tone, shortened};
 use crate::report::{count, score};
 
 /// Classes up to which the matrix is drawn.
@@ -14,6 +14,9 @@ const DRAWN: usize = 60;
 
 /// Classes that the table names at most.
 const LISTED: usize = 100;
+
+/// Characters of a name in a legend.
+pub(super) const NAME: usize = 20;
 
 /// Mix-ups that are told.
 const MIXED_UP: usize = 8;
@@ -202,10 +205,8 @@ fn curves(analysis: &Analysis, classes: &Classes) -> Result<Vec<Figure>> {
     (roc.square, precision.square) = (true, true);
     for (at, ranking) in drawn.iter().enumerate() {
         let name = classes.names.get(ranking.class).cloned().unwrap_or_default();
-        let of = |value: &[Option<f64>]| {
-            let short: String = name.chars().take(20).collect();
-            format!("{short}: {}", score_of_some(value))
-        };
+        let of =
+            |value: &[Option<f64>]| format!("{}: {}", shortened(&name, NAME), score_of_some(value));
         let ink = Ink::Series(at);
         if !ranking.roc.is_empty() {
             roc.layers.extend(spread(&of(&ranking.roc_auc), ink, &ranking.roc));

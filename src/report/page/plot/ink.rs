@@ -115,8 +115,14 @@ pub(in super::super) fn stylesheet() -> String {
             css,
             ".{class}{{--ink:var(--{class})}}\
              svg [stroke=\"#{stored:06X}\"]{{stroke:var(--{class}){}}}\
-             svg [fill=\"#{stored:06X}\"]{{fill:var(--{class})}}",
+             svg [fill=\"#{stored:06X}\"]{{fill:var(--{class}){}}}",
             if ink.is_dashed() { ";stroke-dasharray:20 14" } else { "" },
+            // Words stand before curves: a rim of the page's colour keeps them legible.
+            if *ink == Ink::Muted {
+                ";paint-order:stroke;stroke:var(--page);stroke-width:12px"
+            } else {
+                ""
+            },
         );
     }
     css
