@@ -28,7 +28,8 @@
 //! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
 //! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; looks inside the network and what they say of its initialisation; a step explained and timed |
 //! | [`model`] | model files, prediction and evaluation |
-//! | [`report`] | the run folder, event files for TensorBoard, progress |
+//! | [`analysis`] | what the weights kept do on rows held out: curves, worst rows, what matters |
+//! | [`report`] | the run folder, event files for TensorBoard, progress, the page that explains a run |
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings |
 //! | [`cli`] | one file a command |
 //! | [`random`] | counter-based random numbers, the same on every device |
@@ -64,6 +65,7 @@
 
 #![warn(missing_docs)]
 
+pub mod analysis;
 pub mod backend;
 pub mod cache;
 pub mod catalog;

@@ -22,6 +22,8 @@ pub enum Purpose {
     Biases = 4,
     /// Dropout masks; the index is the layer.
     Dropout = 5,
+    /// Which rows a column's values are moved to, to see how much it matters; the index is the column.
+    Importance = 6,
 }
 
 const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];

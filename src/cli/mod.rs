@@ -6,6 +6,7 @@ mod inspect;
 mod list;
 mod lr_find;
 mod predict;
+mod report;
 mod schema;
 mod train;
 
@@ -43,6 +44,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Show what stands in a model's tensors: shapes, moments, norms, histograms
     Inspect(inspect::Arguments),
+    /// Explain a finished training on one page: report.html in its run folder
+    Report(report::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
     /// Find a learning rate: the range test
@@ -89,6 +92,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Report(arguments) => report::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::analysis::Subject;
 use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data::{self, Dataset};
@@ -85,6 +86,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     super::watch_for_interrupts(&interrupt)?;
     let preprocessing = dataset.preprocessing.clone();
     let data_hash = dataset.hash.clone();
+    let rows = rows_of(&dataset);
+    let subject = Subject::of(&dataset, network.members);
     let mut recorder = Recorder {
         arguments,
         config: &config,
@@ -111,12 +114,17 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         device: chosen.backend.device(),
         startup_seconds,
         data_hash: &data_hash,
+        rows: &rows,
         task: model.preprocessing.task().to_string(),
         loss: task.loss.row.name,
         precision: settings.training.precision,
     };
     let summary = run_folder.finish(&model, &outcome, &facts)?;
     show_outcome(&progress, &outcome);
+    let backend = chosen.backend.as_ref();
+    if let Err(error) = super::report::write(&run_folder, &model, subject, backend) {
+        progress.line(&format!("warning: there is no report.html of this run: {error}"));
+    }
     if arguments.json {
         let mut document = summary;
         document["run"] = run_folder.path().to_string_lossy().into();
@@ -129,6 +137,14 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         (None, StopReason::Interrupted) => Ok(ExitCode::from(super::INTERRUPTED)),
         (None, _) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Rows of each set.
+fn rows_of(dataset: &Dataset) -> Vec<(&'static str, usize)> {
+    let Dataset { train, validation, test, .. } = dataset;
+    let all =
+        [("train", Some(train)), ("validation", validation.as_ref()), ("test", test.as_ref())];
+    all.into_iter().filter_map(|(set, rows)| Some((set, rows?.rows))).collect()
 }
 
 fn show_data(progress: &Progress, file: &Path, dataset: &Dataset) {

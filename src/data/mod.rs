@@ -67,6 +67,15 @@ pub struct Rows {
     pub sample_weights: Vec<f32>,
 }
 
+/// Rows of the training file that are not trained on, counted from 0, ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldOut {
+    /// Those of the validation set.
+    pub validation: Vec<usize>,
+    /// Those of the test set.
+    pub test: Vec<usize>,
+}
+
 /// All that a training run takes from the user's files.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -76,6 +85,9 @@ pub struct Dataset {
     pub validation: Option<Rows>,
     /// Rows held back to the end, if any, in file order.
     pub test: Option<Rows>,
+    /// Where in the training file the rows of `validation` and of `test` are, from 0; empty for a set
+    /// that is a file of its own.
+    pub held_out: HeldOut,
     /// Fitted on the training rows.
     pub preprocessing: Preprocessing,
     /// What each class counts in training, in their order, above 0; empty where all count 1.
@@ -129,10 +141,12 @@ pub fn load(settings: &DataSettings) -> Result<Dataset> {
     let validation = held_out("validation rows", validation, validation_labels, &split.validation)?;
     let test = held_out("test rows", test, test_labels, &split.test)?;
     drop(table);
+    let split::Split { validation: validation_rows, test: test_rows, .. } = split;
+    let held_out = HeldOut { validation: validation_rows, test: test_rows };
     let class_weights = weights::class_weights(settings, &preprocessing, &train)?;
     notes.extend(weights::note(&class_weights, preprocessing.classes()));
     let hash = hash(&[Some(&train), validation.as_ref(), test.as_ref()], &class_weights);
-    Ok(Dataset { train, validation, test, preprocessing, class_weights, hash, notes })
+    Ok(Dataset { train, validation, test, held_out, preprocessing, class_weights, hash, notes })
 }
 
 /// Reads rows to predict: the raw columns of the training file, without its targets or with

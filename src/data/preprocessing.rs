@@ -198,6 +198,11 @@ impl Preprocessing {
         &self.target.names
     }
 
+    /// Whether the labels are in a file of their own, as with IDX.
+    pub fn has_labels_apart(&self) -> bool {
+        self.target.indices.is_empty()
+    }
+
     /// Mean and standard deviation of each regression target, which bring a prediction back to
     /// the user's units: `output * deviation + mean`. (0, 1) where it is not scaled; none for
     /// classes and labels.

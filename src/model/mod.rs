@@ -3,6 +3,7 @@
 mod file;
 mod inspect;
 mod predict;
+mod rows;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ pub(crate) use file::write_atomically;
 pub use file::{read_tensor, read_weights};
 pub use inspect::{BARS, FileSummary, TensorSummary, summarize};
 pub use predict::{Evaluation, Predictions};
+pub use rows::{MemberOutputs, RowOutputs};
 
 use crate::config::Config;
 use crate::data::Preprocessing;

@@ -1,17 +1,22 @@
 //! What a run leaves behind and shows while it goes: the run folder, progress, numbers for people,
-//! curves.
+//! curves, the page that explains it.
 
 mod curve;
 mod explanation;
 mod number;
+pub mod page;
 mod progress;
 mod run_folder;
+mod run_page;
+mod run_record;
 mod tensorboard;
 
 pub use curve::{as_svg, in_terminal};
 pub use number::{count, duration, prefixed, score};
 pub use progress::Progress;
 pub use run_folder::{RunFacts, RunFolder};
+pub use run_page::run_page;
+pub use run_record::{EpochLine, RunRecord, StepLine};
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
 //! The run folder: config.json, metrics.jsonl, observations.jsonl, summary.json, model.safetensors,
-//! and event files for TensorBoard.
+//! analysis.json, report.html, and event files for TensorBoard.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::tensorboard::{EventFile, PREFIX};
 use super::{each_member, number, scores_json};
+use crate::analysis::Analysis;
 use crate::backend::{ChosenTile, DeviceDescription};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -18,8 +19,15 @@ use crate::train::observation::Observation;
 use crate::train::{EpochRecord, Outcome, StepRecord};
 
 /// What a run writes; the rest of a folder is not wgfit's.
-const FILES: [&str; 5] =
-    ["config.json", "metrics.jsonl", "observations.jsonl", "summary.json", "model.safetensors"];
+const FILES: [&str; 7] = [
+    "config.json",
+    "metrics.jsonl",
+    "observations.jsonl",
+    "summary.json",
+    "model.safetensors",
+    "analysis.json",
+    "report.html",
+];
 
 /// A folder that a run writes into.
 #[derive(Debug)]
@@ -40,6 +48,8 @@ pub struct RunFacts<'a> {
     pub startup_seconds: f64,
     /// Hash of the encoded data.
     pub data_hash: &'a str,
+    /// Rows of each set.
+    pub rows: &'a [(&'static str, usize)],
     /// The task.
     pub task: String,
     /// The loss.
@@ -195,6 +205,7 @@ impl RunFolder {
             "precision": facts.precision,
             "device": facts.device,
             "tiles": tiles_json(&outcome.tiles),
+            "rows": facts.rows.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
             "data_hash": facts.data_hash,
             "version": env!("CARGO_PKG_VERSION"),
         });
@@ -206,6 +217,26 @@ impl RunFolder {
             events.finish(outcome)?;
         }
         Ok(summary)
+    }
+}
+
+impl RunFolder {
+    /// Writes analysis.json.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_analysis(&self, analysis: &Analysis) -> Result<()> {
+        let mut text = json!(analysis).to_string();
+        text.push('\n');
+        write_atomically(&self.path.join("analysis.json"), text.as_bytes())
+    }
+
+    /// Writes report.html.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_report(&self, page: &str) -> Result<()> {
+        write_atomically(&self.path.join("report.html"), page.as_bytes())
     }
 }
 

@@ -1,13 +1,19 @@
 //! What a network looks like inside at the end of an epoch: the values, gradients and last updates
 //! of its tensors, and what its layers put out on one batch. A line of `observations.jsonl`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Members that are observed at most: the first ones.
 pub const OBSERVED_MEMBERS: usize = 8;
 
 /// Buckets of a [`Histogram`].
 pub const BUCKETS: usize = 60;
+
+/// JSON has no NaN: a member whose number is none stands there as null.
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+}
 
 /// One look at a network. A list over members holds the first [`OBSERVED_MEMBERS`] of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,14 +45,17 @@ pub struct LayerObservation {
     pub outputs: Spread,
     /// By member: the standard deviation of a unit's output over the rows, the root of the mean over
     /// the units of its square: what is left of the differences between rows.
+    #[serde(deserialize_with = "null_is_nan")]
     pub signal: Vec<f64>,
     /// The gradient of each row's loss by what the layer's matrix product gives.
     pub deltas: Spread,
     /// By member: the share of units at which the derivative of the activation is 0 in every row, so
     /// that none of them moves the unit.
+    #[serde(deserialize_with = "null_is_nan")]
     pub dead: Vec<f64>,
     /// By member: the share of outputs, of units that are not dead, at a bound of the activation where
     /// it has bounds: its derivative is below a hundredth of its largest there.
+    #[serde(deserialize_with = "null_is_nan")]
     pub saturated: Vec<f64>,
     /// Its trained tensors: weight, bias, and those of its normalisation and slopes.
     pub tensors: Vec<TensorObservation>,
@@ -62,11 +71,14 @@ pub struct TensorObservation {
     /// The first member's gradient of the batch's mean loss, without regularisation.
     pub gradient: Histogram,
     /// By member: the Euclidean norm of the values.
+    #[serde(deserialize_with = "null_is_nan")]
     pub norm: Vec<f64>,
     /// By member: the norm of the gradient.
+    #[serde(deserialize_with = "null_is_nan")]
     pub gradient_norm: Vec<f64>,
     /// By member: the norm of what the last step changed, over that of the values before it; empty
     /// before the first step. About 1e-3 is usual.
+    #[serde(deserialize_with = "null_is_nan")]
     pub update_ratio: Vec<f64>,
 }
 
@@ -76,8 +88,10 @@ pub struct Spread {
     /// Of the first member.
     pub histogram: Histogram,
     /// By member: the mean.
+    #[serde(deserialize_with = "null_is_nan")]
     pub mean: Vec<f64>,
     /// By member: the standard deviation, of the population.
+    #[serde(deserialize_with = "null_is_nan")]
     pub deviation: Vec<f64>,
 }
 

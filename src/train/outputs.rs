@@ -16,6 +16,12 @@ pub struct Interpreter {
     pub target_scale: Vec<(f64, f64)>,
 }
 
+/// The encoded targets of one row.
+fn targets_of(set: &DeviceSet, row: usize) -> &[f32] {
+    let at = row * set.target_stride;
+    &set.targets[at..at + set.target_width]
+}
+
 /// 1 / (1 + exp(-z)), without overflow.
 fn sigmoid(z: f64) -> f64 {
     let e = (-z.abs()).exp();
@@ -57,11 +63,9 @@ impl Interpreter {
         }
     }
 
-    /// A row's targets, as metrics take them: a class index (of a distribution the likeliest
-    /// class), labels, or values in the user's units.
-    fn targets(&self, set: &DeviceSet, row: usize, into: &mut Vec<f64>) {
-        let at = row * set.target_stride;
-        let own = &set.targets[at..at + set.target_width];
+    /// Appends a row's encoded targets as metrics take them: a class index (of a distribution the
+    /// likeliest class), labels, or values in the user's units.
+    pub fn targets(&self, own: &[f32], into: &mut Vec<f64>) {
         match self.task {
             Task::Binary => into.push(f64::from(own[0])),
             Task::Classification if own.len() > 1 => {
@@ -96,7 +100,7 @@ impl Interpreter {
         let mut targets = Vec::with_capacity(rows);
         for place in 0..rows {
             let row = order.map_or(place, |order| order[place] as usize);
-            self.targets(&feed.set, row, &mut targets);
+            self.targets(targets_of(&feed.set, row), &mut targets);
         }
         (targets, predictions)
     }

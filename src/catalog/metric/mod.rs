@@ -15,7 +15,7 @@ pub mod regression;
 mod squared_error;
 mod table;
 
-pub use outputs::Outputs;
+pub use outputs::{Outputs, first_largest};
 pub use table::METRICS;
 
 use crate::config::data::Task;

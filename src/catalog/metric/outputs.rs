@@ -31,32 +31,32 @@ impl<'a> Outputs<'a> {
     }
 
     /// Whether a row's target is one of several classes.
-    pub(super) fn has_classes(&self) -> bool {
+    pub fn has_classes(&self) -> bool {
         matches!(self.task, Task::Classification | Task::Binary)
     }
 
     /// The predictions of each row.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &'a [f64]> + use<'a> {
+    pub fn rows(&self) -> impl Iterator<Item = &'a [f64]> + use<'a> {
         self.predictions.chunks_exact(self.width.max(1))
     }
 
     /// Each row's class.
-    pub(super) fn classes(&self) -> impl Iterator<Item = usize> + use<'a> {
+    pub fn classes(&self) -> impl Iterator<Item = usize> + use<'a> {
         self.targets.iter().map(|class| *class as usize)
     }
 
     /// The predictions of one output for each row.
-    pub(super) fn column(&self, unit: usize) -> Vec<f64> {
+    pub fn column(&self, unit: usize) -> Vec<f64> {
         self.rows().map(|row| row[unit]).collect()
     }
 
     /// The targets of one output for each row, of a task whose targets are not classes.
-    pub(super) fn target_column(&self, unit: usize) -> Vec<f64> {
+    pub fn target_column(&self, unit: usize) -> Vec<f64> {
         self.targets.chunks_exact(self.width.max(1)).map(|row| row[unit]).collect()
     }
 
     /// Whether each row is of the class, or has the label.
-    pub(super) fn is(&self, unit: usize) -> Vec<bool> {
+    pub fn is(&self, unit: usize) -> Vec<bool> {
         if self.has_classes() {
             self.classes().map(|class| class == unit).collect()
         } else {
@@ -66,7 +66,7 @@ impl<'a> Outputs<'a> {
 
     /// Whether the class, or the label, is predicted for each row. A class is where it is the
     /// first of the largest, a label where its probability is above 1/2.
-    pub(super) fn says(&self, unit: usize) -> Vec<bool> {
+    pub fn says(&self, unit: usize) -> Vec<bool> {
         if self.has_classes() {
             self.rows().map(|row| first_largest(row) == unit).collect()
         } else {
@@ -81,7 +81,7 @@ impl<'a> Outputs<'a> {
 }
 
 /// The index of the first of the largest values.
-pub(super) fn first_largest(values: &[f64]) -> usize {
+pub fn first_largest(values: &[f64]) -> usize {
     (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
 

@@ -33,25 +33,53 @@ pub(super) fn multilabel_log_loss(outputs: &Outputs) -> f64 {
     }))
 }
 
-/// Bins of [`expected_calibration_error`].
-const BINS: usize = 15;
+/// Bins of probability: Guo et al. have 15.
+pub const BINS: usize = 15;
 
-/// Expected calibration error: of 15 bins of equal width, ((m - 1) / 15, m / 15], that each row
-/// goes to by the probability of its predicted class, the sum of (rows in the bin / rows)
-/// |share of them that is right - their mean probability|.
+/// The rows of a bin of probability.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Bin {
+    /// Rows.
+    pub rows: u64,
+    /// Sum of their probabilities.
+    pub confidence: f64,
+    /// How many of them are as predicted.
+    pub right: f64,
+}
+
+/// Puts probabilities, each with whether it came true, into 15 bins of equal width, ((m - 1) / 15,
+/// m / 15].
+pub fn reliability(pairs: impl Iterator<Item = (f64, bool)>) -> Vec<Bin> {
+    let mut bins = vec![Bin::default(); BINS];
+    for (confidence, right) in pairs {
+        let bin = (1..BINS).find(|m| confidence <= *m as f64 / BINS as f64).unwrap_or(BINS) - 1;
+        bins[bin].rows += 1;
+        bins[bin].confidence += confidence;
+        bins[bin].right += f64::from(u8::from(right));
+    }
+    bins
+}
+
+/// The sum over the bins of (rows in the bin / rows) |share of them that came true - their mean
+/// probability|.
+pub fn calibration_error(bins: &[Bin]) -> f64 {
+    // rows_m / rows |right_m / rows_m - confidence_m / rows_m|
+    bins.iter().map(|bin| (bin.right - bin.confidence).abs()).sum::<f64>()
+        / bins.iter().map(|bin| bin.rows).sum::<u64>() as f64
+}
+
+/// The probability of each row's predicted class, and whether the row is of it.
+pub fn predicted_classes(outputs: &Outputs) -> impl Iterator<Item = (f64, bool)> {
+    outputs.rows().zip(outputs.classes()).map(|(row, class)| {
+        let predicted = first_largest(row);
+        (row[predicted], predicted == class)
+    })
+}
+
+/// Expected calibration error: [`calibration_error`] of [`predicted_classes`].
 ///
 /// Source: Guo et al. 2017, "On calibration of modern neural networks", equation 3, with the
 /// paper's 15 bins. (scikit-learn has none.)
 pub(super) fn expected_calibration_error(outputs: &Outputs) -> f64 {
-    let mut bins = [(0.0, 0.0); BINS];
-    for (row, class) in outputs.rows().zip(outputs.classes()) {
-        let predicted = first_largest(row);
-        let confidence = row[predicted];
-        let bin = (1..BINS).find(|m| confidence <= *m as f64 / BINS as f64).unwrap_or(BINS) - 1;
-        bins[bin].0 += confidence;
-        bins[bin].1 += f64::from(u8::from(predicted == class));
-    }
-    // rows_m / rows |right_m / rows_m - confidence_m / rows_m|
-    bins.iter().map(|(confidence, right)| (right - confidence).abs()).sum::<f64>()
-        / outputs.rows as f64
+    calibration_error(&reliability(predicted_classes(outputs)))
 }

@@ -1,0 +1,116 @@
+//! The user's columns in encoded rows: where they are, what they hold, and whether they are an image.
+
+use crate::data::{Encoding, InputColumn, Preprocessing, Rows};
+
+/// A column with its inputs.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'a> {
+    pub(super) column: &'a InputColumn,
+    /// The first of its inputs.
+    pub(super) first: usize,
+    /// How many there are.
+    pub(super) width: usize,
+}
+
+/// Every column with its inputs.
+pub(super) fn places<'a>(preprocessing: &'a Preprocessing) -> Vec<Place<'a>> {
+    let mut first = 0;
+    let place = |column: &'a InputColumn| {
+        let width = column.encoding.width();
+        first += width;
+        Place { column, first: first - width, width }
+    };
+    preprocessing.columns().iter().map(place).collect()
+}
+
+impl Place<'_> {
+    /// What an encoded row holds, in the column's own unit; none for a category.
+    pub(super) fn number(&self, row: &[f32]) -> Option<f64> {
+        match &self.column.encoding {
+            Encoding::Numeric(scale) => {
+                Some(f64::from(row[self.first]) * scale.scale + scale.shift)
+            }
+            Encoding::Categorical { .. } => None,
+        }
+    }
+
+    /// What an encoded row holds, as the user writes it.
+    pub(super) fn text(&self, row: &[f32]) -> String {
+        match (&self.column.encoding, self.number(row)) {
+            (Encoding::Categorical { categories }, _) => {
+                let own = &row[self.first..self.first + self.width];
+                let category = own.iter().position(|value| *value > 0.5);
+                category.and_then(|at| categories.get(at)).cloned().unwrap_or_default()
+            }
+            (_, number) => number.map(significant).unwrap_or_default(),
+        }
+    }
+}
+
+/// A number in so many digits as f32 has for certain.
+fn significant(number: f64) -> String {
+    let rounded = format!("{number:.5e}").parse().unwrap_or(number);
+    if rounded != 0.0 && !(1e-4..1e9).contains(&f64::abs(rounded)) {
+        format!("{rounded:e}")
+    } else {
+        format!("{rounded}")
+    }
+}
+
+/// Fewest pixels of a side.
+const LEAST_SIDE: usize = 8;
+
+/// The side of the square image that the columns are, line by line from its top, if they are one: as many
+/// numbers as a square has, of an IDX file or named as pixels.
+pub(super) fn image_side(preprocessing: &Preprocessing) -> Option<usize> {
+    let columns = preprocessing.columns();
+    let side = columns.len().isqrt();
+    let stem = |column: &InputColumn| -> String {
+        column.name.chars().filter(|character| !character.is_ascii_digit()).collect()
+    };
+    let first = stem(columns.first()?);
+    let alike = columns
+        .iter()
+        .all(|column| matches!(column.encoding, Encoding::Numeric(_)) && stem(column) == first);
+    let named = preprocessing.has_labels_apart() || first.to_lowercase().contains("pixel");
+    (side >= LEAST_SIDE && side * side == columns.len() && alike && named).then_some(side)
+}
+
+/// The row as an image of 256 greys, 0 for the smallest value of all the rows.
+pub(super) fn image(places: &[Place], side: usize, row: &[f32], most: f64) -> Vec<Vec<u8>> {
+    let grey = |place: &Place| {
+        let value = place.number(row).unwrap_or_default();
+        (255.0 * (value / most).clamp(0.0, 1.0)).round() as u8
+    };
+    places.chunks(side).map(|line| line.iter().map(grey).collect()).collect()
+}
+
+/// The largest pixel of some rows; none where any is below 0, or all are 0: then it is no image.
+pub(super) fn brightest(places: &[Place], rows: &Rows) -> Option<f64> {
+    let width = rows.features.len() / rows.rows.max(1);
+    let mut most = 0.0_f64;
+    for row in rows.features.chunks_exact(width.max(1)) {
+        for value in places.iter().filter_map(|place| place.number(row)) {
+            // What is stored is rounded to f32.
+            if value < -1e-3 {
+                return None;
+            }
+            most = most.max(value);
+        }
+    }
+    (most > 0.0).then_some(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::significant;
+
+    #[test]
+    fn numbers_are_as_the_user_wrote_them() {
+        // 0.3 and 1234.56 through f32 and back.
+        assert_eq!(significant(f64::from(0.3_f32)), "0.3");
+        assert_eq!(significant(f64::from(1234.56_f32)), "1234.56");
+        assert_eq!(significant(5.0), "5");
+        assert_eq!(significant(-0.000_012_5), "-1.25e-5");
+    }
+}

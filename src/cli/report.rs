@@ -1,0 +1,73 @@
+//! `wgfit report`: the page that explains a finished training.
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::{Analysis, Subject, analyse};
+use crate::backend::Backend;
+use crate::backend::gpu::GpuOptions;
+use crate::config::Config;
+use crate::data;
+use crate::error::{Error, Result};
+use crate::model::{Model, write_atomically};
+use crate::program::Precision;
+use crate::report::{RunFolder, RunRecord, run_page};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A run folder
+    run: PathBuf,
+    /// Where to write the page [default: report.html in the run folder]
+    #[arg(long, value_name = "FILE.html")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    device: super::Device,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let folder = &arguments.run;
+    let mut record = RunRecord::read(folder)?;
+    if record.analysis.is_none() {
+        match analysed_again(folder, &arguments.device) {
+            Ok(analysis) => record.analysis = Some(analysis),
+            Err(error) => {
+                record.problems.push(format!(
+                    "What the weights do on rows held out is not on record, and could not be found \
+                     out again: {}",
+                    error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ")
+                ));
+            }
+        }
+    }
+    let out = arguments.out.clone().unwrap_or_else(|| folder.join("report.html"));
+    write_atomically(&out, run_page(&record)?.as_bytes())?;
+    super::print(&format!("{}\n", out.display()))
+}
+
+/// The analysis of a run that has none, from the model and the data that its config names.
+fn analysed_again(folder: &Path, device: &super::Device) -> Result<Analysis> {
+    let model = super::load_model(folder)?;
+    let file = folder.join("config.json");
+    if !file.exists() {
+        return Err(Error::usage("there is no config.json that says which data it was trained on"));
+    }
+    let load = || {
+        let config = Config::load(&file, &[])?;
+        let dataset = data::load(&config.validate(folder)?.data)?;
+        Ok::<_, Error>(Subject::of(&dataset, model.network.members))
+    };
+    let (chosen, subject) = device.during(GpuOptions::default(), Precision::F32, load);
+    let (subject, chosen) = (subject?, chosen?);
+    analyse(&model, subject, chosen.backend.as_ref())
+}
+
+/// Analyses the weights that a training has kept, and writes analysis.json and report.html.
+pub(super) fn write(
+    folder: &RunFolder,
+    model: &Model,
+    subject: Subject,
+    backend: &dyn Backend,
+) -> Result<()> {
+    folder.write_analysis(&analyse(model, subject, backend)?)?;
+    let page = run_page(&RunRecord::read(folder.path())?)?;
+    folder.write_report(&page)
+}
