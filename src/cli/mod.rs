@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::backend::gpu::GpuOptions;
+use crate::backend::gpu::{GpuOptions, PlantedFault};
 use crate::backend::{self, Chosen, DeviceOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -62,9 +62,23 @@ struct Device {
     /// Threads of the CPU [default: $RAYON_NUM_THREADS, or the processors that this process may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Compute something wrong on a GPU on purpose, to see that `wgfit verify` finds it
+    #[arg(long, value_name = "KERNEL[/TILE][/f16]", hide = true)]
+    plant_fault: Option<PlantedFault>,
 }
 
 impl Device {
+    /// The options of a GPU, with what the command line says of it; warns of a planted fault.
+    fn gpu(&self, options: GpuOptions) -> GpuOptions {
+        if let Some(fault) = self.plant_fault {
+            eprintln!(
+                "warning: --plant-fault {fault}: this GPU computes WRONG RESULTS on purpose; what \
+                 comes of it is of no use"
+            );
+        }
+        GpuOptions { planted_fault: self.plant_fault, ..options }
+    }
+
     /// Does some work while the device is found and opened.
     fn during<T>(
         &self,
@@ -73,7 +87,7 @@ impl Device {
         work: impl FnOnce() -> T,
     ) -> (Result<Chosen>, T) {
         let threads = self.threads.map_or(0, usize::from);
-        let options = DeviceOptions { threads, precision, gpu };
+        let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
         backend::choose_during(&self.device, options, work)
     }
 }
