@@ -1,5 +1,6 @@
 //! The commands: one file each. Results go to stdout, progress and log lines to stderr.
 
+mod compare;
 mod devices;
 mod evaluate;
 mod inspect;
@@ -41,6 +42,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Predict from raw columns
     Predict(predict::Arguments),
+    /// Train on several devices in lockstep with an f64 run: right, how fast, from where on
+    Compare(compare::Arguments),
     /// Show what stands in a model's tensors: shapes, moments, norms, histograms
     Inspect(inspect::Arguments),
     /// List the devices that can train
@@ -102,6 +105,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Train(arguments) => train::run(&arguments, started),
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),

@@ -22,6 +22,8 @@ pub mod rates;
 mod run;
 mod scores;
 mod starting_weights;
+pub mod step_time;
+pub mod stepper;
 mod steps;
 mod tables;
 
