@@ -1,9 +1,10 @@
 //! What a run leaves behind and shows while it goes: the run folder, progress, numbers for people,
-//! curves.
+//! curves, the page that explains it.
 
 mod curve;
 mod explanation;
 mod number;
+pub mod page;
 mod progress;
 mod run_folder;
 
