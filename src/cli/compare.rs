@@ -1,16 +1,20 @@
 //! `wgfit compare`: the same training on several devices, beside an f64 run.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use crate::backend::gpu::{GpuOptions, PlantedFault};
 use crate::backend::{self, Backend, DeviceOptions};
-use crate::compare::{Effort, Target, Watch, compare};
+use crate::compare::{Effort, Target, Watch, compare, document, to_html};
 use crate::config::Config;
 use crate::data;
 use crate::error::Result;
+use crate::model::write_atomically;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -34,6 +38,12 @@ pub(super) struct Arguments {
     /// Cut matrix products up as is usual for the kind of adapter, without measuring at the first use
     #[arg(long)]
     no_tune: bool,
+    /// Seconds that each search for a break-even may take, about; 0: look for none
+    #[arg(long, value_name = "S", default_value_t = 6.0)]
+    break_even: f64,
+    /// The page [default: compare-{config name}.html, in the current folder]
+    #[arg(long, value_name = "FILE.html")]
+    out: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -42,12 +52,51 @@ pub(super) struct Arguments {
     plant_fault: Option<PlantedFault>,
 }
 
-/// Shows the progress on stderr.
-struct Shown(Arc<AtomicBool>);
+/// Shows the progress on stderr: a bar on a terminal, lines elsewhere.
+struct Shown {
+    bar: Option<ProgressBar>,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Shown {
+    fn new(interrupt: Arc<AtomicBool>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar
+        });
+        Self { bar, interrupt }
+    }
+}
 
 impl Watch for Shown {
+    fn step(&self, step: u64, steps: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(steps);
+            bar.set_position(step);
+            bar.set_message("steps compared");
+        }
+    }
+
+    fn phase(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(what.to_owned()),
+            None => eprintln!("{what} ..."),
+        }
+    }
+
     fn interrupted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 
@@ -78,8 +127,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     super::watch_for_interrupts(&interrupt)?;
     let name = arguments.config.file_stem().map_or("config".into(), |stem| stem.to_string_lossy());
     let target = Target { name: &name, settings: &settings, task: &task, dataset: &dataset };
-    let effort = Effort { steps: arguments.steps, seconds: arguments.seconds };
-    let comparison = compare(target, &backends, effort, &Shown(interrupt))?;
-    super::print_json(&serde_json::json!(comparison))?;
+    let effort = Effort {
+        steps: arguments.steps,
+        seconds: arguments.seconds,
+        break_even_seconds: arguments.break_even,
+    };
+    let comparison = compare(target, &backends, effort, &Shown::new(interrupt))?;
+    let out = arguments.out.clone().unwrap_or_else(|| format!("compare-{name}.html").into());
+    write_atomically(&out, to_html(&comparison)?.as_bytes())?;
+    if arguments.json {
+        super::print_json(&serde_json::json!(comparison))?;
+    } else {
+        super::print(&document(&comparison).to_text())?;
+    }
+    eprintln!("page    {}", out.display());
     Ok(if comparison.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -232,7 +232,13 @@ impl Layout {
     }
 
     /// By how much a tensor of two traces of the same batch differs.
-    pub fn difference(&self, tensor: &Tensor, found: &Trace, wanted: &Trace, rows: usize) -> Difference {
+    pub fn difference(
+        &self,
+        tensor: &Tensor,
+        found: &Trace,
+        wanted: &Trace,
+        rows: usize,
+    ) -> Difference {
         let mut difference = Difference::default();
         match tensor.place {
             Place::Losses => difference.add(&found.losses, &wanted.losses),

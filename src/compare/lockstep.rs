@@ -86,7 +86,10 @@ fn memory(plan: &Plan) -> Memory {
 }
 
 /// Loads the training on every device.
-pub(super) fn load<'a>(target: &Target<'a>, backends: &[&dyn Backend]) -> Result<(Vec<Side<'a>>, Arc<Layout>)> {
+pub(super) fn load<'a>(
+    target: &Target<'a>,
+    backends: &[&dyn Backend],
+) -> Result<(Vec<Side<'a>>, Arc<Layout>)> {
     let mut sides = Vec::new();
     let mut shared: Option<Arc<Layout>> = None;
     for backend in backends {
@@ -127,7 +130,8 @@ pub(super) fn load<'a>(target: &Target<'a>, backends: &[&dyn Backend]) -> Result
             apart,
         });
     }
-    let layout = shared.ok_or_else(|| crate::error::Error::usage("there is no device to compare"))?;
+    let layout =
+        shared.ok_or_else(|| crate::error::Error::usage("there is no device to compare"))?;
     Ok((sides, layout))
 }
 
@@ -254,8 +258,8 @@ pub(super) fn take<'a>(
             break;
         }
         if step == 2 {
-            reference.step_seconds = waited * pool.threads.min(questions as usize) as f64
-                / questions as f64;
+            reference.step_seconds =
+                waited * pool.threads.min(questions as usize) as f64 / questions as f64;
             let seconds = reference.step_seconds / pool.threads as f64;
             let free_seconds = 2.0 * seconds;
             let check_seconds = (devices * (1 + SAMPLES)) as f64 * seconds;
@@ -321,11 +325,8 @@ fn band_of(
     before: &Arc<Carried>,
     step: u64,
 ) -> Result<(Trace, Band)> {
-    let ask = |rounding| Question {
-        batch: Arc::clone(batch),
-        carried: Arc::clone(before),
-        rounding,
-    };
+    let ask =
+        |rounding| Question { batch: Arc::clone(batch), carried: Arc::clone(before), rounding };
     pool.ask(ask(None))?;
     for rounding in roundings(step, 0..SAMPLES) {
         pool.ask(ask(Some(rounding)))?;

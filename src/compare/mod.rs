@@ -2,18 +2,26 @@
 //! fast it is, and from where on a GPU is worth it.
 
 mod band;
+mod break_even;
+mod document;
 mod growth;
 mod layout;
 mod lockstep;
 mod oracle;
+mod page;
 mod pool;
 pub mod result;
+mod speed;
+mod verdict;
+
+pub use document::{Document, Section, document};
+pub use page::to_html;
 
 use crate::backend::Backend;
 use crate::config::{Settings, TaskSettings};
 use crate::data::Dataset;
 use crate::error::Result;
-use result::{Comparison, Job};
+use result::{Axis, BreakEven, Comparison, Job};
 
 /// What is trained.
 #[derive(Clone, Copy)]
@@ -35,6 +43,8 @@ pub struct Effort {
     pub steps: u64,
     /// Seconds that those may take, about.
     pub seconds: f64,
+    /// Seconds that each search for a break-even may take, about; 0: there is none.
+    pub break_even_seconds: f64,
 }
 
 /// Is told how a comparison goes.
@@ -78,14 +88,23 @@ pub fn compare(
     };
     let wanted =
         lockstep::Wanted { steps: effort.steps.min(total).max(1), seconds: effort.seconds };
-    let taken = lockstep::take(sides, &layout, &wanted, watch)?;
+    let mut taken = lockstep::take(sides, &layout, &wanted, watch)?;
+    for side in &mut taken.sides {
+        if side.run.not_finite.is_none() && taken.reference.not_finite.is_none() {
+            watch.phase(&format!("measuring {}", side.run.name));
+            speed::measure(side, taken.steps, total)?;
+        }
+    }
     let limit = match taken.limit {
         None if taken.steps == total && total < effort.steps => {
             Some(format!("the training has {total} steps"))
         }
         limit => limit,
     };
-    Ok(Comparison {
+    // Their buffers make room for those of the searches.
+    let devices = taken.sides.into_iter().map(|side| side.run).collect();
+    let break_even = break_evens(target, backends, effort.break_even_seconds, watch)?;
+    let mut comparison = Comparison {
         config: target.name.to_owned(),
         job,
         asked_steps: effort.steps,
@@ -93,8 +112,33 @@ pub fn compare(
         checked_steps: taken.checked,
         limit,
         reference: taken.reference,
-        devices: taken.sides.into_iter().map(|side| side.run).collect(),
-        break_even: Vec::new(),
+        devices,
+        break_even,
         verdict: Vec::new(),
-    })
+    };
+    comparison.verdict = verdict::verdict(&comparison);
+    Ok(comparison)
+}
+
+/// Searches along both axes, on the CPU and each GPU.
+fn break_evens(
+    target: Target,
+    backends: &[&dyn Backend],
+    seconds: f64,
+    watch: &dyn Watch,
+) -> Result<Vec<BreakEven>> {
+    let is_cpu = |backend: &&&dyn Backend| backend.device().backend == "cpu";
+    let mut all = Vec::new();
+    let Some(cpu) = backends.iter().find(is_cpu).filter(|_| seconds > 0.0) else { return Ok(all) };
+    for axis in [Axis::BatchRows, Axis::HiddenUnits] {
+        let mut search = break_even::Search::new(target, *cpu, axis);
+        for gpu in backends.iter().filter(|backend| !is_cpu(backend)) {
+            if watch.interrupted() {
+                break;
+            }
+            watch.phase(&format!("looking for the break-even of {}", gpu.device().name));
+            all.extend(search.run(*gpu, seconds, watch)?);
+        }
+    }
+    Ok(all)
 }

@@ -400,7 +400,12 @@ impl Carried {
     ///
     /// # Errors
     /// Those of the executor.
-    pub fn upload(&self, plan: &Plan, accumulates: bool, executor: &mut dyn Executor) -> Result<()> {
+    pub fn upload(
+        &self,
+        plan: &Plan,
+        accumulates: bool,
+        executor: &mut dyn Executor,
+    ) -> Result<()> {
         for ((_, id), values) in carried_buffers(plan, accumulates).iter().zip(&self.reals) {
             executor.write_reals(*id, values)?;
         }
