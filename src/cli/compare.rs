@@ -132,7 +132,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         seconds: arguments.seconds,
         break_even_seconds: arguments.break_even,
     };
-    let comparison = compare(target, &backends, effort, &Shown::new(interrupt))?;
+    let comparison = compare(target, &backends, effort, &Shown::new(Arc::clone(&interrupt)))?;
     let out = arguments.out.clone().unwrap_or_else(|| format!("compare-{name}.html").into());
     write_atomically(&out, to_html(&comparison)?.as_bytes())?;
     if arguments.json {
@@ -141,5 +141,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         super::print(&document(&comparison).to_text())?;
     }
     eprintln!("page    {}", out.display());
+    if interrupt.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(super::INTERRUPTED));
+    }
     Ok(if comparison.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

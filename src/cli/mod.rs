@@ -19,7 +19,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use crate::backend::gpu::{GpuOptions, PlantedFault};
-use crate::backend::{self, Chosen, DeviceOptions};
+use crate::backend::{self, Chosen, DeviceOptions, Found};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::program::Precision;
@@ -92,6 +92,18 @@ impl Device {
         let threads = self.threads.map_or(0, usize::from);
         let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
         backend::choose_during(&self.device, options, work)
+    }
+
+    /// Does some work while the device is found and opened, or those that are to be tried.
+    fn look_for_during<T>(
+        &self,
+        gpu: GpuOptions,
+        precision: Precision,
+        work: impl FnOnce() -> T,
+    ) -> (Result<Found>, T) {
+        let threads = self.threads.map_or(0, usize::from);
+        let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
+        backend::look_for_during(&self.device, options, work)
     }
 }
 

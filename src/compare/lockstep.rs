@@ -159,7 +159,7 @@ pub(super) fn take<'a>(
     let (mut taken, mut diverged) = (0, false);
     // The first epoch's last batch may be short.
     let epoch_batches = sides[0].stepper.epoch_batches() as u64;
-    while taken < steps && !watch.interrupted() {
+    while taken < steps && (taken == 0 || !watch.interrupted()) {
         let step = taken + 1;
         watch.step(step, steps);
         let is_checked = step <= 2

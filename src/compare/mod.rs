@@ -90,7 +90,8 @@ pub fn compare(
         lockstep::Wanted { steps: effort.steps.min(total).max(1), seconds: effort.seconds };
     let mut taken = lockstep::take(sides, &layout, &wanted, watch)?;
     for side in &mut taken.sides {
-        if side.run.not_finite.is_none() && taken.reference.not_finite.is_none() {
+        let goes_on = side.run.not_finite.is_none() && taken.reference.not_finite.is_none();
+        if goes_on && !watch.interrupted() {
             watch.phase(&format!("measuring {}", side.run.name));
             speed::measure(side, taken.steps, total)?;
         }

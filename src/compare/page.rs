@@ -58,8 +58,7 @@ fn checks(comparison: &Comparison) -> Result<Vec<Figure>> {
     let of = |quantity: Quantity, title: &str| {
         let mut chart = Chart::new(
             title,
-            "The worst tensor of each step, in units of what rounding explains: 1 is the end of \
-             the band.",
+            "The worst tensor of each step.",
             Axis::whole("step"),
             logarithmic("of the band"),
         );

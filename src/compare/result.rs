@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Quantity;
 
+/// A drift up to this is the rounding of many steps and no more.
+const ADDED_UP: f64 = 1e-5;
+
 /// The same training on several devices, beside an f64 run of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -250,6 +253,11 @@ impl DeviceRun {
         self.first_outside.is_none()
             && self.not_finite.is_none()
             && self.same_in_one_go != Some(false)
+    }
+
+    /// Whether it has come further from the f64 run than rounding adds up to by itself.
+    pub fn is_apart(&self) -> bool {
+        self.last_drift() > ADDED_UP
     }
 
     /// The drift after the last step.

@@ -38,7 +38,7 @@ pub(super) fn measure(side: &mut Side, steps: u64, total: u64) -> Result<()> {
         }
         best = best.min(pass.seconds / pass.rows as f64);
         seconds += pass.seconds;
-        if seconds > 4.0 * LONG_ENOUGH {
+        if seconds > 2.0 * LONG_ENOUGH {
             break;
         }
     }

@@ -6,9 +6,6 @@ use super::result::{
 };
 use crate::report::count;
 
-/// A drift up to this is the rounding of many steps and no more.
-const ROUNDING: f64 = 1e-5;
-
 /// A drift is explained by that of the rounded f64 run up to so many times it: two runs that part
 /// exponentially are as far apart as when each began to.
 const ALIKE: f64 = 100.0;
@@ -94,7 +91,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 fn parting(comparison: &Comparison, names: &[String]) -> Vec<String> {
     let reference = comparison.reference.rounded_drift.last().copied().unwrap_or_default();
     let runs = || comparison.devices.iter().zip(names).filter(|(run, _)| !run.steps.is_empty());
-    let is_rounding = |run: &DeviceRun| run.is_right() && run.last_drift() <= ROUNDING;
+    let is_rounding = |run: &DeviceRun| run.is_right() && !run.is_apart();
     let mut all = Vec::new();
     let near: Vec<_> = runs().filter(|(run, _)| is_rounding(run)).collect();
     if !near.is_empty() {

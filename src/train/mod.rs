@@ -17,6 +17,7 @@ pub mod observation;
 mod order;
 mod outputs;
 mod precision;
+pub mod quickest;
 pub mod range_test;
 pub mod rates;
 mod run;
