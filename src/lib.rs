@@ -70,6 +70,7 @@ pub mod backend;
 pub mod cache;
 pub mod catalog;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod error;

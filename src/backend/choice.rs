@@ -69,6 +69,97 @@ fn open(device: &Listed, reason: &str, options: DeviceOptions) -> Result<Chosen>
     Ok(Chosen { backend: device.open(options)?, why })
 }
 
+/// A device that may be the quickest for a job, opened.
+pub struct Candidate {
+    /// What it is.
+    pub description: DeviceDescription,
+    /// The backend.
+    pub backend: Box<dyn Backend + Send>,
+    /// Threads of the CPU backend; 0 for a GPU.
+    pub threads: usize,
+}
+
+/// What a word for a device comes to before the job is known.
+pub enum Found {
+    /// One device.
+    One(Chosen),
+    /// Several, of which a job has to be tried on each.
+    Several(Vec<Candidate>),
+}
+
+/// The devices that `auto` chooses among: the CPU and every real GPU, those that can train in the
+/// precision.
+fn of_auto<'a>(devices: &'a [Listed], precision: Precision) -> Vec<&'a Listed> {
+    let fits = |device: &&Listed| match &device.adapter {
+        None => precision != Precision::F16,
+        Some(adapter) => {
+            let halves = precision != Precision::F16 || adapter.facts.has_halves();
+            !adapter.is_software() && halves
+        }
+    };
+    devices.iter().filter(fits).collect()
+}
+
+/// Opens devices to try a job on; one that does not open is left out, unless it is the last.
+///
+/// # Errors
+/// When none opens.
+pub fn open_candidates(devices: &[&Listed], options: DeviceOptions) -> Result<Vec<Candidate>> {
+    let mut candidates = Vec::new();
+    let mut refusal = Error::usage("there is no device to choose among");
+    for device in devices {
+        let opened = match &device.adapter {
+            Some(_) => device.open(options).map(|backend| (backend, 0)),
+            None => CpuBackend::with_threads(options.threads).map(|cpu| {
+                let threads = cpu.threads();
+                (Box::new(cpu) as Box<dyn Backend + Send>, threads)
+            }),
+        };
+        let description = device.description.clone();
+        match opened {
+            Ok((backend, threads)) => {
+                candidates.push(Candidate { description, backend, threads });
+            }
+            Err(error) => refusal = error,
+        }
+    }
+    if candidates.is_empty() { Err(refusal) } else { Ok(candidates) }
+}
+
+/// Finds the device that `wanted` means, as [`choose`] does, or several for `auto` where a GPU
+/// tunes: to measure is then asked for.
+///
+/// # Errors
+/// Those of [`choose`].
+pub fn look_for(wanted: &str, options: DeviceOptions) -> Result<Found> {
+    if wanted == "auto" && options.gpu.tunes {
+        let devices = list()?;
+        let several = of_auto(&devices, options.precision);
+        if several.len() > 1 {
+            return Ok(Found::Several(open_candidates(&several, options)?));
+        }
+    }
+    choose(wanted, options).map(Found::One)
+}
+
+/// Does some work while [`look_for`] finds and opens devices.
+pub fn look_for_during<T>(
+    wanted: &str,
+    options: DeviceOptions,
+    work: impl FnOnce() -> T,
+) -> (Result<Found>, T) {
+    beside(|| look_for(wanted, options), work)
+}
+
+/// Does two things at once.
+fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let doing = scope.spawn(one);
+        let done = other();
+        (doing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), done)
+    })
+}
+
 /// Does some work while [`choose`] finds and opens the device: loading a driver takes tens of
 /// milliseconds, a large file of data as well.
 pub fn choose_during<T>(
@@ -76,12 +167,7 @@ pub fn choose_during<T>(
     options: DeviceOptions,
     work: impl FnOnce() -> T,
 ) -> (Result<Chosen>, T) {
-    std::thread::scope(|scope| {
-        let choosing = scope.spawn(|| choose(wanted, options));
-        let done = work();
-        let chosen = choosing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (chosen, done)
-    })
+    beside(|| choose(wanted, options), work)
 }
 
 /// The index of the device that `wanted` means: `cpu`, or an index or a part of a name out of [`list`].

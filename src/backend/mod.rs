@@ -12,7 +12,10 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-pub use choice::{Chosen, DeviceOptions, Listed, choose, choose_during, find, list};
+pub use choice::{
+    Candidate, Chosen, DeviceOptions, Found, Listed, choose, choose_during, find, list, look_for,
+    look_for_during, open_candidates,
+};
 
 use crate::program::{
     BufferId, Contents, LayerSettings, LossScale, MemberState, Plan, ProgramId, StepSettings,

@@ -1,5 +1,6 @@
 //! The commands: one file each. Results go to stdout, progress and log lines to stderr.
 
+mod compare;
 mod devices;
 mod evaluate;
 mod inspect;
@@ -18,8 +19,8 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::backend::gpu::GpuOptions;
-use crate::backend::{self, Chosen, DeviceOptions};
+use crate::backend::gpu::{GpuOptions, PlantedFault};
+use crate::backend::{self, Chosen, DeviceOptions, Found};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::program::Precision;
@@ -42,6 +43,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Predict from raw columns
     Predict(predict::Arguments),
+    /// Train on several devices in lockstep with an f64 run: right, how fast, from where on
+    Compare(compare::Arguments),
     /// Show what stands in a model's tensors: shapes, moments, norms, histograms
     Inspect(inspect::Arguments),
     /// Explain a finished training on one page: report.html in its run folder
@@ -65,9 +68,23 @@ struct Device {
     /// Threads of the CPU [default: $RAYON_NUM_THREADS, or the processors that this process may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Compute something wrong on a GPU on purpose, to see that `wgfit verify` finds it
+    #[arg(long, value_name = "KERNEL[/TILE][/f16]", hide = true)]
+    plant_fault: Option<PlantedFault>,
 }
 
 impl Device {
+    /// The options of a GPU, with what the command line says of it; warns of a planted fault.
+    fn gpu(&self, options: GpuOptions) -> GpuOptions {
+        if let Some(fault) = self.plant_fault {
+            eprintln!(
+                "warning: --plant-fault {fault}: this GPU computes WRONG RESULTS on purpose; what \
+                 comes of it is of no use"
+            );
+        }
+        GpuOptions { planted_fault: self.plant_fault, ..options }
+    }
+
     /// Does some work while the device is found and opened.
     fn during<T>(
         &self,
@@ -76,8 +93,20 @@ impl Device {
         work: impl FnOnce() -> T,
     ) -> (Result<Chosen>, T) {
         let threads = self.threads.map_or(0, usize::from);
-        let options = DeviceOptions { threads, precision, gpu };
+        let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
         backend::choose_during(&self.device, options, work)
+    }
+
+    /// Does some work while the device is found and opened, or those that are to be tried.
+    fn look_for_during<T>(
+        &self,
+        gpu: GpuOptions,
+        precision: Precision,
+        work: impl FnOnce() -> T,
+    ) -> (Result<Found>, T) {
+        let threads = self.threads.map_or(0, usize::from);
+        let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
+        backend::look_for_during(&self.device, options, work)
     }
 }
 
@@ -91,6 +120,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Train(arguments) => train::run(&arguments, started),
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Report(arguments) => report::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::analysis::Subject;
 use crate::backend::gpu::GpuOptions;
+use crate::cache;
 use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::network::Network;
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
 use crate::train::observation::Observation;
+use crate::train::quickest::quickest;
 use crate::train::{self, EpochRecord, Observer, Outcome, StepRecord, StopReason};
 
 #[derive(Debug, clap::Args)]
@@ -62,13 +64,13 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
 
     let precision = settings.training.precision;
     let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
-    let (chosen, dataset) =
-        arguments.device.during(options, precision, || data::load(&settings.data));
+    let (found, dataset) =
+        arguments.device.look_for_during(options, precision, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
     let network = train::network_of(&settings, &dataset.preprocessing)?;
-    let chosen = chosen?;
+    let chosen = quickest(found?, &settings, &task, &dataset.preprocessing, cache::folder())?;
     progress.fact("device", &chosen.why);
     if arguments.explain {
         let backend = chosen.backend.as_ref();

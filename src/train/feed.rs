@@ -343,15 +343,27 @@ impl Feed {
         let ids = self.ids()?;
         let steps = self.batches.steps();
         for step in 0..steps {
-            if !self.set.is_resident() && step % self.batches.window == 0 {
-                let window = self.batches.window.min(steps - step);
-                self.fill_window(executor, ids, &[], step, window)?;
-            }
+            self.enter_window(executor, &[], step)?;
             executor.run(ids.program, 1)?;
             let rows = self.batches.batch.min(self.batches.rows - step * self.batches.batch);
             each(executor, rows)?;
         }
         Ok(())
+    }
+
+    /// Uploads the rows of the window that begins at a step; nothing where the device holds the set
+    /// whole, or the step is within a window.
+    pub(super) fn enter_window(
+        &self,
+        executor: &mut dyn Executor,
+        orders: &[Vec<u32>],
+        step: usize,
+    ) -> Result<()> {
+        if self.set.is_resident() || !step.is_multiple_of(self.batches.window) {
+            return Ok(());
+        }
+        let window = self.batches.window.min(self.batches.steps() - step);
+        self.fill_window(executor, self.ids()?, orders, step, window)
     }
 
     /// Gathers the rows of `steps` steps on the host and uploads them.

@@ -19,11 +19,14 @@ mod order;
 mod outputs;
 mod precision;
 mod probe;
+pub mod quickest;
 pub mod range_test;
 pub mod rates;
 mod run;
 mod scores;
 mod starting_weights;
+pub mod step_time;
+pub mod stepper;
 mod steps;
 mod tables;
 

@@ -90,18 +90,25 @@ impl Run<'_> {
         one.repeat(self.network.members)
     }
 
+    /// Groups of blocks whose norms are taken, by the buffers that hold them.
+    pub(super) fn norm_groups(&self) -> Vec<(&'static str, Vec<u32>)> {
+        let optimizer = self.settings.optimizer;
+        let mut all = Vec::new();
+        if let Some((clip, _)) = optimizer.clip {
+            all.push(("clip_groups", clip.groups(&self.network)));
+        }
+        if optimizer.row.orthogonalises() {
+            all.push(("muon.groups", block_groups(&self.orthogonalised())));
+        }
+        all.retain(|(_, groups)| !groups.is_empty());
+        all
+    }
+
     /// Groups of blocks whose norms are taken, and moments that do not start from 0.
     pub(super) fn upload_optimizer(&mut self) -> Result<()> {
         let optimizer = self.settings.optimizer;
-        if let Some((clip, _)) = optimizer.clip {
-            let groups = clip.groups(&self.network);
-            if !groups.is_empty() {
-                self.executor.write_words(self.plan.buffer("clip_groups")?, &groups)?;
-            }
-        }
-        if optimizer.row.orthogonalises() {
-            let groups = block_groups(&self.orthogonalised());
-            self.executor.write_words(self.plan.buffer("muon.groups")?, &groups)?;
+        for (name, groups) in self.norm_groups() {
+            self.executor.write_words(self.plan.buffer(name)?, &groups)?;
         }
         let initial = (optimizer.row.initial)(&optimizer.hyperparameters);
         let kept = (optimizer.row.moments)(optimizer.form);

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -12,8 +13,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Vulkan driver manifests of the software adapters found on this machine.
+/// Vulkan driver manifests of the software adapters found on this machine. They are written once:
+/// a process started by another test may be reading them.
 pub fn software_drivers() -> Vec<(&'static str, PathBuf)> {
+    static FOUND: OnceLock<Vec<(&'static str, PathBuf)>> = OnceLock::new();
+    FOUND.get_or_init(find_drivers).clone()
+}
+
+fn find_drivers() -> Vec<(&'static str, PathBuf)> {
     let mut found = Vec::new();
     for folder in ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"]
     {
@@ -59,7 +66,7 @@ pub fn devices() -> Vec<&'static str> {
 pub fn wgfit(folder: &Path, arguments: &[&str]) -> Output {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     let mut arguments = arguments.to_vec();
-    if matches!(arguments.first(), Some(&("train" | "lr-find"))) {
+    if matches!(arguments.first(), Some(&("train" | "lr-find" | "compare"))) {
         arguments.push("--no-tune");
     }
     command(folder, &arguments, &cache).output().expect("the binary runs")

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::fault::PlantedFault;
 use super::tile::{FRAGMENT, SUBGROUPS};
 use crate::backend::DeviceDescription;
 use crate::error::{Error, Result};
@@ -209,6 +210,8 @@ pub struct Gpu {
     pub(super) description: DeviceDescription,
     /// The file of its compiled pipelines; none where the driver does not hand them out.
     pub(super) pipeline_cache_name: Option<String>,
+    /// What is computed wrong on purpose.
+    pub(super) planted_fault: Option<PlantedFault>,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
@@ -217,7 +220,7 @@ impl Gpu {
     ///
     /// # Errors
     /// When the driver refuses.
-    pub fn open(adapter: &Adapter) -> Result<Self> {
+    pub fn open(adapter: &Adapter, planted_fault: Option<PlantedFault>) -> Result<Self> {
         let limits = adapter.adapter.limits();
         let features = wanted(&adapter.adapter)
             .fold(wgpu::Features::empty(), |all, (feature, _)| all | feature);
@@ -260,9 +263,14 @@ impl Gpu {
         let pipeline_cache_name = features
             .contains(wgpu::Features::PIPELINE_CACHE)
             .then(|| wgpu::util::pipeline_cache_key(&adapter.adapter.get_info()))
-            .flatten();
+            .flatten()
+            // The right pipelines and those with a fault are kept apart.
+            .map(|name| match planted_fault {
+                Some(fault) => format!("{name}-fault-{}", fault.to_string().replace('/', "-")),
+                None => name,
+            });
         let description = adapter.description.clone();
-        Ok(Self { device, queue, limits, description, pipeline_cache_name, trouble })
+        Ok(Self { device, queue, limits, description, pipeline_cache_name, planted_fault, trouble })
     }
 
     /// What went wrong since the device was opened, as an error.

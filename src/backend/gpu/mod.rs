@@ -2,6 +2,7 @@
 
 mod device;
 mod executor;
+mod fault;
 mod halves;
 mod pipeline_cache;
 mod pipelines;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use device::{Adapter, AdapterFacts, adapters};
+pub use fault::{PlantedFault, WHOLE_STEPS};
 pub use tile::{Tile, Tiles};
 pub use whole::WholeSteps;
 
@@ -54,6 +56,8 @@ pub struct GpuOptions {
     pub whole_steps: Option<WholeSteps>,
     /// Whether the tiles of a plan's products are picked by measuring them, once for each adapter.
     pub tunes: bool,
+    /// What is computed wrong on purpose, to see that verification finds it.
+    pub planted_fault: Option<PlantedFault>,
 }
 
 /// A GPU, opened.
@@ -79,7 +83,7 @@ impl GpuBackend {
         let asked = std::env::var("WGFIT_CHECKED_SHADERS").is_ok_and(|value| value == "1");
         let class = Class::of(&adapter.description, &adapter.facts);
         Ok(Self {
-            gpu: Arc::new(Gpu::open(adapter)?),
+            gpu: Arc::new(Gpu::open(adapter, options.planted_fault)?),
             tiles: Tiles::new(class, options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
             // A barrier of a software adapter is a switch of coroutines.
@@ -128,7 +132,10 @@ impl GpuBackend {
             driver,
             wgpu: WGPU_VERSION.to_owned(),
             checked: self.checked,
-            shaders: tuning::hash_of_shaders(),
+            shaders: match self.gpu.planted_fault {
+                Some(fault) => format!("{} with {fault}", tuning::hash_of_shaders()),
+                None => tuning::hash_of_shaders(),
+            },
         }
     }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::device::Gpu;
 use super::pipeline_cache::PipelineCache;
 use super::reflect::{Binding, BindingKind, bindings};
-use super::source::{compose, workgroups};
+use super::source::{compose_with, workgroups};
 use super::tile::{Product, Tile, Tiles};
 use crate::backend::Counters;
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ pub(super) fn build(
     let mut of_calls = Vec::new();
     for call in plan.programs.iter().flat_map(|program| &program.calls) {
         let label = format!("{} of {}", call.kernel.name(), call.subject);
-        let source = compose(call, tiles.of_call(call));
+        let source = compose_with(call, tiles.of_call(call), gpu.planted_fault);
         let place = *places.entry(source).or_insert_with_key(|source| {
             sources.push((label.clone(), source.clone()));
             sources.len() - 1

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::fault::{self, PlantedFault};
 use super::halves;
 use super::tile::{self, Grouped, Product, Tile};
 use crate::catalog::loss::Shape;
@@ -132,6 +133,11 @@ impl Source {
 /// The WGSL of a call, whose matrix product, if it is one, is cut up into such tiles. Equal sources
 /// are equal pipelines.
 pub fn compose(call: &Call, tile: Tile) -> String {
+    compose_with(call, tile, None)
+}
+
+/// The same, with a fault planted where it is this kernel's.
+pub(super) fn compose_with(call: &Call, tile: Tile, fault: Option<PlantedFault>) -> String {
     let writes_state = matches!(
         call.kernel,
         Kernel::Loss
@@ -141,13 +147,20 @@ pub fn compose(call: &Call, tile: Tile) -> String {
             | Kernel::FinishStep
     );
     let enable = if halves::is_concerned(call) { halves::ENABLE } else { "" };
-    let fragments = fragments(call, tile, writes_state);
+    let tile_of_product = Product::of(call).map(|_| tile);
+    let precision = call.variants.precision;
+    let is_planted = fault.is_some_and(|f| f.is_in(call.kernel, tile_of_product, precision));
+    let fragments = fragments_with(call, tile, writes_state, is_planted);
     std::iter::once(enable).chain(fragments.iter().map(|fragment| fragment.text.as_str())).collect()
 }
 
 /// What the WGSL of a call is made of, in its order, with the members' state to be written or only
 /// read.
 pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
+    fragments_with(call, tile, writes_state, false)
+}
+
+fn fragments_with(call: &Call, tile: Tile, writes_state: bool, is_planted: bool) -> Vec<Fragment> {
     let mut source = Source(Vec::new());
     let scaled = call.buffer("loss_scale").is_some();
     let directives = tile::directives(tile);
@@ -182,6 +195,9 @@ pub fn fragments(call: &Call, tile: Tile, writes_state: bool) -> Vec<Fragment> {
         source.file("shared/run_product.wgsl");
         source.file(tile::order(tile));
         source.text(&tile::text(tile, &product));
+    }
+    if is_planted {
+        fault::plant(&mut source.0);
     }
     if call.variants.precision == Precision::F16 {
         halves::store_in_f16(call.kernel, scaled, &mut source.0);

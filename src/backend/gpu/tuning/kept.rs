@@ -33,7 +33,7 @@ pub struct Machine {
     pub wgpu: String,
     /// Whether shaders check every index.
     pub checked: bool,
-    /// Of all shaders and tiles.
+    /// Of all shaders and tiles, and what is wrong with them on purpose.
     pub shaders: String,
 }
 

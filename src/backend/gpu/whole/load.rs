@@ -8,6 +8,7 @@ use super::trial::faster_seconds;
 use super::{Allowed, UNIFORM, WholeSource, compose};
 use crate::backend::Counters;
 use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::fault::{self, PlantedFault};
 use crate::backend::gpu::pipelines::{Built, Dispatch, pipeline_of};
 use crate::backend::gpu::tuning::Kept;
 use crate::error::{Error, Result};
@@ -68,7 +69,10 @@ impl Loading<'_> {
                 .min(limits.max_compute_workgroup_size_x),
             uniform_bytes: limits.max_uniform_buffer_binding_size,
         };
-        let Some(source) = compose(self.plan, program, allowed) else { return Ok(None) };
+        let Some(mut source) = compose(self.plan, program, allowed) else { return Ok(None) };
+        if self.gpu.planted_fault.is_some_and(PlantedFault::is_in_whole_steps) {
+            source.text = fault::planted(source.text);
+        }
         let Choice::Measured(kept) = choice else {
             return self.build(program, &source, counters).map(Some);
         };
@@ -226,7 +230,7 @@ mod tests {
     }
 
     fn load(plan: &Plan, choice: &mut Choice) -> GpuExecutor {
-        let gpu = Gpu::open(&noop_adapter(20).expect("noop")).expect("a device");
+        let gpu = Gpu::open(&noop_adapter(20).expect("noop"), None).expect("a device");
         let tiles = Tiles::new(Class::Discrete, None);
         GpuExecutor::new(Arc::new(gpu), plan, &tiles, true, choice, None).expect("an executor")
     }

@@ -1,0 +1,444 @@
+//! A training taken one batch at a time, in the very form that [`super::fit`] runs, with all that
+//! another executor needs to take the same steps: the batches, the tables, what the steps leave
+//! behind.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::RunAhead;
+use super::epoch::Epoch;
+use super::run::Run;
+use crate::backend::{Backend, Contained, Executor};
+use crate::config::{Settings, TaskSettings};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::network::Network;
+use crate::program::{
+    BufferId, Contents, LayerSettings, LossScale, MemberState, Pass, PassKind, Plan, PlanRequest,
+    Precision, Program, ProgramId, StepSettings, rounded_to_f16,
+};
+
+/// The name of the only pass of a plan by [`Stepper::plan_of_a_batch`].
+const SET: &str = "train";
+
+/// One batch of every member, apart from its data set.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Batches since the start of training, from 1.
+    pub number: u64,
+    /// Rows of each member.
+    pub rows: usize,
+    /// `[members][rows][inputs]`.
+    pub features: Arc<[f32]>,
+    /// `[members][rows][target stride]`.
+    pub targets: Arc<[f32]>,
+    /// What each member's step is told, as a device reads it: every number is one of f32.
+    pub settings: Vec<StepSettings<f64>>,
+    /// What each member's summed loss is divided by.
+    pub divisors: Vec<f64>,
+    /// Whether it is the last of its epoch.
+    pub ends_epoch: bool,
+}
+
+/// What a training carries from one batch to the next: weights with running statistics, moments,
+/// their running average, and gradients where several batches make a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Carried {
+    /// The arenas, in the order of [`carried_buffers`].
+    pub reals: Vec<Vec<f64>>,
+    /// Each member's loss scale, in plans of f16.
+    pub scales: Vec<LossScale>,
+}
+
+/// What is uploaded once, whatever the batch.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    layers: Vec<LayerSettings>,
+    blocks: Vec<f64>,
+    groups: Vec<(&'static str, Vec<u32>)>,
+}
+
+/// The buffers of [`Carried::reals`] in a plan, with their names.
+pub fn carried_buffers(plan: &Plan, accumulates: bool) -> Vec<(&'static str, BufferId)> {
+    let arena = plan.buffer("parameters").map_or(0, |id| plan.buffers[id.0].words);
+    ["parameters", "moment0", "moment1", "moment2", "average_parameters", "gradients"]
+        .into_iter()
+        .filter(|name| *name != "gradients" || accumulates)
+        .filter_map(|name| Some((name, plan.buffer(name).ok()?)))
+        // A moment that an optimizer does not keep is a buffer of a few words.
+        .filter(|(_, id)| plan.buffers[id.0].words == arena)
+        .collect()
+}
+
+/// The buffer of the training pass's loss scales, in a plan of f16.
+pub fn scales_buffer(plan: &Plan) -> Option<BufferId> {
+    plan.buffers.iter().position(|buffer| buffer.contents == Contents::Scales).map(BufferId)
+}
+
+/// A training on its way, batch by batch.
+pub struct Stepper<'a> {
+    run: Run<'a>,
+    carried: Vec<BufferId>,
+    scales: Option<BufferId>,
+    epoch: Option<Epoch>,
+    /// The batch of the epoch that comes next.
+    within: usize,
+    /// Batches taken.
+    taken: u64,
+}
+
+/// Some steps in one go.
+#[derive(Debug, Clone, Copy)]
+pub struct Timed {
+    /// Seconds from the first word to the last answer.
+    pub seconds: f64,
+    /// Rows trained on, all members counted.
+    pub rows: u64,
+}
+
+impl<'a> Stepper<'a> {
+    /// Loads the training of the settings on a backend. Only the rows to train on are taken.
+    ///
+    /// # Errors
+    /// Those of [`super::fit`].
+    pub fn new(
+        settings: &'a Settings,
+        task: &'a TaskSettings,
+        dataset: Dataset,
+        backend: &dyn Backend,
+    ) -> Result<Self> {
+        let dataset = Dataset { validation: None, test: None, ..dataset };
+        let run = Run::new(settings, task, dataset, backend, RunAhead::Never, false)?;
+        let accumulates = settings.training.accumulate > 1;
+        let carried =
+            carried_buffers(&run.plan, accumulates).into_iter().map(|(_, id)| id).collect();
+        let scales = scales_buffer(&run.plan);
+        Ok(Self { run, carried, scales, epoch: None, within: 0, taken: 0 })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.run.network
+    }
+
+    /// The plan that training runs.
+    pub fn plan(&self) -> &Plan {
+        &self.run.plan
+    }
+
+    /// The program of a training step.
+    pub fn program(&self) -> Result<ProgramId> {
+        self.run.train.program()
+    }
+
+    /// What runs it.
+    pub fn executor(&self) -> &dyn Executor {
+        self.run.executor.as_ref()
+    }
+
+    /// Rows of a full batch of one member.
+    pub fn batch_rows(&self) -> usize {
+        self.run.train.batches.batch
+    }
+
+    /// Batches of an epoch.
+    pub fn epoch_batches(&self) -> usize {
+        self.run.train.batches.steps()
+    }
+
+    /// Makes the batch that comes next, and readies the device for it.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn next_batch(&mut self) -> Result<Batch> {
+        let members = self.run.network.members;
+        if self.epoch.is_none() || self.within == self.epoch_batches() {
+            let number = self.epoch.as_ref().map_or(0, |epoch| epoch.number) + 1;
+            let epoch = self.run.prepare_epoch(number);
+            let executor = self.run.executor.as_mut();
+            self.run.train.write_steps(executor, &epoch.table.steps)?;
+            self.run.train.write_orders(executor, &epoch.orders)?;
+            let start: Vec<MemberState> =
+                self.run.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
+            executor.write_state(self.run.train.state()?, &start)?;
+            self.epoch = Some(epoch);
+            self.within = 0;
+        }
+        let Some(epoch) = &self.epoch else { return Err(Error::internal("there is no epoch")) };
+        let train = &self.run.train;
+        train.enter_window(self.run.executor.as_mut(), &epoch.orders, self.within)?;
+        let set = &train.set;
+        let first = self.within * train.batches.batch;
+        let of_members = self.within * members..(self.within + 1) * members;
+        let rows = epoch.table.steps[of_members.start].rows as usize;
+        let (inputs, width) = (set.inputs, set.target_stride);
+        let mut features = Vec::with_capacity(members * rows * inputs);
+        let mut targets = Vec::with_capacity(members * rows * width);
+        for member in 0..members {
+            for place in first..first + rows {
+                let row = epoch.orders.get(member).map_or(place, |order| order[place] as usize);
+                features.extend_from_slice(&set.features[row * inputs..][..inputs]);
+                targets.extend_from_slice(&set.targets[row * width..][..width]);
+            }
+        }
+        if self.run.settings.training.precision == Precision::F16 {
+            // As a device stores them.
+            features.iter_mut().for_each(|x| *x = rounded_to_f16(f64::from(*x)) as f32);
+        }
+        self.taken += 1;
+        self.within += 1;
+        Ok(Batch {
+            number: self.taken,
+            rows,
+            features: features.into(),
+            targets: targets.into(),
+            settings: epoch.table.steps[of_members.clone()].iter().map(as_read).collect(),
+            divisors: epoch.table.divisors[of_members].to_vec(),
+            ends_epoch: self.within == train.batches.steps(),
+        })
+    }
+
+    /// Trains on the batch that was made last; returns each member's mean loss before the step.
+    /// A member that has stopped has none.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn take_step(&mut self) -> Result<Vec<f64>> {
+        let (program, state, log) =
+            (self.program()?, self.run.train.state()?, self.run.train.log()?);
+        let (members, width) = (self.run.network.members, self.run.plan.log_width);
+        let executor = self.run.executor.as_mut();
+        executor.run(program, 1)?;
+        let row = self.within - 1;
+        let words = self.within * members * width;
+        let mut read = executor.read(&[(state, members), (log, words)])?.into_iter();
+        let states = read.next().map(Contained::into_state).unwrap_or_default();
+        let log = read.next().map(Contained::into_reals).unwrap_or_default();
+        let divisors = self.epoch.as_ref().map(|epoch| &epoch.table.divisors);
+        let losses = states.iter().enumerate().map(|(member, state)| {
+            let at = row * members + member;
+            if (state.cursor as usize) <= row {
+                return f64::NAN;
+            }
+            log[at * width] / divisors.map_or(1.0, |divisors| divisors[at])
+        });
+        let losses = losses.collect();
+        self.run.states = states;
+        Ok(losses)
+    }
+
+    /// What stands on the device between two batches.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn carried(&mut self) -> Result<Carried> {
+        let (members, arena) = (self.run.network.members, self.arena());
+        let mut wanted: Vec<_> = self.carried.iter().map(|id| (*id, arena)).collect();
+        wanted.extend(self.scales.map(|id| (id, members)));
+        let mut read = self.run.executor.read(&wanted)?;
+        let scales = match self.scales.and_then(|_| read.pop()) {
+            Some(scales) => scales.into_scales(),
+            None => Vec::new(),
+        };
+        Ok(Carried { reals: read.into_iter().map(Contained::into_reals).collect(), scales })
+    }
+
+    fn arena(&self) -> usize {
+        self.run.network.members * self.run.network.stride
+    }
+
+    /// Takes the first so many batches again, from where [`Stepper::carried`] stood before the
+    /// first of them, as [`super::fit`] does: queued an epoch at a time, and read when all is
+    /// done.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn take_in_one_go(&mut self, batches: u64, start: &Carried) -> Result<Timed> {
+        for (id, values) in self.carried.iter().zip(&start.reals) {
+            self.run.executor.write_reals(*id, values)?;
+        }
+        if let Some(id) = self.scales {
+            self.run.executor.write_scales(id, &start.scales)?;
+        }
+        let members = self.run.network.members;
+        self.run.states = vec![MemberState::START; members];
+        self.run.coefficients = [1.0; 4];
+        let mut left = batches as usize;
+        let mut rows = 0;
+        let mut number = 0;
+        let begun = Instant::now();
+        while left > 0 {
+            number += 1;
+            let epoch = self.run.prepare_epoch(number);
+            let now = self.epoch_batches().min(left);
+            self.run.queue_batches(&epoch, now, false, &|_| false)?;
+            let of_epoch = epoch.table.steps.iter().step_by(members).take(now);
+            rows += of_epoch.map(|step| u64::from(step.rows)).sum::<u64>() * members as u64;
+            left -= now;
+            let state = self.run.train.state()?;
+            let read = self.run.executor.read(&[(state, members)])?;
+            self.run.states =
+                read.into_iter().next().map(Contained::into_state).unwrap_or_default();
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        (self.epoch, self.within, self.taken) = (None, 0, 0);
+        Ok(Timed { seconds, rows })
+    }
+
+    /// Seconds on the device's own clock, where it has one, of a step among `steps` that are run
+    /// in one go; at most those of an epoch that are full, or of a window.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn device_seconds(&mut self, steps: usize) -> Result<f64> {
+        let epoch = self.run.prepare_epoch(1);
+        self.run.states = vec![MemberState::START; self.run.network.members];
+        self.run.queue_batches(&epoch, 1, false, &|_| false)?;
+        let batches = self.run.train.batches;
+        let full = (batches.covered() / batches.batch).max(1).min(batches.window);
+        let steps = steps.clamp(1, full);
+        let (state, program) = (self.run.train.state()?, self.program()?);
+        self.run.executor.write_state(state, &self.run.states)?;
+        let seconds = self.run.executor.run_timed(program, steps)?;
+        Ok(seconds / steps as f64)
+    }
+
+    /// Where every member stands.
+    pub fn states(&self) -> &[MemberState] {
+        &self.run.states
+    }
+
+    /// A plan of the same training step call by call, over one batch at a time: its only program,
+    /// and after it each call of that as a program of its own.
+    ///
+    /// # Errors
+    /// When it cannot be addressed.
+    pub fn plan_of_a_batch(&self) -> Result<Plan> {
+        let Run { network, settings, task, train, .. } = &self.run;
+        let pass = train.pass();
+        let mut plan = Plan::new(&PlanRequest {
+            network,
+            loss: task.loss,
+            terms: Vec::new(),
+            target_width: train.set.target_width,
+            update: Some(settings.update()),
+            gradient_statistics: false,
+            fuses: false,
+            precision: settings.training.precision,
+            splits: false,
+            passes: vec![Pass {
+                set: SET.to_owned(),
+                kind: PassKind::Train,
+                resident_rows: pass.batch_rows * network.members,
+                table_steps: 1,
+                collected_rows: 0,
+                ..pass
+            }],
+        })?;
+        for call in plan.programs[0].calls.clone() {
+            plan.programs.push(Program { name: call.subject.clone(), calls: vec![call] });
+        }
+        Ok(plan)
+    }
+
+    /// The tables of that plan, as a device reads them.
+    pub fn tables(&self) -> Tables {
+        let blocks = self.run.block_settings();
+        Tables {
+            layers: self.run.layer_table(),
+            blocks: blocks.into_iter().map(rounded).collect(),
+            groups: self.run.norm_groups(),
+        }
+    }
+}
+
+impl Tables {
+    /// Uploads them to an executor of a plan by [`Stepper::plan_of_a_batch`].
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub fn upload(&self, plan: &Plan, executor: &mut dyn Executor) -> Result<()> {
+        executor.write_layers(plan.buffer("layers")?, &self.layers)?;
+        executor.write_reals(plan.buffer("block_settings")?, &self.blocks)?;
+        for (name, groups) in &self.groups {
+            executor.write_words(plan.buffer(name)?, groups)?;
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    /// Uploads it to an executor of a plan by [`Stepper::plan_of_a_batch`], at the start of its
+    /// step.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub fn upload(&self, plan: &Plan, executor: &mut dyn Executor) -> Result<()> {
+        let of_set = |name: &str| plan.buffer(&format!("{SET}.{name}"));
+        let own = |name: &str| plan.buffer(&format!("train.{SET}.{name}"));
+        executor.share_reals(of_set("features")?, &self.features)?;
+        if !self.targets.is_empty() {
+            executor.share_reals(of_set("targets")?, &self.targets)?;
+        }
+        let members = self.settings.len();
+        let order = own("order")?;
+        let stride = plan.buffers[order.0].words as usize / members;
+        let mut places = vec![0; members * stride];
+        for (member, own) in places.chunks_exact_mut(stride).enumerate() {
+            for (row, place) in own.iter_mut().take(self.rows).enumerate() {
+                *place = (member * self.rows + row) as u32;
+            }
+        }
+        executor.write_words(order, &places)?;
+        executor.write_steps(own("steps")?, &self.settings)?;
+        executor.write_state(own("state")?, &vec![MemberState::START; members])
+    }
+}
+
+impl Carried {
+    /// Uploads it.
+    ///
+    /// # Errors
+    /// Those of the executor.
+    pub fn upload(
+        &self,
+        plan: &Plan,
+        accumulates: bool,
+        executor: &mut dyn Executor,
+    ) -> Result<()> {
+        for ((_, id), values) in carried_buffers(plan, accumulates).iter().zip(&self.reals) {
+            executor.write_reals(*id, values)?;
+        }
+        match scales_buffer(plan) {
+            Some(id) => executor.write_scales(id, &self.scales),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A number as f32 holds it.
+fn rounded(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
+/// A step's settings as a device reads them, which has the table in f32; the batch is the first of
+/// the rows that it is given.
+fn as_read(step: &StepSettings<f64>) -> StepSettings<f64> {
+    StepSettings {
+        first_row: 0,
+        position: 0,
+        share: rounded(step.share),
+        learning_rate: rounded(step.learning_rate),
+        weight_decay: rounded(step.weight_decay),
+        clip: rounded(step.clip),
+        epsilon: rounded(step.epsilon),
+        beta1: rounded(step.beta1),
+        beta2: rounded(step.beta2),
+        momentum: rounded(step.momentum),
+        dampening: rounded(step.dampening),
+        rho: rounded(step.rho),
+        average_rate: rounded(step.average_rate),
+        coefficients: step.coefficients.map(rounded),
+        ..*step
+    }
+}
