@@ -8,6 +8,7 @@ mod lr_find;
 mod predict;
 mod schema;
 mod train;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Show what stands in a model's tensors: shapes, moments, norms, histograms
     Inspect(inspect::Arguments),
+    /// Hold every kernel that a device may run to the f64 reference: does it compute right?
+    Verify(verify::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
     /// Find a learning rate: the range test
@@ -76,7 +79,7 @@ impl Device {
                  comes of it is of no use"
             );
         }
-        GpuOptions { planted_fault: self.plant_fault, ..options }
+        GpuOptions { planted_fault: self.plant_fault, heeds_verification: true, ..options }
     }
 
     /// Does some work while the device is found and opened.
@@ -88,7 +91,11 @@ impl Device {
     ) -> (Result<Chosen>, T) {
         let threads = self.threads.map_or(0, usize::from);
         let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
-        backend::choose_during(&self.device, options, work)
+        let (chosen, done) = backend::choose_during(&self.device, options, work);
+        for warning in chosen.iter().flat_map(|chosen| &chosen.warnings) {
+            eprintln!("warning: {warning}");
+        }
+        (chosen, done)
     }
 }
 
@@ -103,6 +110,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),
