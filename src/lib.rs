@@ -81,5 +81,6 @@ pub mod program;
 pub mod random;
 pub mod report;
 pub mod train;
+pub mod verify;
 
 pub use error::{Error, Result};

@@ -2,13 +2,10 @@
 //! place from the f64 reference; and the reference against PyTorch (golden/generate.py).
 
 mod common;
-#[path = "common/oracle.rs"]
-mod oracle;
 
 use std::sync::OnceLock;
 
 use common::{json, root, software_drivers};
-use oracle::{Noise, step_settings};
 use serde_json::Value;
 use wgfit::backend::Backend;
 use wgfit::backend::cpu::CpuBackend;
@@ -23,6 +20,7 @@ use wgfit::program::{
     LayerSettings, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, Program, ProgramId,
     Update,
 };
+use wgfit::verify::{Noise, step_settings};
 
 /// The CPU, and every adapter of this machine, software ones included.
 ///

@@ -1,17 +1,14 @@
 //! Nothing is allocated in the loop of the CPU backend, whatever thread does it.
 
-#[path = "common/oracle.rs"]
-mod oracle;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use oracle::{Case, Fill, Scene};
 use wgfit::backend::Backend;
 use wgfit::backend::cpu::CpuBackend;
 use wgfit::catalog::optimizer::OptimizerForm;
 use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
 use wgfit::program::{MemberState, ProgramId};
+use wgfit::verify::{Case, Fill, Scene};
 
 /// The system's allocator, with a count.
 struct Counting;
@@ -42,19 +39,19 @@ static ALLOCATOR: Counting = Counting;
 /// The fewest allocations of twenty runs of three steps, after a first one: threads that start and end
 /// beside them allocate too.
 fn allocations(case: &Case, threads: usize) -> usize {
-    let mut scene = Scene::new(case);
+    let mut scene = Scene::new(case).unwrap();
     scene.begin();
-    let settings = scene.reals_mut("block_settings");
+    let settings = scene.reals_mut("block_settings").unwrap();
     settings.as_chunks_mut::<BLOCK_SETTINGS>().0.fill([0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-    for row in scene.steps_mut() {
+    for row in scene.steps_mut().unwrap() {
         row.accumulates = 0;
         row.learning_rate = 1e-3;
     }
     assert!(scene.fills.iter().any(|fill| matches!(fill, Fill::Reals(_))));
     let backend = CpuBackend::with_threads(threads).expect("threads");
     let mut executor = backend.load(&scene.plan).expect("a plan that loads");
-    scene.upload(executor.as_mut());
-    let state = scene.buffer("train.train.state");
+    scene.upload(executor.as_mut()).unwrap();
+    let state = scene.buffer("train.train.state").unwrap();
     let start = vec![MemberState::START; case.members];
     executor.run(ProgramId(0), 3).expect("a run");
     let mut fewest = usize::MAX;

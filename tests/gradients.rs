@@ -1,10 +1,6 @@
 //! The gradient that the backward kernels make against central differences of the loss that the
 //! forward kernels make, both in f64.
 
-#[path = "common/oracle.rs"]
-mod oracle;
-
-use oracle::{Case, Fill, Scene};
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation::ActivationSettings;
@@ -17,6 +13,7 @@ use wgfit::kernels::Kernel;
 use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
 use wgfit::network::LayerShape;
 use wgfit::program::{Program, ProgramId};
+use wgfit::verify::{Case, Fill, Scene};
 
 /// Relative step of a central difference.
 const STEP: f64 = 1e-5;
@@ -45,9 +42,9 @@ fn prepared(
     case: &Case,
     layer: &dyn Fn(usize, LayerShape) -> LayerShape,
 ) -> (Scene, Box<dyn Executor>) {
-    let mut scene = Scene::with_layers(case, layer);
-    scene.reals_mut("parameters").iter_mut().for_each(|w| *w *= 0.7);
-    scene.steps_mut().iter_mut().for_each(|step| {
+    let mut scene = Scene::with_layers(case, layer).unwrap();
+    scene.reals_mut("parameters").unwrap().iter_mut().for_each(|w| *w *= 0.7);
+    scene.steps_mut().unwrap().iter_mut().for_each(|step| {
         step.accumulates = 0;
         step.share = 1.0 / f64::from(step.rows);
     });
@@ -59,19 +56,19 @@ fn prepared(
     scene.plan.programs =
         vec![of("forward", &FORWARD), of("backward", &[&FORWARD[..], &BACKWARD[..]].concat())];
     let mut executor = Reference::<f64>::new().load(&scene.plan).unwrap();
-    scene.upload(executor.as_mut());
+    scene.upload(executor.as_mut()).unwrap();
     (scene, executor)
 }
 
 fn read(executor: &mut dyn Executor, scene: &Scene, name: &str) -> Vec<f64> {
-    let id = scene.buffer(name);
+    let id = scene.buffer(name).unwrap();
     let length = scene.plan.buffers[id.0].words as usize;
     executor.read(&[(id, length)]).unwrap().remove(0).into_reals()
 }
 
 /// The mean loss of a member's batch at these parameters.
 fn loss_at(executor: &mut dyn Executor, scene: &Scene, member: usize, arena: &[f64]) -> f64 {
-    executor.write_reals(scene.buffer("parameters"), arena).unwrap();
+    executor.write_reals(scene.buffer("parameters").unwrap(), arena).unwrap();
     executor.run(ProgramId(0), 1).unwrap();
     let statistics = read(executor, scene, "row_statistics");
     let (rows, width) = (rows_of(scene, member), scene.plan.statistics);
@@ -99,7 +96,7 @@ fn central_differences_with(case: &Case, layer: &dyn Fn(usize, LayerShape) -> La
     let executor = executor.as_mut();
     executor.run(ProgramId(1), 1).unwrap();
     let gradients = read(executor, &scene, "gradients");
-    let mut arena = scene.reals("parameters").to_vec();
+    let mut arena = scene.reals("parameters").unwrap().to_vec();
     let stride = scene.network.stride;
     let mut worst = 0.0_f64;
     let mut checked = 0;
@@ -275,11 +272,12 @@ fn l1_and_l2() {
     let (scene, mut executor) = prepared(&case(), &|_, layer| layer);
     let executor = executor.as_mut();
     executor.run(ProgramId(1), 1).unwrap();
-    let (arena, settings) = (scene.reals("parameters").to_vec(), scene.reals("block_settings"));
+    let (arena, settings) =
+        (scene.reals("parameters").unwrap().to_vec(), scene.reals("block_settings").unwrap());
     let gradients = read(executor, &scene, "gradients");
     let partials = read(executor, &scene, "partials");
     let statistics = |arena: &[f64], executor: &mut dyn Executor, block: usize| {
-        executor.write_reals(scene.buffer("parameters"), arena).unwrap();
+        executor.write_reals(scene.buffer("parameters").unwrap(), arena).unwrap();
         executor.run(ProgramId(1), 1).unwrap();
         read(executor, &scene, "partials")[block * 2 + 1]
     };

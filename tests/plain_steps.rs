@@ -1,43 +1,30 @@
 //! The plain step of the CPU backend, which a team of threads runs as one, against the f64 reference.
 
-#[path = "common/oracle.rs"]
-mod oracle;
-
-use oracle::{Case, Fill, Scene, compare};
 use wgfit::backend::cpu::CpuBackend;
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Contained, Executor};
 use wgfit::catalog::loss::LOSSES;
 use wgfit::catalog::optimizer::{OPTIMIZERS, OptimizerForm};
 use wgfit::config::data::Task;
-use wgfit::kernels::gradient_statistics::BLOCK;
-use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
 use wgfit::program::ProgramId;
+use wgfit::verify::{Case, Fill, Scene, compare};
 
 const STEPS: usize = 3;
 
 /// A scene of plain steps: every tensor has one row of settings, and only the two steps from `pair` on
 /// share an optimizer's step.
 fn plain(case: &Case, pair: Option<usize>) -> Scene {
-    let mut scene = Scene::new(&Case { statistics: false, ..case.clone() });
+    let mut scene = Scene::new(&Case { statistics: false, ..case.clone() }).unwrap();
     scene.begin();
     // Deep sums of numbers that do not shrink would leave nothing of a comparison.
     let scale = (case.inputs as f64).sqrt().recip().min(0.5);
-    scene.reals_mut("parameters").iter_mut().for_each(|w| *w = f64::from((*w * scale) as f32));
-    let stride = scene.network.stride;
-    let tensors = scene.network.tensors();
-    let rows = scene.reals_mut("block_settings");
-    for member in 0..case.members {
-        for tensor in &tensors {
-            let first = (member * stride + tensor.offset) / BLOCK * BLOCK_SETTINGS;
-            for block in 0..tensor.length.div_ceil(BLOCK) {
-                rows.copy_within(first..first + BLOCK_SETTINGS, first + block * BLOCK_SETTINGS);
-                // Muon's matrices have steps of their own.
-                rows[first + block * BLOCK_SETTINGS + 4] = 0.0;
-            }
-        }
-    }
-    for (index, row) in scene.steps_mut().iter_mut().enumerate() {
+    scene
+        .reals_mut("parameters")
+        .unwrap()
+        .iter_mut()
+        .for_each(|w| *w = f64::from((*w * scale) as f32));
+    scene.settle_by_tensor().unwrap();
+    for (index, row) in scene.steps_mut().unwrap().iter_mut().enumerate() {
         let step = index / case.members;
         row.updates = u32::from(pair != Some(step));
         row.accumulates = u32::from(pair.is_some_and(|first| first + 1 == step));
@@ -58,7 +45,7 @@ const READ: [&str; 7] = [
 
 fn trained(backend: &dyn Backend, scene: &Scene, runs: &[usize]) -> Vec<Contained> {
     let mut executor = backend.load(&scene.plan).expect("a plan that loads");
-    scene.upload(executor.as_mut());
+    scene.upload(executor.as_mut()).unwrap();
     for steps in runs {
         executor.run(ProgramId(0), *steps).expect("a run");
     }
@@ -66,7 +53,7 @@ fn trained(backend: &dyn Backend, scene: &Scene, runs: &[usize]) -> Vec<Containe
 }
 
 fn read(executor: &mut dyn Executor, scene: &Scene, name: &str) -> Contained {
-    let id = scene.buffer(name);
+    let id = scene.buffer(name).unwrap();
     let words = scene.plan.buffers[id.0].words as usize;
     let length = if name.ends_with("state") { words / 4 } else { words };
     executor.read(&[(id, length)]).expect("a readback").remove(0)
@@ -75,7 +62,7 @@ fn read(executor: &mut dyn Executor, scene: &Scene, name: &str) -> Contained {
 /// Whether every step was a plain one: those leave the gradients alone.
 fn took_plain_steps(scene: &Scene, found: &[Contained]) -> bool {
     let Contained::Reals(gradients) = &found[READ.len() - 1] else { panic!("no gradients") };
-    let fill = scene.reals("gradients");
+    let fill = scene.reals("gradients").unwrap();
     gradients.len() == fill.len() && gradients.iter().zip(fill).all(|(a, b)| a == b)
 }
 
@@ -187,7 +174,7 @@ fn what_is_not_plain_runs_call_by_call() {
         hold(&plain(&case, Some(pair)), &[1, 2], &runs, false);
     }
     let mut scene = plain(&Case { inputs: 40, ..case }, None);
-    scene.reals_mut("block_settings")[BLOCK_SETTINGS] += 0.125;
+    scene.reals_mut("block_settings").unwrap()[BLOCK_SETTINGS] += 0.125;
     hold(&scene, &[2], &[STEPS], false);
 }
 
@@ -195,10 +182,10 @@ fn what_is_not_plain_runs_call_by_call() {
 #[test]
 fn weights_go_in_and_out_between_runs() {
     let scene = plain(&Case { hidden: vec![35], ..adam() }, None);
-    let parameters = scene.buffer("parameters");
+    let parameters = scene.buffer("parameters").unwrap();
     let of = |backend: &dyn Backend| {
         let mut executor = backend.load(&scene.plan).expect("a plan that loads");
-        scene.upload(executor.as_mut());
+        scene.upload(executor.as_mut()).unwrap();
         executor.run(ProgramId(0), 1).expect("a run");
         let mut halved = read(executor.as_mut(), &scene, "parameters").into_reals();
         halved.iter_mut().for_each(|w| *w = f64::from((*w * 0.5) as f32));
@@ -222,7 +209,7 @@ fn numbers_that_are_not_finite() {
             let stride = scene.network.stride;
             let offsets = scene.network.layers[1].offsets;
             let at = [stride + offsets.bias + 33, stride + offsets.weight + 35 * 33 + 34];
-            at.iter().for_each(|at| scene.reals_mut(name)[*at] = bad);
+            at.iter().for_each(|at| scene.reals_mut(name).unwrap()[*at] = bad);
             let states = |backend: &dyn Backend| trained(backend, &scene, &[STEPS]).swap_remove(5);
             let wanted = states(&Reference::<f64>::new());
             for threads in [1, 2, 3] {

@@ -32,6 +32,8 @@ pub struct Chosen {
     pub backend: Box<dyn Backend + Send>,
     /// One line for the log.
     pub why: String,
+    /// What the user is to be warned of.
+    pub warnings: Vec<String>,
 }
 
 /// Every device: the CPU backend, real GPUs, software adapters.
@@ -66,7 +68,9 @@ fn open(device: &Listed, reason: &str, options: DeviceOptions) -> Result<Chosen>
         None => format!("cpu: {name}{reason}"),
         Some(_) => format!("{name} ({backend}, {kind}){reason}"),
     };
-    Ok(Chosen { backend: device.open(options)?, why })
+    let backend = device.open(options)?;
+    let warnings = backend.warnings().to_vec();
+    Ok(Chosen { backend, why, warnings })
 }
 
 /// A device that may be the quickest for a job, opened.
@@ -196,13 +200,35 @@ pub fn find(devices: &[Listed], wanted: &str, words: &str) -> Result<usize> {
 /// [`list`].
 ///
 /// # Errors
-/// When nothing fits, or the device cannot be opened.
+/// When nothing fits, or the device cannot be opened, or it was found to compute wrong.
 pub fn choose(wanted: &str, options: DeviceOptions) -> Result<Chosen> {
+    let chosen = choose_any(wanted, options)?;
+    let wrong = chosen.backend.wrong_throughout();
+    if wrong.is_empty() {
+        return Ok(chosen);
+    }
+    let name = &chosen.backend.device().name;
+    let problem = format!("{name} computes {} wrong", wrong.join(", "));
+    // Whoever left the choice to us gets what is right.
+    if !["auto", "gpu"].contains(&wanted) || options.precision == Precision::F16 {
+        return Err(Error::device(problem).with_help(
+            "`wgfit verify` tells more, and verifies it again after an update of the driver; or \
+             use --device cpu",
+        ));
+    }
+    let warning = format!("{problem}: the CPU trains in its place; more by `wgfit verify`");
+    let cpu = choose_any("cpu", options)?;
+    let why = format!("{}; {wanted}: {name} is not right", cpu.why);
+    Ok(Chosen { why, warnings: vec![warning], ..cpu })
+}
+
+/// The device that `wanted` means, right or wrong.
+fn choose_any(wanted: &str, options: DeviceOptions) -> Result<Chosen> {
     let open = |device: &Listed, reason: &str| open(device, reason, options);
     if wanted == "cpu" {
         let backend = CpuBackend::with_threads(options.threads)?;
         let why = format!("cpu: {}", backend.device().name);
-        return Ok(Chosen { backend: Box::new(backend), why });
+        return Ok(Chosen { backend: Box::new(backend), why, warnings: Vec::new() });
     }
     let devices = list()?;
     let is_real =

@@ -91,6 +91,15 @@ pub trait Backend {
     fn device(&self) -> &DeviceDescription;
     /// What fits on it.
     fn capacity(&self) -> Capacity;
+    /// What was worth a warning when it was opened.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+    /// Kernels that it was found to compute wrong in every way that it has: nothing is to be trained
+    /// on it.
+    fn wrong_throughout(&self) -> &[&'static str] {
+        &[]
+    }
     /// Makes all buffers, pipelines and bind groups of a plan; afterwards nothing is allocated.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod predict;
 mod report;
 mod schema;
 mod train;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Explain a finished training on one page: report.html in its run folder
     Report(report::Arguments),
+    /// Hold every kernel that a device may run to the f64 reference: does it compute right?
+    Verify(verify::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
     /// Find a learning rate: the range test
@@ -82,7 +85,7 @@ impl Device {
                  comes of it is of no use"
             );
         }
-        GpuOptions { planted_fault: self.plant_fault, ..options }
+        GpuOptions { planted_fault: self.plant_fault, heeds_verification: true, ..options }
     }
 
     /// Does some work while the device is found and opened.
@@ -94,7 +97,11 @@ impl Device {
     ) -> (Result<Chosen>, T) {
         let threads = self.threads.map_or(0, usize::from);
         let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
-        backend::choose_during(&self.device, options, work)
+        let (chosen, done) = backend::choose_during(&self.device, options, work);
+        for warning in chosen.iter().flat_map(|chosen| &chosen.warnings) {
+            eprintln!("warning: {warning}");
+        }
+        (chosen, done)
     }
 
     /// Does some work while the device is found and opened, or those that are to be tried.
@@ -123,6 +130,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Report(arguments) => report::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),

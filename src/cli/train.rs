@@ -72,6 +72,9 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let network = train::network_of(&settings, &dataset.preprocessing)?;
     let chosen = quickest(found?, &settings, &task, &dataset.preprocessing, cache::folder())?;
     progress.fact("device", &chosen.why);
+    for warning in &chosen.warnings {
+        progress.line(&format!("warning: {warning}"));
+    }
     if arguments.explain {
         let backend = chosen.backend.as_ref();
         let explanation = explain(&settings, &task, dataset, backend, arguments.time)?;

@@ -116,6 +116,15 @@ pub fn quickest(
         Found::One(chosen) => return Ok(chosen),
         Found::Several(candidates) => candidates,
     };
+    // What computes wrong is not quick.
+    let is_wrong = |candidate: &Candidate| !candidate.backend.wrong_throughout().is_empty();
+    let (wrong, candidates): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_wrong);
+    let left_out = wrong.iter().map(|candidate| {
+        let kernels = candidate.backend.wrong_throughout().join(", ");
+        let name = &candidate.description.name;
+        format!("{name} computes {kernels} wrong: it is not tried; more by `wgfit verify`")
+    });
+    let left_out: Vec<String> = left_out.collect();
     let key = Key {
         versions: [env!("CARGO_PKG_VERSION"), WGPU_VERSION].map(str::to_owned),
         threads: candidates.iter().map(|candidate| candidate.threads).sum(),
@@ -152,7 +161,9 @@ pub fn quickest(
             (rates, "measured")
         }
     };
-    choose(candidates, &rates, when)
+    let mut chosen = choose(candidates, &rates, when)?;
+    chosen.warnings.extend(left_out);
+    Ok(chosen)
 }
 
 fn identity(device: &DeviceDescription) -> [String; 4] {
@@ -191,5 +202,6 @@ fn choose(candidates: Vec<Candidate>, rates: &[Option<f64>], when: &str) -> Resu
     };
     let chosen = candidates.into_iter().nth(best);
     let chosen = chosen.ok_or_else(|| Error::internal("the candidate is gone"))?;
-    Ok(Chosen { backend: chosen.backend, why })
+    let warnings = chosen.backend.warnings().to_vec();
+    Ok(Chosen { backend: chosen.backend, why, warnings })
 }

@@ -3,153 +3,31 @@
 //! gradient that overflows.
 
 use wgfit::backend::{Backend, Executor};
-use wgfit::catalog::activation::ACTIVATIONS;
-use wgfit::catalog::loss::LOSSES;
-use wgfit::catalog::normalization::{NORMALIZATIONS, NormalizationSettings};
-use wgfit::catalog::optimizer::muon::Adjust;
-use wgfit::catalog::optimizer::{Convention, OptimizerForm};
-use wgfit::catalog::row_activation;
-use wgfit::config::data::Task;
+use wgfit::catalog::optimizer::OptimizerForm;
 use wgfit::network::LayerShape;
-use wgfit::program::{
-    Call, Clip, Contents, LossScale, NONE, Orthogonalization, PAST_F16, Precision, ProgramId,
-    Update,
-};
+use wgfit::program::{Contents, LossScale, NONE, PAST_F16, Precision, ProgramId};
+use wgfit::verify::{Case, Fill, Scene, scenes};
 
-use super::oracle::{Case, Fill, Scene, hold};
-use super::scenarios::read;
-use super::{Under, gpu, gpu_all, gpu_once};
+use super::scenarios::{hold_all, read};
+use super::{gpu_all, gpu_once};
 
 fn case() -> Case {
     Case { precision: Precision::F16, ..Case::default() }
 }
 
-fn hold_all(backends: &[Under], scene: &Scene) {
-    backends.iter().for_each(|backend| hold(backend.as_ref(), scene, &|_: &Call| true));
-}
-
 #[test]
 fn products_of_all_sizes_in_f16() {
-    let backends = gpu_all();
-    for (rows, inputs, units) in [(1, 1, 1), (5, 17, 3), (64, 64, 64), (65, 63, 65), (66, 784, 16)]
-    {
-        let sizes = Case { rows, inputs, hidden: vec![units], activation: "relu", ..case() };
-        hold_all(
-            &backends,
-            &Scene::new(&Case { members: 3, stopped: rows == 65, ..sizes.clone() }),
-        );
-        hold_all(&backends, &Scene::new(&Case { fused: true, overflowed: rows == 5, ..sizes }));
-    }
+    hold_all(&gpu_all(), &scenes::halves_of_tiles().unwrap());
 }
 
 #[test]
-fn layers_above_the_first_in_f16() {
-    let backends = gpu_all();
-    for (fused, dropout, hidden) in
-        [(false, 0.3, vec![23, 18]), (true, 0.3, vec![23, 18]), (true, 0.0, vec![24, 20])]
-    {
-        let deep = Case { fused, dropout, hidden, members: 2, activation: "gelu", ..case() };
-        hold_all(&backends, &Scene::new(&deep));
-    }
-}
-
-#[test]
-fn every_activation_in_f16() {
-    for row in &ACTIVATIONS {
-        let own = Case { activation: row.name, dropout: 0.4, members: 2, ..case() };
-        hold_all(&gpu_once(), &Scene::new(&own));
-    }
-}
-
-#[test]
-fn layers_whose_activation_is_apart_in_f16() {
-    for row in &NORMALIZATIONS {
-        let layer = |layer: LayerShape| {
-            let normalization = Some(NormalizationSettings::new(row, Convention::Torch));
-            LayerShape { normalization, ..layer }
-        };
-        let own = Case { hidden: vec![67, 19], dropout: 0.3, members: 2, ..case() };
-        hold_all(&gpu(), &Scene::with_layers(&own, &|_, plain| layer(plain)));
-    }
-    for slopes in [0, 1, 23] {
-        let activation = if slopes > 0 { "prelu" } else { "gelu" };
-        let own = Case { hidden: vec![23; 3], activation, dropout: 0.3, members: 3, ..case() };
-        let own = Case { stopped: true, overflowed: true, ..own };
-        hold_all(
-            &gpu(),
-            &Scene::with_layers(&own, &|index, layer| LayerShape {
-                slopes,
-                residual: index > 0,
-                noise: 0.2,
-                ..layer
-            }),
-        );
-    }
-    let own = Case { loss: "mse", rows: 65, members: 2, ..case() };
-    let softmax = |output| LayerShape { row_activation: row_activation::find("softmax"), ..output };
-    hold_all(&gpu(), &Scene::new(&Case { output: softmax, ..own.clone() }));
-    let log_softmax =
-        |output| LayerShape { row_activation: row_activation::find("log_softmax"), ..output };
-    hold_all(&gpu(), &Scene::new(&Case { output: log_softmax, ..own }));
-}
-
-#[test]
-fn every_loss_in_f16() {
-    for row in &LOSSES {
-        let classes = row.tasks.contains(&Task::Classification);
-        for (rows, outputs, soft) in [(1, 2, false), (65, 17, classes)] {
-            let own = Case { loss: row.name, rows, outputs, soft, members: 2, ..case() };
-            let own = Case { weighted: rows > 1, collects: rows > 1, ..own };
-            hold_all(&gpu_once(), &Scene::new(&own));
-        }
-    }
-}
-
-#[test]
-fn every_optimizer_in_f16() {
-    for row in &wgfit::catalog::optimizer::OPTIMIZERS {
-        for (fused, overflowed) in [(false, false), (false, true), (true, false), (true, true)] {
-            let fused = fused && !row.orthogonalises();
-            let optimizer = (row.name, OptimizerForm::default());
-            let own = Case { optimizer, members: 3, stopped: true, fused, overflowed, ..case() };
-            hold_all(&gpu_once(), &Scene::new(&own));
-        }
-    }
-}
-
-/// Clipping, averages, max-norm and Muon, of a step that counts and of one that is skipped.
-#[test]
-fn what_follows_a_gradient_in_f16() {
-    let updates: [fn(Update) -> Update; 3] = [
-        |update| Update { clip: Some(Clip::Value), ..update },
-        |update| Update { clip: Some(Clip::GlobalNorm), ..update },
-        |update| Update { average: true, ..update },
-    ];
-    let layer = |layer| LayerShape { max_norm: Some(0.75), ..layer };
-    for overflowed in [false, true] {
-        let own = Case { members: 2, layer, overflowed, ..case() };
-        for update in updates {
-            hold_all(&gpu_once(), &Scene::new(&Case { update, ..own.clone() }));
-        }
-        let average = |update| Update { average: true, ..update };
-        hold_all(&gpu_once(), &Scene::new(&Case { update: average, fused: true, ..own.clone() }));
-        let form = OptimizerForm { with_momentum: true, ..OptimizerForm::default() };
-        let update = |update| Update {
-            orthogonalization: Some(Orthogonalization {
-                steps: 3,
-                epsilon: 0.25,
-                adjust: Adjust::MatchRmsAdamw,
-            }),
-            ..update
-        };
-        let muon = Case { hidden: vec![37, 20], update, optimizer: ("muon", form), ..own };
-        hold_all(&gpu_once(), &Scene::new(&muon));
-    }
+fn everything_else_in_f16() {
+    hold_all(&gpu_once(), &scenes::halves().unwrap());
 }
 
 /// The bytes of a buffer of a plan.
 fn bytes(scene: &Scene, name: &str) -> u64 {
-    scene.plan.buffers[scene.buffer(name).0].words * 4
+    scene.plan.buffers[scene.buffer(name).unwrap().0].words * 4
 }
 
 #[test]
@@ -158,8 +36,8 @@ fn data_activations_and_gradients_take_half_the_memory() {
     let layer = |layer| LayerShape { residual: false, noise: 0.1, ..layer };
     for (fused, layer) in [(false, own.layer), (true, own.layer), (false, layer)] {
         let own = Case { fused, layer, members: 2, ..own.clone() };
-        let half = Scene::new(&own);
-        let full = Scene::new(&Case { precision: Precision::F32, ..own });
+        let half = Scene::new(&own).unwrap();
+        let full = Scene::new(&Case { precision: Precision::F32, ..own }).unwrap();
         let mut halved = 0;
         for spec in &full.plan.buffers {
             let stored = ["activation.", "pre_activation.", "delta."]
@@ -172,7 +50,7 @@ fn data_activations_and_gradients_take_half_the_memory() {
         }
         assert!(halved >= 7, "{halved}");
         let more = half.plan.buffers.len() - full.plan.buffers.len();
-        let scales = half.buffer("train.train.loss_scale");
+        let scales = half.buffer("train.train.loss_scale").unwrap();
         assert_eq!((more, half.plan.buffers[scales.0].contents), (1, Contents::Scales));
     }
 }
@@ -192,9 +70,9 @@ fn trained(
         }
     }
     let mut executor = backend.load(&scene.plan).unwrap();
-    scene.upload(executor.as_mut());
+    scene.upload(executor.as_mut()).unwrap();
     executor.run(ProgramId(0), steps).unwrap();
-    let rows = executor.read(&[(scene.buffer("train.train.loss_scale"), 2)]).unwrap();
+    let rows = executor.read(&[(scene.buffer("train.train.loss_scale").unwrap(), 2)]).unwrap();
     (executor, rows.into_iter().next().unwrap().into_scales())
 }
 
@@ -207,9 +85,10 @@ fn overflow_scene(fused: bool) -> Scene {
         statistics: false,
         table_steps: 6,
         ..case()
-    });
-    scene.reals_mut("parameters").iter_mut().for_each(|w| *w *= 0.5);
-    for step in scene.steps_mut() {
+    })
+    .unwrap();
+    scene.reals_mut("parameters").unwrap().iter_mut().for_each(|w| *w *= 0.5);
+    for step in scene.steps_mut().unwrap() {
         (step.accumulates, step.learning_rate) = (0, 0.01);
     }
     scene.begin();
@@ -235,11 +114,12 @@ fn a_step_whose_gradient_overflows_is_as_if_it_had_never_been() {
             assert_eq!((scales[1].scale, scales[1].overflowed, scales[1].steps), (fits, 0, 1));
             for name in names {
                 let after = read(first.as_mut(), &scene, name);
-                let before = scene.reals(name);
+                let before = scene.reals(name).unwrap();
                 assert!(after[..stride] == before[..stride], "{name} of a skipped step");
                 assert!(after[stride..] != before[stride..], "{name} of a step");
             }
-            let state = first.read(&[(scene.buffer("train.train.state"), 2)]).unwrap().remove(0);
+            let state =
+                first.read(&[(scene.buffer("train.train.state").unwrap(), 2)]).unwrap().remove(0);
             for state in state.into_state() {
                 assert_eq!((state.cursor, state.bad_step, state.bad_element), (1, NONE, NONE));
             }
@@ -252,8 +132,8 @@ fn a_step_whose_gradient_overflows_is_as_if_it_had_never_been() {
             // The same table with its first step gone, for the first member.
             let mut without = scene.clone();
             for row in (0..8).step_by(2) {
-                let next = without.steps_mut()[row + 2];
-                without.steps_mut()[row] = next;
+                let next = without.steps_mut().unwrap()[row + 2];
+                without.steps_mut().unwrap()[row] = next;
             }
             let (mut wanted, scales) = trained(backend, &without, [largest, fits], 3);
             assert_eq!((scales[0].scale, scales[0].steps), (largest, 3));
@@ -271,8 +151,8 @@ fn a_step_whose_gradient_overflows_is_as_if_it_had_never_been() {
 fn largest_scale(backend: &dyn Backend, scene: &Scene) -> f32 {
     let mut without = scene.clone();
     for row in (0..8).step_by(2) {
-        let next = without.steps_mut()[row + 2];
-        without.steps_mut()[row] = next;
+        let next = without.steps_mut().unwrap()[row + 2];
+        without.steps_mut().unwrap()[row] = next;
     }
     let fits = |scale: f32| trained(backend, &without, [scale, 1.0], 3).1[0].overflowed == 0;
     let exponent = (8..30).rev().find(|exponent| fits(2_f32.powi(*exponent)));
@@ -284,18 +164,21 @@ fn largest_scale(backend: &dyn Backend, scene: &Scene) -> f32 {
 fn a_gradient_past_f16_without_a_scale_is_told() {
     for fused in [false, true] {
         let mut scene = overflow_scene(fused);
-        for step in scene.steps_mut().iter_mut().step_by(2) {
+        for step in scene.steps_mut().unwrap().iter_mut().step_by(2) {
             step.share = 1e7;
         }
         for backend in gpu_once() {
             let (mut executor, _) = trained(backend.as_ref(), &scene, [4.0, 16.0], 5);
-            let state = executor.read(&[(scene.buffer("train.train.state"), 2)]).unwrap().remove(0);
+            let state = executor
+                .read(&[(scene.buffer("train.train.state").unwrap(), 2)])
+                .unwrap()
+                .remove(0);
             let states = state.into_state();
             assert_eq!((states[0].bad_element, states[0].bad_step), (PAST_F16, 3), "{fused}");
             assert_eq!((states[1].bad_element, states[1].cursor), (NONE, 5), "{fused}");
             let after = read(executor.as_mut(), &scene, "parameters");
             let stride = scene.network.stride;
-            assert!(after[..stride] == scene.reals("parameters")[..stride]);
+            assert!(after[..stride] == scene.reals("parameters").unwrap()[..stride]);
         }
     }
 }
@@ -305,7 +188,7 @@ fn a_gradient_past_f16_without_a_scale_is_told() {
 fn an_overflow_of_one_batch_skips_the_step_of_all() {
     let mut scene = overflow_scene(false);
     // Steps of two batches: the first batch of member 0's first step overflows.
-    for (row, step) in scene.steps_mut().iter_mut().enumerate() {
+    for (row, step) in scene.steps_mut().unwrap().iter_mut().enumerate() {
         let batch = row as u32 / 2;
         step.step = batch / 2 + 1;
         (step.accumulates, step.updates) = (batch % 2, batch % 2);
@@ -318,7 +201,7 @@ fn an_overflow_of_one_batch_skips_the_step_of_all() {
         for (batches, same) in [(2, true), (4, false)] {
             let (mut executor, scales) = trained(backend.as_ref(), &scene, [64.0, 64.0], batches);
             let after = read(executor.as_mut(), &scene, "parameters");
-            let before = scene.reals("parameters");
+            let before = scene.reals("parameters").unwrap();
             assert_eq!(after[..stride] == before[..stride], same, "{batches}");
             assert!(after[stride..] != before[stride..]);
             assert!(after.iter().all(|w| w.is_finite()));

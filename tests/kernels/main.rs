@@ -2,14 +2,11 @@
 
 mod halves;
 mod members;
-#[path = "../common/oracle.rs"]
-mod oracle;
 mod scenarios;
 mod split;
 mod tiles;
 mod whole_steps;
 
-use oracle::{Case, Scene, compare, differences};
 use wgfit::backend::cpu::CpuBackend;
 use wgfit::backend::gpu::{Adapter, GpuBackend, GpuOptions, Tile, adapters};
 use wgfit::backend::reference::Reference;
@@ -17,6 +14,7 @@ use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation;
 use wgfit::catalog::optimizer::OptimizerForm;
 use wgfit::program::{BufferId, Plan, ProgramId};
+use wgfit::verify::{Case, Scene, compare, examine, scenes, training};
 
 /// A backend under test.
 type Under = Box<dyn Backend>;
@@ -71,37 +69,37 @@ macro_rules! for_backends {
 
                 #[test]
                 fn matrix_products_of_all_sizes() {
-                    sizes(&$backends);
+                    hold_all(&$backends, &scenes::sizes().unwrap());
                 }
 
                 #[test]
                 fn layers_above_the_first() {
-                    deep(&$all);
+                    hold_all(&$all, &scenes::deep().unwrap());
                 }
 
                 #[test]
                 fn every_activation() {
-                    activations(&$backends);
+                    hold_all(&$backends, &scenes::activations().unwrap());
                 }
 
                 #[test]
                 fn layers_whose_activation_is_apart() {
-                    apart(&$backends);
+                    hold_all(&$backends, &scenes::apart().unwrap());
                 }
 
                 #[test]
                 fn clipping_averages_and_orthogonalization() {
-                    updates(&$backends);
+                    hold_all(&$backends, &scenes::updates().unwrap());
                 }
 
                 #[test]
                 fn every_loss_and_term() {
-                    losses(&$once);
+                    hold_all(&$once, &scenes::losses().unwrap());
                 }
 
                 #[test]
                 fn every_optimizer_and_form() {
-                    optimizers(&$once);
+                    hold_all(&$once, &scenes::optimizers().unwrap());
                 }
 
                 #[test]
@@ -111,7 +109,13 @@ macro_rules! for_backends {
 
                 #[test]
                 fn a_whole_training() {
-                    whole(&$all);
+                    hold_trainings(&$all, &training::plain().unwrap(), false);
+                }
+
+                #[test]
+                fn numbers_of_all_sizes() {
+                    hold_all(&$backends, &scenes::hostile_products().unwrap());
+                    hold_all(&$once, &scenes::hostile().unwrap());
                 }
 
                 #[test]
@@ -132,38 +136,38 @@ for_backends! {
 // The CPU backend has a form of its own for whole steps.
 #[test]
 fn the_fused_update_on_the_reference_in_f32() {
-    fused_sizes(&reference());
-    fused_optimizers(&reference());
+    hold_all(&reference(), &scenes::fused_sizes().unwrap());
+    hold_all(&reference(), &scenes::fused_optimizers().unwrap());
 }
 
 #[test]
 fn the_fused_update_of_all_sizes_on_the_gpu() {
-    fused_sizes(&gpu());
+    hold_all(&gpu(), &scenes::fused_sizes().unwrap());
 }
 
 #[test]
 fn the_fused_update_of_every_optimizer_on_the_gpu() {
-    fused_optimizers(&gpu_once());
+    hold_all(&gpu_once(), &scenes::fused_optimizers().unwrap());
 }
 
 #[test]
 fn a_fused_step_is_a_plain_one_on_the_reference_in_f32() {
-    fused_as_plain(&reference());
+    hold_trainings(&reference(), &training::fused().unwrap(), false);
 }
 
 #[test]
 fn a_fused_step_is_a_plain_one_on_the_gpu() {
-    fused_as_plain(&gpu_all());
+    hold_trainings(&gpu_all(), &training::fused().unwrap(), false);
 }
 
 #[test]
 fn an_arena_past_65535_workgroups_on_the_cpu() {
-    large_arena(&cpu());
+    hold_all(&cpu(), &scenes::large_arena().unwrap());
 }
 
 #[test]
 fn an_arena_past_65535_workgroups_on_the_gpu() {
-    large_arena(&gpu_once());
+    hold_all(&gpu_once(), &scenes::large_arena().unwrap());
 }
 
 /// Products and passes that threads share are the same bits as on one thread.
@@ -178,13 +182,13 @@ fn the_cpus_numbers_do_not_depend_on_its_threads() {
         optimizer: ("adam", OptimizerForm::default()),
         ..Case::default()
     };
-    let scene = Scene::new(&case);
+    let scene = Scene::new(&case).unwrap();
     let trained = |threads: usize| {
         let backend = CpuBackend::with_threads(threads).unwrap();
         let mut executor = backend.load(&scene.plan).unwrap();
-        scene.upload(executor.as_mut());
+        scene.upload(executor.as_mut()).unwrap();
         executor.run(ProgramId(0), 3).unwrap();
-        scene.download(executor.as_mut())
+        scene.download(executor.as_mut()).unwrap()
     };
     let wanted = trained(1);
     for threads in [2, 3, 5] {
@@ -243,7 +247,7 @@ fn the_harness_sees_a_backend_that_is_wrong() {
         }
     }
     use wgfit::kernels::Parameters as P;
-    let scene = Scene::new(&Case { members: 2, ..Case::default() });
+    let scene = Scene::new(&Case { members: 2, ..Case::default() }).unwrap();
     type Mistake = (&'static str, fn(&mut Plan));
     let mistakes: [Mistake; 7] = [
         ("nothing is written", |plan| {
@@ -292,8 +296,12 @@ fn the_harness_sees_a_backend_that_is_wrong() {
             }
         }),
     ];
-    assert!(differences(&Wrong(|_| ()), &scene, &|_| true).is_empty());
+    let is_seen = |mistake| {
+        let outcomes = examine(&Wrong(mistake), &scene, &|_| true).unwrap();
+        outcomes.iter().any(|outcome| !outcome.differences.is_empty())
+    };
+    assert!(!is_seen(|_| ()));
     for (name, mistake) in mistakes {
-        assert!(!differences(&Wrong(mistake), &scene, &|_| true).is_empty(), "{name}");
+        assert!(is_seen(mistake), "{name}");
     }
 }

@@ -3,8 +3,8 @@
 use wgfit::backend::Backend;
 use wgfit::catalog::optimizer::OptimizerForm;
 use wgfit::program::{LAYER_WORDS, ProgramId};
+use wgfit::verify::{Case, Fill, Scene};
 
-use super::oracle::{Case, Fill, Scene};
 use super::{Under, cpu, gpu_once, reference};
 
 const MEMBERS: usize = 64;
@@ -24,9 +24,10 @@ fn scene(members: usize, fused: bool) -> Scene {
         fused,
         table_steps: STEPS,
         ..Case::default()
-    });
-    scene.reals_mut("parameters").iter_mut().for_each(|w| *w *= 0.3);
-    for step in scene.steps_mut() {
+    })
+    .unwrap();
+    scene.reals_mut("parameters").unwrap().iter_mut().for_each(|w| *w *= 0.3);
+    for step in scene.steps_mut().unwrap() {
         step.learning_rate = 0.01;
         step.accumulates = 0;
     }
@@ -45,7 +46,7 @@ fn alone(all: &Scene, member: usize, fused: bool) -> Scene {
     let mut one = scene(1, fused);
     let specs = one.plan.buffers.clone();
     for (spec, fill) in specs.iter().zip(&mut one.fills) {
-        let from = &all.fills[all.buffer(&spec.name).0];
+        let from = &all.fills[all.buffer(&spec.name).unwrap().0];
         let shared = spec.name == "train.features" || spec.name == "train.targets";
         *fill = match from {
             Fill::Reals(values) if shared => Fill::Reals(values.clone()),
@@ -71,9 +72,9 @@ fn alone(all: &Scene, member: usize, fused: bool) -> Scene {
 
 fn trained(backend: &dyn Backend, scene: &Scene) -> Vec<f64> {
     let mut executor = backend.load(&scene.plan).unwrap();
-    scene.upload(executor.as_mut());
+    scene.upload(executor.as_mut()).unwrap();
     executor.run(ProgramId(0), STEPS).unwrap();
-    let id = scene.buffer("parameters");
+    let id = scene.buffer("parameters").unwrap();
     let words = scene.plan.buffers[id.0].words as usize;
     executor.read(&[(id, words)]).unwrap().remove(0).into_reals()
 }
@@ -82,7 +83,7 @@ fn each_as_alone(backends: &[Under]) {
     for backend in backends {
         let fused = backend.capacity().fuses;
         let all = scene(MEMBERS, fused);
-        let start = all.reals("parameters").to_vec();
+        let start = all.reals("parameters").unwrap().to_vec();
         let together = trained(backend.as_ref(), &all);
         let mut moved = 0.0_f64;
         for member in 0..MEMBERS {

@@ -3,79 +3,33 @@
 use wgfit::backend::gpu::Tile;
 use wgfit::backend::gpu::tile::{self, Grouped, Kind, Product};
 use wgfit::kernels::Kernel;
-use wgfit::program::Call;
+use wgfit::verify::Held;
+use wgfit::verify::scenes::{products_of_tiles, updates_of_tiles};
 
-use super::oracle::{Case, Scene, hold};
+use super::scenarios::hold;
 use super::{adapter, gpu_with};
 
-/// A scene of nothing but the matrix products of a network.
-fn scene(rows: usize, widths: &[usize], members: usize) -> Scene {
-    let [inputs, hidden @ .., outputs] = widths else { panic!("a network has two widths") };
-    let mut scene = Scene::new(&Case {
-        rows,
-        inputs: *inputs,
-        hidden: hidden.to_vec(),
-        outputs: *outputs,
-        members,
-        activation: "linear",
-        ..Case::default()
-    });
-    scene.plan.programs[0].calls.retain(|call| call.kernel.is_matmul());
-    scene
-}
-
-/// Widths about the tiles' own and far from them, of which none, all, or some are made of quads.
-fn scenes() -> Vec<Scene> {
-    vec![
-        scene(67, &[17, 65, 3, 127, 1, 31], 2),
-        scene(70, &[12, 64, 4, 132, 68, 8], 1),
-        scene(1, &[36, 5, 128, 1], 2),
-        // More rows of tiles than a band has, and a band that is not whole.
-        scene(1100, &[100, 33, 140, 10], 1),
-        scene(7, &[785, 3], 1),
-    ]
-}
-
-fn products(scenes: &[Scene]) -> impl Iterator<Item = Product> {
-    scenes.iter().flat_map(|scene| &scene.plan.programs[0].calls).filter_map(Product::of)
-}
-
-/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
-/// place has the same text. Then their like that makes the gradients of each part of a batch. Of both,
-/// one has more rows of tiles than a band. With each goes whether tiles of every class meet it.
-fn updates() -> Vec<(Scene, bool)> {
-    let update = |rows, inputs, outputs, any| {
-        let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
-        let mut scene = Scene::new(&Case { fused: true, split: true, members: 2, ..case });
-        scene.plan.programs[0].calls.retain(|call| call.kernel.is_grouped());
-        let split = scene.plan.programs[0].calls[0].kernel == Kernel::PartialGradients;
-        assert_eq!(split, rows > 2000);
-        (scene, any)
-    };
-    vec![
-        update(67, 131, 65, true),
-        update(21, 140, 1100, false),
-        update(19, 13, 70, true),
-        update(2050, 67, 33, false),
-        update(2052, 36, 268, false),
-    ]
+fn products(held: &[Held]) -> impl Iterator<Item = Product> {
+    let calls = held.iter().flat_map(|held| &held.scene.plan.programs[0].calls);
+    calls.filter(|call| call.kernel.is_matmul()).filter_map(Product::of)
 }
 
 /// All scenes as shaders are, and checked the first two, one of scalars, one of quads, one that is
 /// turned, and the one whose batch is split and ragged. What no adapter of a tile's class is given is
 /// left out: a driver compiles for most of the time.
-fn hold_all(tile: Tile) {
+fn hold_tile(tile: Tile) {
     let of_tile = |checked| gpu_with(Some(tile), checked);
     let (unchecked, checked) = (of_tile(false), of_tile(true));
     let of_software = matches!(tile.kind, Kind::Direct { .. });
-    let scenes = scenes().into_iter().map(|scene| (scene, true));
-    for (index, (scene, any)) in scenes.chain(updates()).enumerate() {
+    let products = products_of_tiles().unwrap().into_iter().map(|held| (held, true));
+    let updates = updates_of_tiles().unwrap();
+    for (index, (Held { scene, which }, any)) in products.chain(updates).enumerate() {
         if of_software && !any {
             continue;
         }
-        hold(unchecked.as_ref(), &scene, &|_: &Call| true);
+        hold(unchecked.as_ref(), &scene, &which);
         if [0, 1, 7, 8].contains(&index) {
-            hold(checked.as_ref(), &scene, &|_: &Call| true);
+            hold(checked.as_ref(), &scene, &which);
         }
     }
 }
@@ -88,7 +42,7 @@ macro_rules! each_quarter {
                 let fitting: Vec<Tile> =
                     tile::all().into_iter().filter(|tile| tile.fits(&adapter().facts)).collect();
                 assert!(fitting.len() >= 12, "only {fitting:?}");
-                fitting.into_iter().skip($part).step_by(4).for_each(hold_all);
+                fitting.into_iter().skip($part).step_by(4).for_each(hold_tile);
             }
         )*
     };
@@ -104,7 +58,7 @@ each_quarter! {
 
 #[test]
 fn the_scenes_have_every_form_of_every_product() {
-    let scenes = scenes();
+    let scenes = products_of_tiles().unwrap();
     for kernel in [Kernel::DenseForward, Kernel::InputGradient, Kernel::WeightGradient] {
         for a in [false, true] {
             for b in [false, true] {
@@ -139,13 +93,24 @@ fn cooperative_tiles_fit_exactly_where_the_adapter_has_their_fragments() {
 }
 
 #[test]
+fn updates_are_split_and_not() {
+    let is_split = |(held, _): &(Held, bool)| {
+        let calls = &held.scene.plan.programs[0].calls;
+        calls.iter().any(|call| call.kernel == Kernel::PartialGradients)
+    };
+    let split: Vec<bool> = updates_of_tiles().unwrap().iter().map(is_split).collect();
+    assert_eq!(split, [false, false, false, true, true]);
+}
+
+#[test]
 fn updates_are_turned_and_not() {
     let turned = |tile: Tile| {
-        let of_scene = |scene: &Scene| {
-            let call = &scene.plan.programs[0].calls[0];
-            Grouped::of(&call.parameters).expect("a grouped call").turns(tile)
+        let of_scene = |held: &Held| {
+            let calls = &held.scene.plan.programs[0].calls;
+            let grouped = calls.iter().find_map(|call| Grouped::of(&call.parameters));
+            grouped.expect("a grouped call").turns(tile)
         };
-        updates().iter().map(|(scene, _)| of_scene(scene)).collect::<Vec<_>>()
+        updates_of_tiles().unwrap().iter().map(|(held, _)| of_scene(held)).collect::<Vec<_>>()
     };
     let direct = turned(Tile::direct(16, 4, 8, 8));
     assert!(direct.contains(&true) && direct.contains(&false), "{direct:?}");

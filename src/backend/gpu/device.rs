@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::fault::PlantedFault;
+use super::pipelines::KeptPipelines;
 use super::tile::{FRAGMENT, SUBGROUPS};
 use crate::backend::DeviceDescription;
 use crate::error::{Error, Result};
@@ -212,6 +213,8 @@ pub struct Gpu {
     pub(super) pipeline_cache_name: Option<String>,
     /// What is computed wrong on purpose.
     pub(super) planted_fault: Option<PlantedFault>,
+    /// Pipelines that are kept for later plans, where they are.
+    pub(super) pipelines: KeptPipelines,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
@@ -270,7 +273,16 @@ impl Gpu {
                 None => name,
             });
         let description = adapter.description.clone();
-        Ok(Self { device, queue, limits, description, pipeline_cache_name, planted_fault, trouble })
+        Ok(Self {
+            device,
+            queue,
+            limits,
+            description,
+            pipeline_cache_name,
+            planted_fault,
+            pipelines: KeptPipelines::default(),
+            trouble,
+        })
     }
 
     /// What went wrong since the device was opened, as an error.

@@ -12,6 +12,7 @@ mod stopwatch;
 pub mod tile;
 mod transfer;
 pub mod tuning;
+mod verified;
 pub mod whole;
 
 use std::collections::HashMap;
@@ -20,13 +21,14 @@ use std::sync::Arc;
 pub use device::{Adapter, AdapterFacts, adapters};
 pub use fault::{PlantedFault, WHOLE_STEPS};
 pub use tile::{Tile, Tiles};
+pub use verified::{LeftOut, Subject, Verified, Wrong};
 pub use whole::WholeSteps;
 
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::cache;
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
-use crate::program::{Contents, Plan, Program};
+use crate::program::{Call, Contents, Plan, Program};
 use device::Gpu;
 use executor::GpuExecutor;
 use tile::{Class, Product};
@@ -58,6 +60,8 @@ pub struct GpuOptions {
     pub tunes: bool,
     /// What is computed wrong on purpose, to see that verification finds it.
     pub planted_fault: Option<PlantedFault>,
+    /// Whether what verification found wrong on the adapter, in an earlier run, is left out.
+    pub heeds_verification: bool,
 }
 
 /// A GPU, opened.
@@ -72,6 +76,8 @@ pub struct GpuBackend {
     facts: AdapterFacts,
     /// PCI numbers of vendor and device.
     numbers: [u32; 2],
+    left_out: LeftOut,
+    warnings: Vec<String>,
 }
 
 impl GpuBackend {
@@ -80,25 +86,85 @@ impl GpuBackend {
     /// # Errors
     /// When the driver refuses.
     pub fn new(adapter: &Adapter, options: GpuOptions) -> Result<Self> {
+        let gpu = Arc::new(Gpu::open(adapter, options.planted_fault)?);
+        Ok(Self::of(gpu, adapter.facts.clone(), adapter.numbers(), options))
+    }
+
+    /// The same device, opened once, with other options; but for the planted fault, which is the
+    /// device's.
+    pub fn variant(&self, options: GpuOptions) -> Self {
+        Self::of(Arc::clone(&self.gpu), self.facts.clone(), self.numbers, options)
+    }
+
+    fn of(gpu: Arc<Gpu>, facts: AdapterFacts, numbers: [u32; 2], options: GpuOptions) -> Self {
         let asked = std::env::var("WGFIT_CHECKED_SHADERS").is_ok_and(|value| value == "1");
-        let class = Class::of(&adapter.description, &adapter.facts);
-        Ok(Self {
-            gpu: Arc::new(Gpu::open(adapter, options.planted_fault)?),
+        let class = Class::of(&gpu.description, &facts);
+        let is_software = matches!(class, Class::Software { .. });
+        let mut backend = Self {
+            gpu,
             tiles: Tiles::new(class, options.tile),
             checked: options.checked_shaders.unwrap_or(asked),
             // A barrier of a software adapter is a switch of coroutines.
-            whole_steps: options.whole_steps.unwrap_or(
-                if options.tunes && !adapter.is_software() {
-                    WholeSteps::Measured
-                } else {
-                    WholeSteps::Never
-                },
-            ),
+            whole_steps: options.whole_steps.unwrap_or(if options.tunes && !is_software {
+                WholeSteps::Measured
+            } else {
+                WholeSteps::Never
+            }),
             tunes: options.tunes && options.tile.is_none(),
             class,
-            facts: adapter.facts.clone(),
-            numbers: adapter.numbers(),
-        })
+            facts,
+            numbers,
+            left_out: LeftOut::default(),
+            warnings: Vec::new(),
+        };
+        if options.heeds_verification {
+            backend.leave_out();
+        }
+        backend
+    }
+
+    /// Leaves out what verification found wrong.
+    fn leave_out(&mut self) {
+        let verified = self.verified();
+        let usable = self.usable_tiles();
+        self.left_out = LeftOut::of(verified.wrong(), &usable);
+        let tiles = self.left_out.tiles.clone();
+        self.tiles = self.tiles.clone().leaving_out(tiles, usable);
+        if self.left_out.whole_steps {
+            self.whole_steps = WholeSteps::Never;
+        }
+        let name = &self.gpu.description.name;
+        self.warnings = verified
+            .wrong()
+            .iter()
+            .map(|wrong| {
+                format!(
+                    "{name} computes {wrong} wrong, from {} on: it is left out; more by \
+                     `wgfit verify`",
+                    wrong.smallest
+                )
+            })
+            .collect();
+    }
+
+    /// What verification found of this device, with these shaders.
+    pub fn verified(&self) -> Verified {
+        Verified::open(cache::folder(), self.machine())
+    }
+
+    /// The tiles that its products may be given, the plainest last.
+    pub fn usable_tiles(&self) -> Vec<Tile> {
+        verified::usable(self.class, &self.facts)
+    }
+
+    /// The tile that a call is given, where it is a matrix product.
+    pub fn tile_of(&self, call: &Call) -> Option<Tile> {
+        Product::of(call).map(|product| self.tiles.of(&product))
+    }
+
+    /// Keeps pipelines from now on, for the plans that are loaded later.
+    pub fn keep_pipelines(&self) {
+        self.gpu.pipelines.begin();
     }
 
     /// wgpu's `noop` backend at WebGPU's default limits, but for the storage buffers of a kernel:
@@ -155,7 +221,8 @@ impl GpuBackend {
             return (self.tiles.clone(), None);
         }
         let (mut kept, warning) = Kept::open(cache::folder(), self.machine());
-        tuning::tune(&self.gpu, &self.facts, self.class, self.checked, &products, &mut kept);
+        let (class, tiles) = (self.class, &self.tiles);
+        tuning::tune(&self.gpu, &self.facts, class, tiles, self.checked, &products, &mut kept);
         kept.save();
         let tuned: HashMap<String, Tile> = products
             .iter()
@@ -176,12 +243,20 @@ impl Backend for GpuBackend {
         let buffers = limits.max_storage_buffers_per_shader_stage;
         Capacity {
             buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
-            fuses: buffers >= UPDATE_BUFFERS,
-            splits: !matches!(self.class, Class::Software { .. }),
-            halves: self.facts.has_halves(),
+            fuses: buffers >= UPDATE_BUFFERS && !self.left_out.fused,
+            splits: !matches!(self.class, Class::Software { .. }) && !self.left_out.split,
+            halves: self.facts.has_halves() && !self.left_out.halves,
             // A software adapter computes on the host's own cores, llvmpipe within the submit.
             queues: self.gpu.description.kind != "software",
         }
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn wrong_throughout(&self) -> &[&'static str] {
+        &self.left_out.without
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

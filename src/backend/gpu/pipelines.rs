@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
@@ -26,10 +26,37 @@ pub(super) struct Dispatch {
 }
 
 /// One pipeline with what its source says of its bindings.
+#[derive(Debug, Clone)]
 pub(super) struct Built {
     pub(super) pipeline: Arc<wgpu::ComputePipeline>,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) bindings: Vec<Binding>,
+}
+
+/// Pipelines by their sources, and whether these are checked. A plan that is trained has each source
+/// once; of many plans, most have the same.
+#[derive(Debug, Default)]
+pub(super) struct KeptPipelines(Mutex<Option<HashMap<(String, bool), Built>>>);
+
+impl KeptPipelines {
+    /// From now on pipelines are kept.
+    pub(super) fn begin(&self) {
+        if let Ok(mut kept) = self.0.lock() {
+            kept.get_or_insert_default();
+        }
+    }
+
+    fn get(&self, source: &str, checked: bool) -> Option<Built> {
+        self.0.lock().ok()?.as_ref()?.get(&(source.to_owned(), checked)).cloned()
+    }
+
+    fn put(&self, source: &str, checked: bool, built: &Built) {
+        if let Ok(mut kept) = self.0.lock()
+            && let Some(kept) = kept.as_mut()
+        {
+            kept.insert((source.to_owned(), checked), built.clone());
+        }
+    }
 }
 
 /// Builds the dispatches of every program of a plan. Equal sources share a pipeline; those of
@@ -84,10 +111,21 @@ pub(super) fn build(
 /// A pipeline of each source, given with its label. Of several errors the first in that order is
 /// told, however the threads ran.
 fn pipelines(gpu: &Gpu, sources: &[(String, String)], checked: bool) -> Result<Vec<Built>> {
+    let kept = sources.iter().map(|(_, source)| gpu.pipelines.get(source, checked));
+    if let Some(kept) = kept.collect::<Option<Vec<Built>>>() {
+        return Ok(kept);
+    }
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cache = PipelineCache::open(gpu);
     let cached = cache.as_ref().map(PipelineCache::get);
-    let build = |(label, source): &(String, String)| pipeline(gpu, label, source, checked, cached);
+    let build = |(label, source): &(String, String)| match gpu.pipelines.get(source, checked) {
+        Some(built) => Ok(built),
+        None => {
+            let built = pipeline(gpu, label, source, checked, cached)?;
+            gpu.pipelines.put(source, checked, &built);
+            Ok(built)
+        }
+    };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads.min(sources.len()).max(1))
         .thread_name(|i| format!("wgfit-pipeline-{i}"))

@@ -1,10 +1,11 @@
 //! Which tile a product is computed with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Product, SUBGROUPS, Tile, cooperative_candidates};
 use crate::backend::DeviceDescription;
 use crate::backend::gpu::device::AdapterFacts;
+use crate::kernels::Kernel;
 use crate::program::Call;
 
 /// What kind of machine the tiles are for.
@@ -107,17 +108,32 @@ pub struct Tiles {
     class: Class,
     forced: Option<Tile>,
     tuned: HashMap<String, Tile>,
+    /// Tiles of kernels that compute wrong.
+    left_out: HashSet<(Kernel, Tile)>,
+    /// What is taken in their place, most wanted first.
+    others: Vec<Tile>,
 }
 
 impl Tiles {
     /// Those of a class, or one for all products.
     pub fn new(class: Class, forced: Option<Tile>) -> Self {
-        Self { class, forced, tuned: HashMap::new() }
+        let (tuned, left_out) = (HashMap::new(), HashSet::new());
+        Self { class, forced, tuned, left_out, others: Vec::new() }
     }
 
     /// The same, but for products whose tiles were picked by measuring, by their buckets.
     pub fn tuned(self, tuned: HashMap<String, Tile>) -> Self {
         Self { tuned, ..self }
+    }
+
+    /// The same, without tiles of kernels that compute wrong; `others` may take their place.
+    pub fn leaving_out(self, left_out: HashSet<(Kernel, Tile)>, others: Vec<Tile>) -> Self {
+        Self { left_out, others, ..self }
+    }
+
+    /// Whether a kernel may be given a tile.
+    pub fn allows(&self, kernel: Kernel, tile: Tile) -> bool {
+        !self.left_out.contains(&(kernel, tile))
     }
 
     /// The tile of a call's product; where it has none, that of its rows.
@@ -130,8 +146,20 @@ impl Tiles {
         // What an update does with its results is most of its work on a software adapter, and is no
         // part of a trial.
         let untried = product.kernel.is_grouped() && matches!(self.class, Class::Software { .. });
+        let allows = |tile: &Tile| self.allows(product.kernel, *tile);
         let tried = || self.tuned.get(&product.bucket()).filter(|_| !untried).copied();
-        self.forced.or_else(tried).unwrap_or_else(|| by_class(self.class, product))
+        self.forced.or_else(|| tried().filter(allows)).unwrap_or_else(|| self.untried(product))
+    }
+
+    /// The tile of a product without what was measured: its class's, or the next one that is right.
+    pub fn untried(&self, product: &Product) -> Tile {
+        let wanted = by_class(self.class, product);
+        if self.allows(product.kernel, wanted) {
+            return wanted;
+        }
+        let allowed = || self.others.iter().filter(|tile| self.allows(product.kernel, **tile));
+        let fits = allowed().find(|tile| keeps_busy(**tile, product, 1));
+        fits.or(allowed().last()).copied().unwrap_or(wanted)
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::device::{AdapterFacts, Gpu};
 use super::source::FILES;
-use super::tile::{self, Along, Class, Operand, Product, Tile};
+use super::tile::{self, Along, Class, Operand, Product, Tile, Tiles};
 use crate::kernels::Kernel;
 
 /// All the products of a job together take no longer.
@@ -29,6 +29,7 @@ pub(super) fn tune(
     gpu: &Arc<Gpu>,
     facts: &AdapterFacts,
     class: Class,
+    tiles: &Tiles,
     checked: bool,
     products: &[Product],
     kept: &mut Kept,
@@ -36,7 +37,8 @@ pub(super) fn tune(
     let mut left: Vec<(String, &Product)> = Vec::new();
     for product in products {
         let name = product.bucket();
-        if kept.get(&name).is_none() && left.iter().all(|(other, _)| *other != name) {
+        let known = kept.get(&name).is_some_and(|tile| tiles.allows(product.kernel, tile));
+        if !known && left.iter().all(|(other, _)| *other != name) {
             left.push((name, product));
         }
     }
@@ -56,7 +58,9 @@ pub(super) fn tune(
     let begun = Instant::now();
     let mut work_left: f64 = left.iter().map(|(_, product)| work(product)).sum();
     for (name, product) in left {
-        let default = tile::by_class(class, product);
+        let default = tiles.untried(product);
+        let candidates: Vec<Tile> =
+            candidates.iter().copied().filter(|tile| tiles.allows(product.kernel, *tile)).collect();
         let share = (work(product) / work_left.max(1.0)).clamp(0.0, 1.0);
         let share = TIME.saturating_sub(begun.elapsed()).mul_f64(share);
         work_left -= work(product);
