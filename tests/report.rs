@@ -236,15 +236,19 @@ fn a_folder_gives_the_same_page_again() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("holds no run"));
 }
 
+/// What an older run left is not shown as that of a newer one which came to nothing.
 #[test]
-fn an_old_page_is_cleared_with_its_run() {
+fn an_old_analysis_is_cleared_with_its_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = ready(folder.path(), "iris", &["training.epochs=2"]);
-    write(&run, "report.html", "old");
-    write(&run, "analysis.json", "old");
-    ready(folder.path(), "iris", &["training.epochs=2", "--overwrite"]);
-    assert!(page(&run).len() > 10_000);
-    assert!(json(&run.join("analysis.json")).is_object());
+    hostile(folder.path());
+    let run = train(folder.path(), "kinds.json", "kinds", &[]);
+    assert!(page(&run).contains("Confusion matrix") && run.join("analysis.json").exists());
+    let wild = ["optimizer.learning_rate=1e37", "model.layers.0.activation=relu", "--overwrite"];
+    let mut arguments = vec!["train", "kinds.json", "--device", "cpu", "--out", "kinds"];
+    arguments.extend(wild);
+    assert_eq!(wgfit(folder.path(), &arguments).status.code(), Some(1), "it diverged");
+    assert!(!run.join("analysis.json").exists());
+    assert!(!page(&run).contains("Confusion matrix"));
 }
 
 /// Runs that went wrong, or hardly went: null among the numbers, one epoch, nothing held out.
@@ -270,8 +274,30 @@ fn odd_runs_have_pages() {
     assert!(!said.contains("there is no report.html"), "{said}");
     let wild = page(&folder.path().join("wild"));
     assert!(wild.contains("Training wild") && !wild.contains("NaN"), "{said}");
-    let metrics = fs::read_to_string(folder.path().join("wild/metrics.jsonl")).expect("metrics");
-    assert!(metrics.contains("null"), "the run is one that diverged:\n{metrics}");
+    assert_eq!(output.status.code(), Some(1), "it diverged: {said}");
+    assert!(
+        wild.contains("the training diverged") && wild.contains("Inside the network"),
+        "{said}"
+    );
+
+    // One of two members diverges: its numbers are null, the other's are shown.
+    let run = train(folder.path(), "labels.json", "labels", &["members=2"]);
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let mut lines: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    for line in &mut lines[5..] {
+        for set in ["train", "validation"] {
+            for score in line[set].as_object_mut().expect("scores").values_mut() {
+                score[1] = Value::Null;
+            }
+        }
+    }
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(run.join("metrics.jsonl"), lines + "{\"kind\":\"epo").expect("write");
+    succeed(folder.path(), &["report", "labels", "--device", "cpu"]);
+    let half = page(&run);
+    assert!(half.contains("1 of 2 members had stopped, or diverged") && !half.contains("NaN"));
+    assert!(half.contains("1 line of metrics.jsonl cannot be read"));
 }
 
 /// A page of thousands of epochs stays small.
