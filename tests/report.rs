@@ -236,15 +236,19 @@ fn a_folder_gives_the_same_page_again() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("holds no run"));
 }
 
+/// What an older run left is not shown as that of a newer one which came to nothing.
 #[test]
-fn an_old_page_is_cleared_with_its_run() {
+fn an_old_analysis_is_cleared_with_its_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = ready(folder.path(), "iris", &["training.epochs=2"]);
-    write(&run, "report.html", "old");
-    write(&run, "analysis.json", "old");
-    ready(folder.path(), "iris", &["training.epochs=2", "--overwrite"]);
-    assert!(page(&run).len() > 10_000);
-    assert!(json(&run.join("analysis.json")).is_object());
+    hostile(folder.path());
+    let run = train(folder.path(), "kinds.json", "kinds", &[]);
+    assert!(page(&run).contains("Confusion matrix") && run.join("analysis.json").exists());
+    let wild = ["optimizer.learning_rate=1e37", "model.layers.0.activation=relu", "--overwrite"];
+    let mut arguments = vec!["train", "kinds.json", "--device", "cpu", "--out", "kinds"];
+    arguments.extend(wild);
+    assert_eq!(wgfit(folder.path(), &arguments).status.code(), Some(1), "it diverged");
+    assert!(!run.join("analysis.json").exists());
+    assert!(!page(&run).contains("Confusion matrix"));
 }
 
 /// Runs that went wrong, or hardly went: null among the numbers, one epoch, nothing held out.
@@ -270,24 +274,47 @@ fn odd_runs_have_pages() {
     assert!(!said.contains("there is no report.html"), "{said}");
     let wild = page(&folder.path().join("wild"));
     assert!(wild.contains("Training wild") && !wild.contains("NaN"), "{said}");
-    let metrics = fs::read_to_string(folder.path().join("wild/metrics.jsonl")).expect("metrics");
-    assert!(metrics.contains("null"), "the run is one that diverged:\n{metrics}");
+    assert_eq!(output.status.code(), Some(1), "it diverged: {said}");
+    assert!(
+        wild.contains("the training diverged") && wild.contains("Inside the network"),
+        "{said}"
+    );
+
+    // One of two members diverges: its numbers are null, the other's are shown.
+    let run = train(folder.path(), "labels.json", "labels", &["members=2"]);
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let mut lines: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    for line in &mut lines[5..] {
+        for set in ["train", "validation"] {
+            for score in line[set].as_object_mut().expect("scores").values_mut() {
+                score[1] = Value::Null;
+            }
+        }
+    }
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(run.join("metrics.jsonl"), lines + "{\"kind\":\"epo").expect("write");
+    succeed(folder.path(), &["report", "labels", "--device", "cpu"]);
+    let half = page(&run);
+    assert!(half.contains("1 of 2 members had stopped, or diverged") && !half.contains("NaN"));
+    assert!(half.contains("1 line of metrics.jsonl cannot be read"));
 }
 
-/// A page of thousands of epochs stays small.
+/// Ten times the epochs do not make the page ten times as large.
 #[test]
 fn long_runs_have_small_pages() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let long = [
-        "training.epochs=3000",
-        "early_stopping=null",
-        "training.batch_size=150",
-        "log.every_steps=1",
-    ];
-    let run = ready(folder.path(), "iris", &long);
-    assert_eq!(common::records(&run, "epoch").len(), 3000);
-    let bytes = page(&run).len();
-    assert!(bytes < 2_000_000, "{bytes} bytes");
+    let bytes = |epochs: usize| {
+        let epochs_key = format!("training.epochs={epochs}");
+        let long =
+            [&epochs_key, "early_stopping=null", "training.batch_size=150", "log.every_steps=1"];
+        let run = ready(folder.path(), "iris", &[&long[..], &["--overwrite"]].concat());
+        assert_eq!(common::records(&run, "epoch").len(), epochs);
+        page(&run).len()
+    };
+    let (short, long) = (bytes(400), bytes(4000));
+    eprintln!("400 epochs: {short} bytes, 4000: {long}");
+    assert!(long < 2 * short, "400 epochs make {short} bytes, 4000 make {long}");
 }
 
 /// Every plot is drawn, no label lies on another, nothing is fetched, run or complained of, in a light and

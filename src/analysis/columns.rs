@@ -42,18 +42,30 @@ impl Place<'_> {
                 let category = own.iter().position(|value| *value > 0.5);
                 category.and_then(|at| categories.get(at)).cloned().unwrap_or_default()
             }
-            (_, number) => number.map(significant).unwrap_or_default(),
+            (Encoding::Numeric(scale), number) => {
+                let size = f64::from(row[self.first].abs().max(1.0)) * scale.scale;
+                number.map(|number| certain(number, size)).unwrap_or_default()
+            }
         }
     }
 }
 
-/// A number in so many digits as f32 has for certain.
-fn significant(number: f64) -> String {
-    let rounded = format!("{number:.5e}").parse().unwrap_or(number);
+/// A number of a column of that size, without the digits that f32 does not have for certain.
+fn certain(number: f64, size: f64) -> String {
+    // f32 has 24 bits: 1 in 10^7.
+    let digits = 5 - size.log10().floor() as i32;
+    let rounded = if digits <= 0 {
+        let unit = 10.0_f64.powi(-digits);
+        (number / unit).round() * unit
+    } else {
+        let decimals = digits.min(40) as usize;
+        format!("{number:.decimals$}").parse().unwrap_or(number)
+    };
     if rounded != 0.0 && !(1e-4..1e9).contains(&f64::abs(rounded)) {
         format!("{rounded:e}")
     } else {
-        format!("{rounded}")
+        // -0 is 0.
+        format!("{}", rounded + 0.0)
     }
 }
 
@@ -103,14 +115,22 @@ pub(super) fn brightest(places: &[Place], rows: &Rows) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::significant;
+    use super::certain;
 
     #[test]
     fn numbers_are_as_the_user_wrote_them() {
-        // 0.3 and 1234.56 through f32 and back.
-        assert_eq!(significant(f64::from(0.3_f32)), "0.3");
-        assert_eq!(significant(f64::from(1234.56_f32)), "1234.56");
-        assert_eq!(significant(5.0), "5");
-        assert_eq!(significant(-0.000_012_5), "-1.25e-5");
+        // Standardised, through f32 and back.
+        let through = |number: f64, mean: f64, deviation: f64| {
+            let scaled = ((number - mean) / deviation) as f32;
+            let size = f64::from(scaled.abs().max(1.0)) * deviation;
+            certain(f64::from(scaled) * deviation + mean, size)
+        };
+        assert_eq!(through(0.3, 0.1, 0.7), "0.3");
+        assert_eq!(through(0.0009, 1.0, 2.0), "0.0009");
+        assert_eq!(through(1234.56, 1000.0, 300.0), "1234.56");
+        assert_eq!(through(5.0, 0.0, 1.0), "5");
+        assert_eq!(through(-0.000_012_5, 0.0, 0.000_01), "-1.25e-5");
+        assert_eq!(through(0.0, 10.0, 3.0), "0");
+        assert_eq!(through(7.0e12, 0.0, 1.0e12), "7e12");
     }
 }

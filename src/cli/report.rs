@@ -68,6 +68,10 @@ pub(super) fn write(
     backend: &dyn Backend,
 ) -> Result<()> {
     folder.write_analysis(&analyse(model, subject, backend)?)?;
-    let page = run_page(&RunRecord::read(folder.path())?)?;
-    folder.write_report(&page)
+    write_page(folder)
+}
+
+/// Writes report.html of what is in the folder.
+pub(super) fn write_page(folder: &RunFolder) -> Result<()> {
+    folder.write_report(&run_page(&RunRecord::read(folder.path())?)?)
 }

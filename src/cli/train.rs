@@ -105,7 +105,12 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let outcome = train::fit(&settings, &task, dataset, chosen.backend.as_ref(), &mut recorder);
     let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
     progress.end();
-    let outcome = outcome?;
+    let outcome = outcome.inspect_err(|_| {
+        // What is on record so far may say why.
+        if let Some(run_folder) = &run_folder {
+            without_report(&progress, super::report::write_page(run_folder));
+        }
+    })?;
     let mut run_folder =
         run_folder.ok_or_else(|| Error::internal("training made no run folder"))?;
 
@@ -127,9 +132,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let summary = run_folder.finish(&model, &outcome, &facts)?;
     show_outcome(&progress, &outcome);
     let backend = chosen.backend.as_ref();
-    if let Err(error) = super::report::write(&run_folder, &model, subject, backend) {
-        progress.line(&format!("warning: there is no report.html of this run: {error}"));
-    }
+    without_report(&progress, super::report::write(&run_folder, &model, subject, backend));
     if arguments.json {
         let mut document = summary;
         document["run"] = run_folder.path().to_string_lossy().into();
@@ -141,6 +144,13 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         (Some(error), _) => Err(error),
         (None, StopReason::Interrupted) => Ok(ExitCode::from(super::INTERRUPTED)),
         (None, _) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// A report that cannot be made loses no run.
+fn without_report(progress: &Progress, written: Result<()>) {
+    if let Err(error) = written {
+        progress.line(&format!("warning: there is no report.html of this run: {error}"));
     }
 }
 

@@ -146,7 +146,8 @@ impl RunRecord {
             damaged += usize::from(taken.is_none());
         }
         if damaged > 0 {
-            self.problems.push(format!("{damaged} lines of {name} cannot be read."));
+            let lines = if damaged == 1 { "line" } else { "lines" };
+            self.problems.push(format!("{damaged} {lines} of {name} cannot be read."));
         }
     }
 

@@ -57,7 +57,7 @@ fn sentence(record: &RunRecord) -> String {
     };
     let mut text_of = format!("{members} of {}", text(summary, "network"));
     if summary.is_null() {
-        text_of = format!("{members}; the run has not finished");
+        text_of = format!("{members}; the training has not come to its end");
     }
     if let Some(task) = summary["task"].as_str() {
         text_of.push_str(&format!(", trained for {task}"));
@@ -146,10 +146,27 @@ fn table(record: &RunRecord) -> Table {
     table
 }
 
+/// Members without a training loss in the last epoch on record.
+fn lost_members(record: &RunRecord) -> usize {
+    record.epochs.last().map_or(0, |last| {
+        let loss = last.train.iter().find(|(name, _)| name == "loss");
+        loss.map_or(0, |(_, values)| values.iter().filter(|value| !value.is_finite()).count())
+    })
+}
+
 /// What the curves say.
 fn remarks(record: &RunRecord) -> Vec<(Tone, String)> {
     let mut remarks = Vec::new();
+    let lost = lost_members(record);
+    let all_lost = lost == record.members() || record.epochs.is_empty();
     match text(&record.summary, "stop_reason") {
+        "" if all_lost && !record.observations.is_empty() => remarks.push((
+            Tone::Warning,
+            "No epoch is on record that ended with finite numbers, and no weights were kept: the training \
+             diverged, or could not go on. A smaller learning rate, clipped gradients \
+             (optimizer.clip_global_norm) or scaled inputs usually help."
+                .to_owned(),
+        )),
         "diverged" => remarks.push((
             Tone::Warning,
             "Training met a number that is not finite. A smaller learning rate, clipped gradients \
@@ -163,10 +180,6 @@ fn remarks(record: &RunRecord) -> Vec<(Tone, String)> {
         )),
         _ => {}
     }
-    let lost = record.epochs.last().map_or(0, |last| {
-        let loss = last.train.iter().find(|(name, _)| name == "loss");
-        loss.map_or(0, |(_, values)| values.iter().filter(|value| !value.is_finite()).count())
-    });
     if lost > 0 && record.members() > 1 {
         let members = record.members();
         remarks.push((

@@ -216,6 +216,7 @@ impl Chart {
         let (x_count, y_count) = (x_ticks.len().max(1), y_ticks.len().max(1));
         let mut plane = ChartBuilder::on(root)
             .margin_top(fine(18.0))
+            .margin_left(fine(3.0))
             .margin_right(fine(20.0))
             .x_label_area_size(fine(46.0))
             .y_label_area_size(fine(34.0 + CHARACTER * widest as f64))

@@ -24,8 +24,8 @@ const FINE: u32 = 4;
 /// Size of the numbers along axes, in pixels.
 const SMALL: u32 = 12;
 
-/// Width of a character of that size, in pixels, as most sans-serif typefaces have it.
-const CHARACTER: f64 = 6.4;
+/// Width of a character of that size, in pixels, in a wide sans-serif typeface.
+const CHARACTER: f64 = 7.2;
 
 /// A drawing with its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
