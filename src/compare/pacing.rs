@@ -10,10 +10,10 @@ use crate::report::duration;
 const LONGEST_STRIDE: u64 = 16;
 
 /// Fewest steps that are compared, however long they take.
-const FEWEST_STEPS: u64 = 3;
+const FEWEST_STEPS: u64 = 2;
 
-/// After this step it is known how long one takes.
-const KNOWN_AFTER: u64 = 2;
+/// From these steps on it is known how long one takes: the first one may be slower than others.
+const LEARNT_FROM: u64 = 2;
 
 /// The pace of a comparison.
 pub(super) struct Pacing {
@@ -21,6 +21,7 @@ pub(super) struct Pacing {
     pub(super) steps: u64,
     /// Why those are fewer than was asked for.
     pub(super) limit: Option<String>,
+    asked: u64,
     seconds: f64,
     devices: u64,
     /// Batches of an epoch, of which the last may be short.
@@ -31,12 +32,21 @@ pub(super) struct Pacing {
 
 impl Pacing {
     pub(super) fn new(steps: u64, seconds: f64, devices: u64, epoch: u64) -> Self {
-        Self { steps, limit: None, seconds, devices, epoch, stride: 1, begun: Instant::now() }
+        Self {
+            asked: steps,
+            steps,
+            limit: None,
+            seconds,
+            devices,
+            epoch,
+            stride: 1,
+            begun: Instant::now(),
+        }
     }
 
     /// Whether a step, from 1, is checked.
     pub(super) fn checks(&self, step: u64) -> bool {
-        step <= KNOWN_AFTER
+        step <= LEARNT_FROM
             || step == self.steps
             || step == self.epoch
             || (step - 1).is_multiple_of(self.stride)
@@ -44,18 +54,19 @@ impl Pacing {
 
     /// Is told how long one f64 step of the checked step `step` took, beside how many others.
     pub(super) fn learn(&mut self, step: u64, step_seconds: f64, threads: usize) {
-        if step != KNOWN_AFTER {
+        if step > LEARNT_FROM {
             return;
         }
         let seconds = step_seconds / threads as f64;
         let checks = (self.devices * (1 + SAMPLES)) as f64 * seconds;
         let of_stride = |stride: u64| 2.0 * seconds + checks / stride as f64;
-        let allowed = self.seconds / self.steps as f64;
+        let allowed = self.seconds / self.asked as f64;
         let fitting = (1..=LONGEST_STRIDE).find(|stride| of_stride(*stride) <= allowed);
         self.stride = fitting.unwrap_or(LONGEST_STRIDE);
         let affordable = (self.seconds / of_stride(self.stride)) as u64;
-        if affordable < self.steps {
-            self.steps = affordable.max(FEWEST_STEPS).min(self.steps);
+        (self.steps, self.limit) = (self.asked, None);
+        if affordable < self.asked {
+            self.steps = affordable.max(FEWEST_STEPS).min(self.asked);
             self.limit = Some(format!(
                 "a step in f64 takes {}; --seconds gives it more time",
                 duration(step_seconds)
@@ -100,6 +111,6 @@ mod tests {
         let slow = pacing(0.4);
         assert_eq!((slow.steps, slow.stride), (20, 16));
         assert!(slow.limit.is_some_and(|why| why.contains("400.0 ms")));
-        assert_eq!(pacing(1e4).steps, 3);
+        assert_eq!(pacing(1e4).steps, 2);
     }
 }
