@@ -26,9 +26,10 @@
 //! | [`program`] | kernel calls as data, what each costs, and the tables that the device reads at every step |
 //! | [`kernels`] | the table of kernels and, beside each row, its CPU twin, generic over f32 and f64 |
 //! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
-//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; looks inside the network and what they say of its initialisation; a step explained and timed |
+//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; looks inside the network and what they say of its initialisation; a step explained, timed, taken one at a time; the quickest device |
 //! | [`model`] | model files, prediction and evaluation |
 //! | [`analysis`] | what the weights kept do on rows held out: curves, worst rows, what matters |
+//! | [`compare`] | the same training on several devices and in f64, in lockstep; the break-even |
 //! | [`report`] | the run folder, event files for TensorBoard, progress, the page that explains a run |
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings |
 //! | [`cli`] | one file a command |

@@ -93,7 +93,7 @@ pub enum Found {
 
 /// The devices that `auto` chooses among: the CPU and every real GPU, those that can train in the
 /// precision.
-fn of_auto<'a>(devices: &'a [Listed], precision: Precision) -> Vec<&'a Listed> {
+fn of_auto(devices: &[Listed], precision: Precision) -> Vec<&Listed> {
     let fits = |device: &&Listed| match &device.adapter {
         None => precision != Precision::F16,
         Some(adapter) => {

@@ -35,7 +35,8 @@ pub fn fit(drift: &[f64]) -> Option<Growth> {
     Some(Growth {
         tenfold_steps: slope.recip().clamp(-1e9, 1e9),
         explained: if variance_y > 0.0 { slope * covariance / variance_y } else { 0.0 },
-        largest_jump: jumps.map(|pair| pair[1] / pair[0]).fold(1.0, f64::max),
+        // JSON has no infinity.
+        largest_jump: jumps.map(|pair| pair[1] / pair[0]).fold(1.0, f64::max).min(f64::MAX),
     })
 }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{Contained, Executor};
 use crate::error::Result;
-use crate::network::Network;
-use crate::program::{BufferId, LossScale, MemberState, Plan};
-use crate::train::stepper::{Batch, Carried, carried_buffers, scales_buffer};
+use crate::network::{self, Network};
+use crate::program::{BufferId, LossScale, MemberState, NONE, Plan};
+use crate::train::batch::{Batch, Carried, carried_buffers, scales_buffer};
 
 /// What a tensor is to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,14 @@ pub struct Tensor {
     /// What it is.
     pub quantity: Quantity,
     place: Place,
+}
+
+impl Tensor {
+    /// Whether a training carries it from batch to batch, or it is the loss: what a form of the
+    /// step that keeps nothing else is held to.
+    pub fn is_left_behind(&self) -> bool {
+        matches!(self.quantity, Quantity::Weight | Quantity::Loss)
+    }
 }
 
 /// What a step left in a plan's buffers.
@@ -107,7 +115,7 @@ impl Layout {
         });
         let tensors = network.tensors();
         for (i, layer) in network.layers.iter().enumerate().rev() {
-            let own = |tensor: &&crate::network::Tensor| tensor.layer == i;
+            let own = |tensor: &&network::Tensor| tensor.layer == i;
             layout.rows(&format!("delta.{i}"), format!("layers.{i} gradient"), layer.units);
             for tensor in tensors.iter().filter(own).filter(|tensor| tensor.kind.is_trained()) {
                 let name = format!("{} gradient", tensor.name);
@@ -150,24 +158,12 @@ impl Layout {
         }
     }
 
-    fn range(
-        &mut self,
-        buffer: &str,
-        name: String,
-        quantity: Quantity,
-        tensor: &crate::network::Tensor,
-    ) {
+    fn range(&mut self, buffer: &str, name: String, quantity: Quantity, tensor: &network::Tensor) {
         if let Ok(id) = self.plan.buffer(buffer) {
             let (first, length) = (tensor.offset, tensor.length);
             let place = Place::Range { buffer: self.buffer(id), first, length };
             self.tensors.push(Tensor { name, quantity, place });
         }
-    }
-
-    /// The tensors that a training carries from batch to batch, and the loss: what a form of the
-    /// step that keeps nothing else is held to.
-    pub fn is_left_behind(tensor: &Tensor) -> bool {
-        matches!(tensor.quantity, Quantity::Weight | Quantity::Loss)
     }
 
     /// Uploads what a step starts from.
@@ -262,7 +258,6 @@ impl Layout {
 
 /// Whether every member of a step goes on: none met a number that is not finite.
 pub fn goes_on(states: &[MemberState]) -> bool {
-    use crate::program::NONE;
     states.iter().all(|state| state.bad_step == NONE && state.bad_element == NONE)
 }
 

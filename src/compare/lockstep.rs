@@ -10,22 +10,17 @@ use std::time::Instant;
 
 use super::band::{Band, MORE_SAMPLES, SAMPLES, roundings, worst};
 use super::growth;
-use super::layout::{Layout, Trace, goes_on};
+use super::layout::{Layout, Tensor, Trace, goes_on};
 use super::oracle::{Question, Rounding};
+use super::pacing::Pacing;
 use super::pool::Pool;
-use super::result::{DeviceRun, Form, Memory, Outside, ReferenceRun, StepRun};
+use super::result::{DeviceRun, Form, Gap, Memory, Outside, ReferenceRun, StepRun};
 use super::{Target, Watch};
 use crate::backend::{Backend, Executor};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::{Plan, ProgramId};
-use crate::train::stepper::{Batch, Carried, Stepper};
-
-/// The longest stride between two checked steps; where time does not allow that, fewer steps are
-/// compared.
-const LONGEST_STRIDE: u64 = 16;
-
-/// Fewest steps that are compared, however long they take.
-const FEWEST_STEPS: u64 = 3;
+use crate::train::batch::{Batch, Carried};
+use crate::train::stepper::Stepper;
 
 /// Growth of the drift from one step to the next that has the step checked out of turn.
 const SUDDEN: f64 = 8.0;
@@ -130,9 +125,25 @@ pub(super) fn load<'a>(
             apart,
         });
     }
-    let layout =
-        shared.ok_or_else(|| crate::error::Error::usage("there is no device to compare"))?;
+    let layout = shared.ok_or_else(|| Error::usage("there is no device to compare"))?;
     Ok((sides, layout))
+}
+
+/// The steps on their way.
+struct Course<'a> {
+    layout: &'a Layout,
+    pool: Pool,
+    /// Where the f64 run stands.
+    free: Arc<Carried>,
+    /// Where the rounded f64 run stands.
+    rounded: Arc<Carried>,
+    reference: ReferenceRun,
+}
+
+/// An f64 step from a device's own weights, and how far rounding may take one from it.
+struct Own {
+    exact: Trace,
+    band: Band,
 }
 
 /// Takes the steps.
@@ -142,159 +153,204 @@ pub(super) fn take<'a>(
     wanted: &Wanted,
     watch: &dyn Watch,
 ) -> Result<Steps<'a>> {
-    let devices = sides.len() as u64;
-    let most = (devices * (1 + SAMPLES) + 2) as usize;
-    let mut pool = Pool::new(layout, &sides[0].stepper.tables(), most)?;
-    let mut free = Arc::clone(&sides[0].start);
-    let mut rounded = Arc::clone(&free);
-    let mut reference = ReferenceRun {
-        losses: Vec::new(),
-        rounded_drift: Vec::new(),
-        rounded_growth: None,
-        step_seconds: 0.0,
-        not_finite: None,
+    let devices = sides.len();
+    let most = devices * (1 + SAMPLES as usize) + 2;
+    let start = &sides[0].start;
+    let mut course = Course {
+        layout,
+        pool: Pool::new(layout, &sides[0].stepper.tables(), most)?,
+        free: Arc::clone(start),
+        rounded: Arc::clone(start),
+        reference: ReferenceRun {
+            losses: Vec::new(),
+            rounded_drift: Vec::new(),
+            rounded_growth: None,
+            step_seconds: 0.0,
+            not_finite: None,
+        },
     };
-    let begun = Instant::now();
-    let (mut steps, mut stride, mut limit) = (wanted.steps, 1, None);
-    let (mut taken, mut diverged) = (0, false);
-    // The first epoch's last batch may be short.
-    let epoch_batches = sides[0].stepper.epoch_batches() as u64;
-    while taken < steps && (taken == 0 || !watch.interrupted()) {
-        let step = taken + 1;
-        watch.step(step, steps);
-        let is_checked = step <= 2
-            || step == steps
-            || step == epoch_batches
-            || (step - 1).is_multiple_of(stride);
-        let mut batches = Vec::new();
-        for side in &mut sides {
-            batches.push(Arc::new(side.stepper.next_batch()?));
+    let epoch = sides[0].stepper.epoch_batches() as u64;
+    let mut pacing = Pacing::new(wanted.steps, wanted.seconds, devices as u64, epoch);
+    let mut taken = 0;
+    while taken < pacing.steps && (taken == 0 || !watch.interrupted()) {
+        taken += 1;
+        watch.step(taken, pacing.steps);
+        let diverged = course.step(&mut sides, taken, pacing.checks(taken))?;
+        if diverged {
+            course.reference.not_finite = Some(taken);
+            pacing.limit = Some(format!("the training diverges at step {taken}, in f64 as well"));
         }
-        let batch = &batches[0];
-        let ask = |carried: &Arc<Carried>, rounding| Question {
-            batch: Arc::clone(batch),
-            carried: Arc::clone(carried),
-            rounding,
-        };
-        let asked_at = Instant::now();
-        pool.ask(ask(&free, None))?;
-        pool.ask(ask(&rounded, Some(Rounding::Likely(step))))?;
-        let going: Vec<bool> = sides.iter().map(|side| side.run.not_finite.is_none()).collect();
-        let befores: Vec<Arc<Carried>> = sides.iter().map(|s| Arc::clone(&s.carried)).collect();
-        let checks: Vec<bool> = going.iter().map(|going| *going && is_checked).collect();
-        for (before, _) in befores.iter().zip(&checks).filter(|(_, checks)| **checks) {
-            pool.ask(ask(before, None))?;
-            for rounding in roundings(step, 0..SAMPLES) {
-                pool.ask(ask(before, Some(rounding)))?;
-            }
-        }
-        let questions = 2 + checks.iter().filter(|checks| **checks).count() as u64 * (1 + SAMPLES);
-        let mut losses = Vec::new();
-        for (side, _) in sides.iter_mut().zip(&going).filter(|(_, going)| **going) {
-            losses.push(side.stepper.take_step()?);
-            side.carried = Arc::new(side.stepper.carried()?);
-        }
-        let mut answers = pool.answers()?.into_iter();
-        let waited = asked_at.elapsed().as_secs_f64();
-        let mut next = || answers.next().ok_or_else(|| crate::error::Error::internal("no answer"));
-        let (exact, likely) = (next()?, next()?);
-        if !exact.goes_on() {
-            reference.not_finite = Some(step);
-        }
-        reference.losses.push(mean(&exact.losses));
-        reference.rounded_drift.push(drift(layout, &layout.carried(&likely), &exact));
-        let mut losses = losses.into_iter();
-        let mut of_devices = Vec::new();
-        for ((side, checks), going) in sides.iter_mut().zip(&checks).zip(&going) {
-            let mut bands = None;
-            if *checks {
-                let own = next()?;
-                let mut band = Band::default();
-                for _ in 0..SAMPLES {
-                    band.widen(layout, &next()?, &own, batch.rows);
-                }
-                bands = Some((own, band));
-            }
-            if *going {
-                let losses = losses.next().unwrap_or_default();
-                let away = drift(layout, &side.carried, &exact).min(f64::MAX);
-                side.run.steps.push(StepRun {
-                    step,
-                    loss: mean(&losses),
-                    drift: away,
-                    checks: Vec::new(),
-                });
-                of_devices.push((losses, bands));
-            } else {
-                of_devices.push((Vec::new(), None));
-            }
-        }
-        for ((side, before), (losses, bands)) in sides.iter_mut().zip(&befores).zip(of_devices) {
-            if side.run.not_finite.is_some() {
-                continue;
-            }
-            let bands = match bands {
-                None if is_sudden(&side.run) || !goes_on(side.stepper.states()) => {
-                    Some(band_of(&mut pool, layout, batch, before, step)?)
-                }
-                bands => bands,
-            };
-            let Some(bands) = bands else { continue };
-            if !bands.0.goes_on() {
-                // The training's fault, not the device's.
-                diverged = true;
-                continue;
-            }
-            check(side, &mut pool, layout, batch, before, losses, bands)?;
-            if !goes_on(side.stepper.states()) {
-                side.run.not_finite = Some(step);
-            }
-        }
-        free = Arc::new(layout.carried(&exact));
-        rounded = Arc::new(layout.carried(&likely));
-        taken = step;
-        diverged |= reference.not_finite.is_some();
-        if diverged || sides.iter().all(|s| s.run.not_finite.is_some()) {
+        if diverged || sides.iter().all(|side| side.run.not_finite.is_some()) {
             break;
         }
-        if step == 2 {
-            reference.step_seconds =
-                waited * pool.threads.min(questions as usize) as f64 / questions as f64;
-            let seconds = reference.step_seconds / pool.threads as f64;
-            let free_seconds = 2.0 * seconds;
-            let check_seconds = (devices * (1 + SAMPLES)) as f64 * seconds;
-            let of_stride = |stride: u64| free_seconds + check_seconds / stride as f64;
-            let allowed = wanted.seconds / steps as f64;
-            stride = (1..=LONGEST_STRIDE)
-                .find(|stride| of_stride(*stride) <= allowed)
-                .unwrap_or(LONGEST_STRIDE);
-            let affordable = (wanted.seconds / of_stride(stride)) as u64;
-            if affordable < steps {
-                steps = affordable.max(FEWEST_STEPS).min(steps);
-                limit = Some(format!(
-                    "a step in f64 takes {}, so {steps} steps are compared",
-                    crate::report::duration(reference.step_seconds)
-                ));
-            }
-        }
-        if taken >= FEWEST_STEPS && begun.elapsed().as_secs_f64() > 1.5 * wanted.seconds {
-            limit = Some(format!("time was up after {taken} steps"));
+        pacing.learn(taken, course.reference.step_seconds, course.pool.threads);
+        if pacing.is_over(taken) {
             break;
         }
     }
-    if diverged {
-        reference.not_finite = Some(taken);
-        limit = Some(format!("the training diverges at step {taken}, in f64 as well"));
-    }
+    let mut reference = course.reference;
     reference.rounded_growth = growth::fit(&reference.rounded_drift);
     for side in &mut sides {
         let drift: Vec<f64> = side.run.steps.iter().map(|step| step.drift).collect();
         side.run.growth = growth::fit(&drift);
         side.run.worst = worst(side.run.steps.iter().flat_map(|step| &step.checks));
     }
-    let with_checks = |side: &Side| side.run.steps.iter().filter(|s| !s.checks.is_empty()).count();
-    let checked = sides.iter().map(with_checks).max().unwrap_or(0) as u64;
-    Ok(Steps { sides, reference, steps: taken, checked, limit })
+    let checked = |side: &Side| side.run.steps.iter().filter(|s| !s.checks.is_empty()).count();
+    let checked = sides.iter().map(checked).max().unwrap_or(0) as u64;
+    Ok(Steps { sides, reference, steps: taken, checked, limit: pacing.limit })
+}
+
+impl Course<'_> {
+    /// Takes a step on every device that goes on, and in f64; returns whether the training itself
+    /// diverges at it.
+    fn step(&mut self, sides: &mut [Side], step: u64, is_checked: bool) -> Result<bool> {
+        let mut batches = Vec::new();
+        for side in sides.iter_mut() {
+            batches.push(Arc::new(side.stepper.next_batch()?));
+        }
+        let batch = &batches[0];
+        let befores: Vec<Arc<Carried>> = sides.iter().map(|s| Arc::clone(&s.carried)).collect();
+        let going: Vec<usize> =
+            (0..sides.len()).filter(|at| sides[*at].run.not_finite.is_none()).collect();
+
+        // The oracles work while the devices do.
+        let asked_at = Instant::now();
+        let (free, rounded) = (Arc::clone(&self.free), Arc::clone(&self.rounded));
+        self.ask(batch, &free, None)?;
+        self.ask(batch, &rounded, Some(Rounding::Likely(step)))?;
+        if is_checked {
+            for at in &going {
+                self.ask(batch, &befores[*at], None)?;
+            }
+        }
+        let mut losses = vec![Vec::new(); sides.len()];
+        for at in &going {
+            let side = &mut sides[*at];
+            losses[*at] = side.stepper.take_step()?;
+            side.carried = Arc::new(side.stepper.carried()?);
+        }
+        let mut answers = self.pool.answers()?;
+        let in_turn = answers.len().div_ceil(self.pool.threads);
+        self.reference.step_seconds = asked_at.elapsed().as_secs_f64() / in_turn as f64;
+        let mut own: Vec<Option<Trace>> = vec![None; sides.len()];
+        if is_checked {
+            for (at, exact) in going.iter().zip(answers.split_off(2)) {
+                own[*at] = Some(exact);
+            }
+        }
+        let (Some(likely), Some(exact)) = (answers.pop(), answers.pop()) else {
+            return Err(Error::internal("the oracles have not answered"));
+        };
+
+        let layout = self.layout;
+        self.reference.losses.push(mean(&exact.losses));
+        self.reference.rounded_drift.push(drift(layout, &layout.carried(&likely), &exact));
+        let mut diverged = !exact.goes_on();
+        for at in going {
+            let side = &mut sides[at];
+            side.run.steps.push(StepRun {
+                step,
+                loss: mean(&losses[at]),
+                drift: drift(layout, &side.carried, &exact),
+                checks: Vec::new(),
+            });
+            let goes_on = goes_on(side.stepper.states());
+            let own = match own[at].take() {
+                // Out of turn: something happened.
+                None if is_sudden(&side.run) || !goes_on => {
+                    self.ask(batch, &befores[at], None)?;
+                    self.pool.answers()?.pop()
+                }
+                own => own,
+            };
+            let Some(own) = own else { continue };
+            if !own.goes_on() {
+                // It diverges from the device's own weights in f64, which is no fault of the device.
+                diverged = true;
+                continue;
+            }
+            let losses = std::mem::take(&mut losses[at]);
+            self.check(side, batch, &befores[at], own, losses)?;
+            if !goes_on {
+                side.run.not_finite = Some(step);
+            }
+        }
+        self.free = Arc::new(layout.carried(&exact));
+        self.rounded = Arc::new(layout.carried(&likely));
+        Ok(diverged)
+    }
+
+    fn ask(
+        &mut self,
+        batch: &Arc<Batch>,
+        carried: &Arc<Carried>,
+        rounding: Option<Rounding>,
+    ) -> Result<()> {
+        let (batch, carried) = (Arc::clone(batch), Arc::clone(carried));
+        self.pool.ask(Question { batch, carried, rounding })
+    }
+
+    /// Widens the band by some rounded steps; no more at once than there are oracles, since each
+    /// answer holds every tensor.
+    fn widen(
+        &mut self,
+        own: &mut Own,
+        batch: &Arc<Batch>,
+        before: &Arc<Carried>,
+        samples: std::ops::Range<u64>,
+    ) -> Result<()> {
+        let roundings: Vec<Rounding> = roundings(batch.number, samples).collect();
+        for some in roundings.chunks(self.pool.threads) {
+            for rounding in some {
+                self.ask(batch, before, Some(*rounding))?;
+            }
+            for rounded in self.pool.answers()? {
+                own.band.widen(self.layout, &rounded, &own.exact, batch.rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a device's step, in both its forms, to the f64 step from the same weights.
+    fn check(
+        &mut self,
+        side: &mut Side,
+        batch: &Arc<Batch>,
+        before: &Arc<Carried>,
+        exact: Trace,
+        losses: Vec<f64>,
+    ) -> Result<()> {
+        let layout = self.layout;
+        let mut own = Own { exact, band: Band::default() };
+        self.widen(&mut own, batch, before, 0..SAMPLES)?;
+        layout.upload(batch, before, side.apart.as_mut())?;
+        side.apart.run_each_call(ProgramId(0))?;
+        let apart = layout.trace(batch, side.apart.as_mut())?;
+        let trained = layout.trace_of(&side.carried, losses, side.stepper.states());
+        let gaps = |own: &Own| -> Vec<(Form, Gap)> {
+            let of = |found: &Trace, which: fn(&Tensor) -> bool| {
+                own.band.gaps(layout, found, &own.exact, batch.rows, which)
+            };
+            let apart = of(&apart, |_| true).into_iter().map(|gap| (Form::CallByCall, gap));
+            let trained = of(&trained, Tensor::is_left_behind).into_iter();
+            apart.chain(trained.map(|gap| (Form::AsTrained, gap))).collect()
+        };
+        let mut all = gaps(&own);
+        let is_out = |(_, gap): &&(Form, Gap)| gap.of_band > 1.0;
+        if side.run.first_outside.is_none() && all.iter().any(|one| is_out(&one)) {
+            self.widen(&mut own, batch, before, SAMPLES..SAMPLES + MORE_SAMPLES)?;
+            all = gaps(&own);
+            side.run.first_outside = all.iter().find(is_out).map(|(form, gap)| Outside {
+                step: batch.number,
+                form: *form,
+                gap: gap.clone(),
+            });
+        }
+        if let Some(last) = side.run.steps.last_mut() {
+            last.checks = worst(all.iter().map(|(_, gap)| gap));
+        }
+        Ok(())
+    }
 }
 
 /// How far weights are from those of the f64 run.
@@ -306,7 +362,8 @@ fn drift(layout: &Layout, found: &Carried, exact: &Trace) -> f64 {
         whole += w * w;
     }
     let drift: f64 = (apart / f64::max(whole, f64::MIN_POSITIVE)).sqrt();
-    if drift.is_nan() { f64::INFINITY } else { drift }
+    // JSON has no infinity.
+    drift.min(f64::MAX)
 }
 
 /// Whether the last step moved the weights away from the f64 run all at once.
@@ -315,76 +372,4 @@ fn is_sudden(run: &DeviceRun) -> bool {
         [.., before, last] => last.drift > 1e-6 && last.drift > SUDDEN * before.drift,
         _ => false,
     }
-}
-
-/// An f64 step from a device's own weights, and its band.
-fn band_of(
-    pool: &mut Pool,
-    layout: &Layout,
-    batch: &Arc<Batch>,
-    before: &Arc<Carried>,
-    step: u64,
-) -> Result<(Trace, Band)> {
-    let ask =
-        |rounding| Question { batch: Arc::clone(batch), carried: Arc::clone(before), rounding };
-    pool.ask(ask(None))?;
-    for rounding in roundings(step, 0..SAMPLES) {
-        pool.ask(ask(Some(rounding)))?;
-    }
-    let mut answers = pool.answers()?.into_iter();
-    let exact = answers.next().ok_or_else(|| crate::error::Error::internal("no answer"))?;
-    let mut band = Band::default();
-    for rounded in answers {
-        band.widen(layout, &rounded, &exact, batch.rows);
-    }
-    Ok((exact, band))
-}
-
-/// Holds a device's step, in both its forms, to the f64 step from the same weights.
-fn check(
-    side: &mut Side,
-    pool: &mut Pool,
-    layout: &Layout,
-    batch: &Arc<Batch>,
-    before: &Arc<Carried>,
-    losses: Vec<f64>,
-    (exact, mut band): (Trace, Band),
-) -> Result<()> {
-    layout.upload(batch, before, side.apart.as_mut())?;
-    side.apart.run_each_call(ProgramId(0))?;
-    let apart = layout.trace(batch, side.apart.as_mut())?;
-    let trained = layout.trace_of(&side.carried, losses, side.stepper.states());
-    let gaps = |band: &Band| {
-        let apart = band.gaps(layout, &apart, &exact, batch.rows, |_| true);
-        let left = band.gaps(layout, &trained, &exact, batch.rows, Layout::is_left_behind);
-        [(Form::CallByCall, apart), (Form::AsTrained, left)]
-    };
-    let is_out = |forms: &[(Form, Vec<super::result::Gap>); 2]| {
-        forms.iter().flat_map(|(_, gaps)| gaps).any(|gap| gap.of_band > 1.0)
-    };
-    let step = batch.number;
-    let mut forms = gaps(&band);
-    if is_out(&forms) && side.run.first_outside.is_none() {
-        for rounding in roundings(step, SAMPLES..SAMPLES + MORE_SAMPLES) {
-            pool.ask(Question {
-                batch: Arc::clone(batch),
-                carried: Arc::clone(before),
-                rounding: Some(rounding),
-            })?;
-        }
-        for rounded in pool.answers()? {
-            band.widen(layout, &rounded, &exact, batch.rows);
-        }
-        forms = gaps(&band);
-    }
-    if side.run.first_outside.is_none() {
-        let mut all = forms.iter().flat_map(|(form, gaps)| gaps.iter().map(move |gap| (form, gap)));
-        side.run.first_outside = all
-            .find(|(_, gap)| gap.of_band > 1.0)
-            .map(|(form, gap)| Outside { step, form: *form, gap: gap.clone() });
-    }
-    if let Some(last) = side.run.steps.last_mut() {
-        last.checks = worst(forms.iter().flat_map(|(_, gaps)| gaps));
-    }
-    Ok(())
 }

@@ -8,10 +8,12 @@ mod growth;
 mod layout;
 mod lockstep;
 mod oracle;
+mod pacing;
 mod page;
 mod pool;
 pub mod result;
 mod speed;
+mod text;
 mod verdict;
 
 pub use document::{Document, Section, document};

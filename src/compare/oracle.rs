@@ -7,6 +7,8 @@
 //! 3.1), and is then stored with a rounding of its own. So a rounded step gives each call inputs
 //! that are off by exactly so much, up or down, and moves what it stores.
 
+use std::sync::Arc;
+
 use crate::backend::reference::Reference;
 use crate::backend::{Backend, Contained, Executor};
 use crate::compare::layout::{Layout, Trace};
@@ -14,7 +16,7 @@ use crate::error::Result;
 use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::{Kernel, Parameters};
 use crate::program::{BufferId, Call, Contents, ProgramId};
-use crate::train::stepper::{Batch, Carried, Tables};
+use crate::train::batch::{Batch, Carried, Tables};
 
 /// Unit roundoff of f32.
 pub const U: f64 = 1.0 / 16_777_216.0;
@@ -38,16 +40,16 @@ pub enum Rounding {
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The batch.
-    pub batch: std::sync::Arc<Batch>,
+    pub batch: Arc<Batch>,
     /// What the step starts from.
-    pub carried: std::sync::Arc<Carried>,
+    pub carried: Arc<Carried>,
     /// How it is rounded; not at all for the step as it is.
     pub rounding: Option<Rounding>,
 }
 
 /// An f64 executor of a plan of one batch.
 pub struct Oracle {
-    layout: std::sync::Arc<Layout>,
+    layout: Arc<Layout>,
     executor: Box<dyn Executor>,
 }
 
@@ -56,7 +58,7 @@ impl Oracle {
     ///
     /// # Errors
     /// When a table does not fit.
-    pub fn new(layout: std::sync::Arc<Layout>, tables: &Tables) -> Result<Self> {
+    pub fn new(layout: Arc<Layout>, tables: &Tables) -> Result<Self> {
         let mut executor = Reference::<f64>::new().load(&layout.plan)?;
         tables.upload(&layout.plan, executor.as_mut())?;
         Ok(Self { layout, executor })
@@ -68,7 +70,7 @@ impl Oracle {
     /// When the plan is at fault.
     pub fn answer(&mut self, question: &Question) -> Result<Trace> {
         let Question { batch, carried, rounding } = question;
-        let layout = std::sync::Arc::clone(&self.layout);
+        let layout = Arc::clone(&self.layout);
         layout.upload(batch, carried, self.executor.as_mut())?;
         match rounding {
             None => self.executor.run(ProgramId(0), 1)?,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::compare::layout::{Layout, Trace};
 use crate::compare::oracle::{Oracle, Question};
 use crate::error::{Error, Result};
-use crate::train::stepper::Tables;
+use crate::train::batch::Tables;
 
 /// Threads with an oracle each.
 pub struct Pool {
@@ -56,15 +56,14 @@ impl Pool {
         Ok(Self { questions, answers, asked: 0, threads })
     }
 
-    /// Asks; the number of the question among those since the last [`Pool::answers`].
+    /// Asks.
     ///
     /// # Errors
     /// When no oracle is left.
-    pub fn ask(&mut self, question: Question) -> Result<usize> {
-        let number = self.asked;
-        self.questions.send((number, question)).map_err(|_| gone())?;
+    pub fn ask(&mut self, question: Question) -> Result<()> {
+        self.questions.send((self.asked, question)).map_err(|_| gone())?;
         self.asked += 1;
-        Ok(number)
+        Ok(())
     }
 
     /// Waits for the answers to all questions, in their order.

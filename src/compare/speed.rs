@@ -1,6 +1,8 @@
 //! How fast each device trains, in the form that training runs: the very steps that were compared,
 //! again and in one go.
 
+use std::sync::Arc;
+
 use super::layout::goes_on;
 use super::lockstep::Side;
 use super::result::Speed;
@@ -20,10 +22,12 @@ const PASSES: usize = 5;
 /// Those of the device.
 pub(super) fn measure(side: &mut Side, steps: u64, total: u64) -> Result<()> {
     let wanted = side.stepper.carried()?;
-    let start = std::sync::Arc::clone(&side.start);
+    let start = Arc::clone(&side.start);
     let first = side.stepper.take_in_one_go(steps, &start)?;
     let is_whole = goes_on(side.stepper.states());
-    side.run.same_in_one_go = Some(same_bits(&side.stepper.carried()?.reals, &wanted.reals));
+    let found = side.stepper.carried()?;
+    let same = same_bits(&found.reals, &wanted.reals) && found.scales == wanted.scales;
+    side.run.same_in_one_go = Some(same);
     if !is_whole {
         // A member that has stopped is quick.
         return Ok(());

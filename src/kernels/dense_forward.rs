@@ -61,12 +61,12 @@ pub fn dense_forward<R: Real>(
     for row in 0..step.rows() {
         let base = step.member * call.input_member_stride as usize
             + step.input_row(call.order_stride, row) * inputs;
+        let values = &input[base..base + inputs];
         for column in 0..outputs {
             let weights = arena + call.weight_offset as usize + column * inputs;
+            let weights = &parameters[weights..weights + inputs];
             let mut sum = R::zero();
-            for k in 0..inputs {
-                sum += input[base + k] * parameters[weights + k];
-            }
+            values.iter().zip(weights).for_each(|(value, weight)| sum += *value * *weight);
             let z = sum + parameters[arena + call.bias_offset as usize + column];
             let element = row * outputs + column;
             let index = step.member * call.output_member_stride as usize + element;

@@ -70,13 +70,19 @@ pub fn input_gradient<R: Real>(
     let weights = step.member * call.parameter_stride as usize + call.weight_offset as usize;
     for row in 0..step.rows() {
         let base = step.member * call.delta_member_stride as usize + row * outputs;
+        let below_base = step.member * call.below_member_stride as usize + row * inputs;
+        // A row's sums side by side, each in its own order: the weights lie in that of memory.
+        let sums = &mut delta_below[below_base..below_base + inputs];
+        sums.fill(R::zero());
+        for k in 0..outputs {
+            let weights = &parameters[weights + k * inputs..][..inputs];
+            let factor = delta[base + k];
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += factor * *weight);
+        }
         for column in 0..inputs {
-            let mut sum = R::zero();
-            for k in 0..outputs {
-                sum += delta[base + k] * parameters[weights + k * inputs + column];
-            }
             let element = row * inputs + column;
-            let index = step.member * call.below_member_stride as usize + element;
+            let index = below_base + column;
+            let sum = delta_below[index];
             delta_below[index] = match below {
                 Below::Plain { residual_gradient } => {
                     sum + residual_gradient.map_or(R::zero(), |round| round[index])

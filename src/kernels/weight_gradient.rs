@@ -43,16 +43,20 @@ pub fn weight_gradient<R: Real>(
 ) {
     let (inputs, outputs) = (call.inputs as usize, call.outputs as usize);
     let arena = step.member * call.parameter_stride as usize;
+    // A unit's sums side by side, each in its own order: the inputs lie in that of memory.
+    let mut sums = vec![R::zero(); inputs + 1];
     for row in 0..outputs {
-        for column in 0..=inputs {
-            let mut sum = R::zero();
-            for k in 0..step.rows() {
-                let a = delta[step.member * call.delta_member_stride as usize + k * outputs + row];
-                let base = step.member * call.input_member_stride as usize
-                    + step.input_row(call.order_stride, k) * inputs;
-                let b = if column == inputs { R::one() } else { input[base + column] };
-                sum += a * b;
-            }
+        sums.fill(R::zero());
+        for k in 0..step.rows() {
+            let a = delta[step.member * call.delta_member_stride as usize + k * outputs + row];
+            let base = step.member * call.input_member_stride as usize
+                + step.input_row(call.order_stride, k) * inputs;
+            let values = &input[base..base + inputs];
+            sums[..inputs].iter_mut().zip(values).for_each(|(sum, b)| *sum += a * *b);
+            sums[inputs] += a;
+        }
+        for (column, sum) in sums.iter().enumerate() {
+            let mut sum = *sum;
             sum *= step.unscale;
             let at = arena
                 + if column == inputs {

@@ -6,6 +6,7 @@
 //! should not have been.
 
 mod ahead;
+pub mod batch;
 mod decision;
 pub mod device_bench;
 pub mod diagnosis;
