@@ -1,5 +1,6 @@
 //! What is kept between two runs because it takes time to work out again: compiled pipelines,
-//! measured tunings. Nothing depends on it: a cache that cannot be read or written costs time alone.
+//! measured tunings, what verification found wrong. No run depends on it: without a cache that can be
+//! read and written it costs time, and a device is taken for right as if it had never been verified.
 
 use std::fs;
 use std::path::{Path, PathBuf};

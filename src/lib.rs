@@ -30,8 +30,9 @@
 //! | [`model`] | model files, prediction and evaluation |
 //! | [`analysis`] | what the weights kept do on rows held out: curves, worst rows, what matters |
 //! | [`compare`] | the same training on several devices and in f64, in lockstep; the break-even |
+//! | [`verify`] | whether a device is right: scenes and short trainings held to the f64 reference, with bounds for each kernel |
 //! | [`report`] | the run folder, event files for TensorBoard, progress, the page that explains a run |
-//! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings |
+//! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings, what is computed wrong, how fast a job is |
 //! | [`cli`] | one file a command |
 //! | [`random`] | counter-based random numbers, the same on every device |
 //! | [`error`] | the one error type |
@@ -56,11 +57,12 @@
 //!   one row in its table; a case in `tests/golden/metrics.py`.
 //! - **a kernel**: a WGSL file whose bindings are named; a variant of [`kernels::Kernel`], its
 //!   uniform and its twin beside it; the call in [`program::Plan`], and what it costs in
-//!   [`program::Cost`]. The bindings are reflected, so the names are all that a call gives. The CPU
-//!   backend runs the twin unless it has a faster form.
+//!   [`program::Cost`]; how far its results may be off in `verify/tolerance.rs`, and a scene that has
+//!   it in [`verify::scenes`], which `wgfit verify` and the tests run. The bindings are reflected, so
+//!   the names are all that a call gives. The CPU backend runs the twin unless it has a faster form.
 //! - **a matrix product's tile**: a row of the candidates in [`backend::gpu::tile`]; its text is
 //!   written there, the operands' loads and what becomes of a result by the kernel's own file. Tests
-//!   hold every tile to the reference, `cargo bench --bench gemm` times them.
+//!   and `wgfit verify` hold every tile to the reference, `cargo bench --bench gemm` times them.
 //! - **a data format**: a reader in [`data`].
 //! - **a command**: a file in [`cli`].
 

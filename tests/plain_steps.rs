@@ -6,6 +6,7 @@ use wgfit::backend::{Backend, Contained, Executor};
 use wgfit::catalog::loss::LOSSES;
 use wgfit::catalog::optimizer::{OPTIMIZERS, OptimizerForm};
 use wgfit::config::data::Task;
+use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
 use wgfit::program::ProgramId;
 use wgfit::verify::{Case, Fill, Scene, compare};
 

@@ -6,26 +6,30 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::backend::gpu::{GpuOptions, Subject};
+use crate::backend::gpu::{GpuOptions, Subject, tile};
 use crate::backend::{self, DeviceOptions, Listed};
 use crate::error::{Error, Result};
 use crate::program::Precision;
-use crate::verify::verify;
+use crate::verify::{Extent, Wanted, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     device: super::Device,
-    /// Only this kernel [default: all]; may be given several times
-    #[arg(long = "kernel", value_name = "KERNEL")]
+    /// Only this kernel, with this tile where it is a matrix product; may be given several times
+    #[arg(long = "kernel", value_name = "KERNEL[/TILE]")]
     kernels: Vec<String>,
+    /// Also the tiles that a software adapter takes only after measuring them
+    #[arg(long)]
+    all_tiles: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let wanted = subjects(&arguments.kernels)?;
+    let wanted = wanted(&arguments.kernels)?;
+    let extent = Extent { wanted, all_tiles: arguments.all_tiles };
     let devices = backend::list()?;
     let device = &devices[choose(&devices, &arguments.device.device)?];
     let gpu = arguments.device.gpu(GpuOptions::default());
@@ -36,12 +40,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let style = ProgressStyle::with_template("verifying {wide_msg} {pos}/{len}");
         ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     });
-    let findings = verify(device, options, &wanted, &mut |done, all, name| {
-        if let Some(bar) = &bar {
+    let findings = verify(device, options, &extent, &mut |begun, all, name| match &bar {
+        Some(bar) => {
             bar.set_length(all as u64);
-            bar.set_position(done as u64);
+            bar.set_position(begun as u64 + 1);
             bar.set_message(name.to_owned());
         }
+        None => eprintln!("verifying {}/{all}  {name}", begun + 1),
     });
     if let Some(bar) = bar {
         bar.finish_and_clear();
@@ -55,19 +60,31 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if findings.are_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The subjects of such names; all of them where there are none.
-fn subjects(names: &[String]) -> Result<Vec<Subject>> {
+/// What such names mean; everything where there are none.
+fn wanted(names: &[String]) -> Result<Vec<Wanted>> {
     if names.is_empty() {
-        return Ok(Subject::all().collect());
+        return Ok(Wanted::all());
     }
+    let unknown = |name: &str, what: &str, known: Vec<String>| {
+        Error::usage(format!("--kernel {name}: there is no such {what}"))
+            .with_help(format!("one of {}", known.join(", ")))
+    };
     names
         .iter()
         .map(|name| {
-            Subject::find(name).ok_or_else(|| {
-                let known: Vec<&str> = Subject::all().map(Subject::name).collect();
-                Error::usage(format!("--kernel {name}: there is no such kernel"))
-                    .with_help(format!("one of {}", known.join(", ")))
-            })
+            let (kernel, tile) = match name.split_once('/') {
+                Some((kernel, tile)) => (kernel, Some(tile.to_owned())),
+                None => (name.as_str(), None),
+            };
+            let subject = Subject::find(kernel).ok_or_else(|| {
+                let known = Subject::all().map(|subject| subject.name().to_owned());
+                unknown(name, "kernel", known.collect())
+            })?;
+            let tiles = || tile::all().iter().map(ToString::to_string).collect::<Vec<_>>();
+            match &tile {
+                Some(tile) if !tiles().contains(tile) => Err(unknown(name, "tile", tiles())),
+                _ => Ok(Wanted { subject, tile }),
+            }
         })
         .collect()
 }

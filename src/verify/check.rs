@@ -1,54 +1,68 @@
 //! Holds everything that a device may run to the f64 reference.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::comparison::{CallSize, examine};
 use super::findings::{Findings, Variant};
 use super::finiteness;
+use super::groups::{Cases, Forms, Group, of_cpu};
 use super::scenes::{self, Held};
-use super::training::{self, Training};
-use crate::backend::gpu::tile::Kind;
-use crate::backend::gpu::{GpuBackend, GpuOptions, Subject, Tile, WholeSteps};
+use crate::backend::gpu::{Adapter, GpuBackend, GpuOptions, Subject, WholeSteps};
 use crate::backend::{Backend, DeviceOptions, Listed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::Kernel;
 use crate::program::{Call, Precision};
 
-/// Makes a list when its turn comes.
-type Make<T> = Box<dyn Fn() -> Result<Vec<T>>>;
+/// Devices of one software adapter, which compiles on one thread for each.
+const MOST_DEVICES: usize = 4;
 
-/// What a device is put through.
-enum Cases {
-    /// Single calls.
-    Scenes(Make<Held>),
-    /// Single calls and trainings of numbers that are not finite.
-    Finiteness,
-    /// Trainings in one form.
-    Trainings(Subject, Make<Training>),
+/// Something to be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What.
+    pub subject: Subject,
+    /// The only tile, of a kernel that is a matrix product.
+    pub tile: Option<String>,
 }
 
-/// A group of cases, and what runs them.
-struct Group<'a> {
-    /// For the progress.
-    name: String,
-    backend: &'a dyn Backend,
-    /// The same, where it is a GPU.
-    gpu: Option<&'a GpuBackend>,
-    cases: Cases,
+impl Wanted {
+    /// Everything.
+    pub fn all() -> Vec<Self> {
+        Subject::all().map(|subject| Self { subject, tile: None }).collect()
+    }
+
+    fn includes(&self, call: &Call, gpu: Option<&GpuBackend>) -> bool {
+        self.subject == Subject::Kernel(call.kernel)
+            && self.tile.as_ref().is_none_or(|wanted| {
+                let tile = gpu.and_then(|gpu| gpu.tile_of(call));
+                tile.is_some_and(|tile| tile.to_string() == *wanted)
+            })
+    }
 }
 
-/// Told of groups that are done, of all groups, and of the next one's name.
-pub type Progress<'a> = &'a mut dyn FnMut(usize, usize, &str);
+/// What is verified.
+#[derive(Debug, Clone)]
+pub struct Extent {
+    /// What of it.
+    pub wanted: Vec<Wanted>,
+    /// Also the tiles that a software adapter takes only after measuring them.
+    pub all_tiles: bool,
+}
 
-/// Verifies a device: of the subjects that are wanted, every variant that it may run. What is found
-/// on a GPU is kept for those who train on it.
+/// Told of groups that are begun, of all groups, and of the one that is begun now.
+pub type Progress<'a> = &'a mut (dyn FnMut(usize, usize, &str) + Send);
+
+/// Verifies a device: every variant that it may run of what is wanted. What is found on a GPU is kept
+/// for those who train on it.
 ///
 /// # Errors
 /// When the device cannot be opened. One that refuses a call, or is lost on the way, is wrong.
 pub fn verify(
     device: &Listed,
     options: DeviceOptions,
-    wanted: &[Subject],
+    extent: &Extent,
     progress: Progress,
 ) -> Result<Findings> {
     let begun = Instant::now();
@@ -57,202 +71,141 @@ pub fn verify(
     match &device.adapter {
         None => {
             let backend = device.open(options)?;
-            let mut groups = of_any(backend.as_ref(), None);
-            groups.push(trainings(backend.as_ref(), Subject::PlainTraining, training::unfused));
-            run(groups, wanted, &mut findings, progress)?;
+            let groups = of_cpu(backend.as_ref());
+            let count = groups.len();
+            for (at, group) in groups.iter().enumerate() {
+                progress(at, count, &group.name);
+                run(group, &extent.wanted, &mut findings)?;
+            }
         }
-        Some(adapter) => {
-            let own = GpuOptions {
-                planted_fault: options.gpu.planted_fault,
-                checked_shaders: options.gpu.checked_shaders,
-                whole_steps: Some(WholeSteps::Never),
-                ..GpuOptions::default()
-            };
-            let backend = GpuBackend::new(adapter, own)?;
-            backend.keep_pipelines();
-            verify_gpu(&backend, own, wanted, &mut findings, progress)?;
-            backend.verified().keep(wanted, findings.wrong());
-        }
+        Some(adapter) => verify_gpu(adapter, options.gpu, extent, &mut findings, progress)?,
     }
     findings.sort();
     findings.seconds = begun.elapsed().as_secs_f64();
     Ok(findings)
 }
 
-fn scenes<'a>(
-    name: &str,
-    backend: &'a dyn Backend,
-    gpu: Option<&'a GpuBackend>,
-    list: impl Fn() -> Result<Vec<Held>> + 'static,
-) -> Group<'a> {
-    Group { name: name.to_owned(), backend, gpu, cases: Cases::Scenes(Box::new(list)) }
-}
-
-fn trainings(
-    backend: &dyn Backend,
-    subject: Subject,
-    list: impl Fn() -> Result<Vec<Training>> + 'static,
-) -> Group<'_> {
-    let cases = Cases::Trainings(subject, Box::new(list));
-    Group { name: subject.name().replace('_', " "), backend, gpu: None, cases }
-}
-
-/// What every backend is put through.
-fn of_any<'a>(backend: &'a dyn Backend, gpu: Option<&'a GpuBackend>) -> Vec<Group<'a>> {
-    let of = |name: &str, list: fn() -> Result<Vec<Held>>| scenes(name, backend, gpu, list);
-    vec![
-        of("steps of all sizes", scenes::sizes),
-        of("deep networks", scenes::deep),
-        of("activations", scenes::activations),
-        of("normalisations and residuals", scenes::apart),
-        of("losses", scenes::losses),
-        of("optimizers", scenes::optimizers),
-        of("clipping, averages, muon", scenes::updates),
-        of("products of hostile numbers", scenes::hostile_products),
-        of("hostile numbers", scenes::hostile),
-        Group {
-            name: "numbers that are not finite".to_owned(),
-            backend,
-            gpu,
-            cases: Cases::Finiteness,
-        },
-        trainings(backend, Subject::PlainTraining, training::plain),
-    ]
-}
-
 fn verify_gpu(
-    backend: &GpuBackend,
-    own: GpuOptions,
-    wanted: &[Subject],
+    adapter: &Adapter,
+    options: GpuOptions,
+    extent: &Extent,
     findings: &mut Findings,
     progress: Progress,
 ) -> Result<()> {
-    let capacity = backend.capacity();
-    // What it would never run.
-    let runs = |subject: &&Subject| match subject {
-        Subject::Kernel(Kernel::Update) | Subject::FusedTraining | Subject::WholeSteps => {
-            capacity.fuses
-        }
-        Subject::Kernel(Kernel::PartialGradients) | Subject::SplitTraining => {
-            capacity.fuses && capacity.splits
-        }
-        _ => true,
+    let own = GpuOptions {
+        planted_fault: options.planted_fault,
+        checked_shaders: options.checked_shaders,
+        whole_steps: Some(WholeSteps::Never),
+        ..GpuOptions::default()
     };
-    let wanted: Vec<Subject> = wanted.iter().filter(runs).copied().collect();
-    let of_tile = |tile: Tile| backend.variant(GpuOptions { tile: Some(tile), ..own });
-    let tiles: Vec<(Tile, GpuBackend)> =
-        backend.usable_tiles().into_iter().map(|tile| (tile, of_tile(tile))).collect();
-    let whole = backend.variant(GpuOptions { whole_steps: Some(WholeSteps::Always), ..own });
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let devices = if adapter.is_software() { threads.min(MOST_DEVICES) } else { 1 };
+    let open = || Ok(Forms::new(GpuBackend::new(adapter, own)?, own, extent.all_tiles));
+    let all: Vec<Forms> = (0..devices).map(|_| open()).collect::<Result<_>>()?;
+    let Some(first) = all.first() else { return Err(Error::internal("no device was opened")) };
+    let wanted: Vec<Wanted> =
+        extent.wanted.iter().filter(|wanted| first.runs(wanted.subject)).cloned().collect();
 
-    let mut groups = Vec::new();
-    for (tile, backend) in &tiles {
-        let (tile, gpu) = (*tile, Some(backend));
-        // An adapter that compiles some tiles for seconds.
-        let of_software = matches!(tile.kind, Kind::Direct { .. });
-        let name = |what: &str| format!("{what} by {tile}");
-        groups.push(scenes(&name("products"), backend, gpu, scenes::products_of_tiles));
-        groups.push(scenes(&name("hostile products"), backend, gpu, scenes::hostile_products));
-        groups.push(scenes(&name("updates"), backend, gpu, move || {
-            let updates = scenes::updates_of_tiles()?.into_iter();
-            Ok(updates.filter(|(_, any)| *any || !of_software).map(|(held, _)| held).collect())
-        }));
-        if capacity.halves {
-            let list =
-                if of_software { scenes::halves_of_tiles_once } else { scenes::halves_of_tiles };
-            groups.push(scenes(&name("f16"), backend, gpu, list));
+    let counts = [first.groups().len(), first.trainings().len()];
+    let progress = Mutex::new(progress);
+    let tell = |at: usize, name: &str| {
+        if let Ok(mut progress) = progress.lock() {
+            progress(at, counts.iter().sum(), name);
         }
-    }
-    let of =
-        |name: &str, list: fn() -> Result<Vec<Held>>| scenes(name, backend, Some(backend), list);
-    groups.extend(of_any(backend, Some(backend)));
-    if capacity.halves {
-        groups.push(of("products in f16", scenes::halves_of_tiles));
-        groups.push(of("everything else in f16", scenes::halves));
-    }
-    if capacity.fuses {
-        groups.push(of("fused steps", scenes::fused_sizes));
-        groups.push(of("optimizers of fused steps", scenes::fused_optimizers));
-        groups.push(trainings(backend, Subject::FusedTraining, training::fused));
-        groups.push(trainings(&whole, Subject::WholeSteps, training::whole));
-    }
-    if capacity.splits && capacity.fuses {
-        groups.push(of("split steps", scenes::split_sizes));
-        groups.push(of("optimizers of split steps", scenes::split_optimizers));
-        groups.push(trainings(backend, Subject::SplitTraining, training::split));
-    }
-    if wanted.contains(&Subject::Kernel(Kernel::OptimizerStep)) {
-        groups.push(of("a large arena", scenes::large_arena));
-    }
-    run(groups, &wanted, findings, progress)?;
+    };
+    side_by_side(&all, Forms::groups, &wanted, findings, &|at, name| tell(at, name))?;
+    // Trainings as they are run without what is wrong.
+    let wrong = findings.wrong();
+    let right: Vec<Forms> = all.iter().map(|forms| forms.without(&wrong)).collect();
+    let tell = |at: usize, name: &str| tell(counts[0] + at, name);
+    side_by_side(&right, Forms::trainings, &wanted, findings, &tell)?;
 
     // From which size on is a tile wrong?
     let failing: Vec<Variant> = findings.failing().cloned().collect();
-    for variant in failing {
-        let tile = variant.tile.as_deref();
-        let own = tiles.iter().find(|(own, _)| Some(own.to_string().as_str()) == tile);
-        let Some((_, backend)) = own.filter(|_| variant.precision == Precision::F32) else {
-            continue;
-        };
-        let list = match variant.subject.kernel() {
+    for Variant { subject, tile, precision } in failing {
+        let backend = tile.as_ref().and_then(|tile| first.with_tile(tile));
+        let Some(backend) = backend.filter(|_| precision == Precision::F32) else { continue };
+        let list = match subject.kernel() {
             Some(Kernel::Update) => scenes::fused_sizes,
             Some(Kernel::PartialGradients) => scenes::split_sizes,
             _ => scenes::sizes,
         };
-        let group = scenes("the smallest size that is wrong", backend, Some(backend), list);
-        run(vec![group], &[variant.subject], findings, progress)?;
+        let group = Group::scenes("the smallest size", backend, Some(backend), list);
+        run(&group, &[Wanted { subject, tile: None }], findings)?;
+    }
+    let verified: Vec<_> = wanted.into_iter().map(|own| (own.subject, own.tile)).collect();
+    first.verified().keep(&verified, findings.wrong());
+    Ok(())
+}
+
+/// Runs groups on several devices at once, each of which takes the group that is next.
+fn side_by_side(
+    devices: &[Forms],
+    groups: fn(&Forms) -> Vec<Group<'_>>,
+    wanted: &[Wanted],
+    findings: &mut Findings,
+    tell: &(dyn Fn(usize, &str) + Sync),
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let device = findings.device.clone();
+    let work = |forms: &Forms| -> Result<Findings> {
+        let mut found = Findings::new(device.clone(), None);
+        let groups = groups(forms);
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(group) = groups.get(at) else { return Ok(found) };
+            tell(at, &group.name);
+            run(group, wanted, &mut found)?;
+        }
+    };
+    let found: Vec<Result<Findings>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = devices.iter().map(|forms| scope.spawn(|| work(forms))).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        workers.into_iter().map(join).collect()
+    });
+    for found in found {
+        findings.merge(found?);
     }
     Ok(())
 }
 
-/// Runs all groups. What a device refuses is wrong, and the others are run.
-fn run(
-    groups: Vec<Group>,
-    wanted: &[Subject],
-    findings: &mut Findings,
-    progress: Progress,
-) -> Result<()> {
-    let is_wanted = |call: &Call| wanted.contains(&Subject::Kernel(call.kernel));
-    let count = groups.len();
-    for (done, group) in groups.into_iter().enumerate() {
-        progress(done, count, &group.name);
-        let backend = group.backend;
-        match group.cases {
-            Cases::Scenes(list) => {
-                for held in list()? {
-                    hold(&held, backend, group.gpu, &is_wanted, findings);
-                }
+/// Runs a group. What a device refuses is wrong, and the others are run.
+fn run(group: &Group, wanted: &[Wanted], findings: &mut Findings) -> Result<()> {
+    let Group { name, backend, gpu, cases } = group;
+    let is_wanted = |call: &Call| wanted.iter().any(|wanted| wanted.includes(call, *gpu));
+    let wants = |subject| wanted.iter().any(|wanted| wanted.subject == subject);
+    match cases {
+        Cases::Scenes(list) => {
+            for held in list()? {
+                hold(&held, *backend, *gpu, &is_wanted, findings);
             }
-            Cases::Finiteness => {
-                let case = &group.name;
-                match finiteness::of_calls(backend, &is_wanted) {
-                    Ok(outcomes) => outcomes.iter().for_each(|own| findings.add(case, own)),
-                    Err(error) => findings.refuse_training(Subject::PlainTraining, case, &error),
-                }
-                if wanted.contains(&Subject::PlainTraining) {
-                    match finiteness::of_trainings(backend) {
-                        Ok(all) => {
-                            let subject = Subject::PlainTraining;
-                            all.iter().for_each(|own| findings.add_training(subject, case, own));
-                        }
-                        Err(error) => {
-                            findings.refuse_training(Subject::PlainTraining, case, &error);
-                        }
-                    }
-                }
-            }
-            Cases::Trainings(subject, list) if wanted.contains(&subject) => {
-                for training in list()? {
-                    let case = &training.own.name;
-                    match training.examine(backend) {
-                        // What cannot be run whole on this adapter was run fused.
-                        Ok(own) if subject == Subject::WholeSteps && !own.was_whole => {}
-                        Ok(own) => findings.add_training(subject, case, &own),
-                        Err(error) => findings.refuse_training(subject, case, &error),
-                    }
-                }
-            }
-            Cases::Trainings(..) => {}
         }
+        Cases::CallsOfNotFinite => match finiteness::of_calls(*backend, &is_wanted) {
+            Ok(outcomes) => outcomes.iter().for_each(|own| findings.add(name, own)),
+            // The calls were held with other numbers, and are refused there.
+            Err(_) => {}
+        },
+        Cases::TrainingsOfNotFinite if wants(Subject::PlainTraining) => {
+            let subject = Subject::PlainTraining;
+            match finiteness::of_trainings(*backend) {
+                Ok(all) => all.iter().for_each(|own| findings.add_training(subject, name, own)),
+                Err(error) => findings.refuse_training(subject, name, &error),
+            }
+        }
+        Cases::Trainings(subject, list) if wants(*subject) => {
+            for training in list()? {
+                let case = &training.own.name;
+                match training.examine(*backend) {
+                    // What cannot be run whole on this adapter was run fused.
+                    Ok(own) if *subject == Subject::WholeSteps && !own.was_whole => {}
+                    Ok(own) => findings.add_training(*subject, case, &own),
+                    Err(error) => findings.refuse_training(*subject, case, &error),
+                }
+            }
+        }
+        Cases::TrainingsOfNotFinite | Cases::Trainings(..) => {}
     }
     Ok(())
 }

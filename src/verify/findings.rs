@@ -151,11 +151,29 @@ impl Findings {
         self.rows.iter().filter(|row| row.failure.is_some()).map(|row| &row.variant)
     }
 
+    /// Adds what was found of the same device elsewhere.
+    pub(super) fn merge(&mut self, other: Self) {
+        for theirs in other.rows {
+            let Some(row) = self.row(theirs.variant) else { continue };
+            row.cases += theirs.cases;
+            row.worst = row.worst.max(theirs.worst);
+            row.seconds += theirs.seconds;
+            if let Some(Failure { smallest, volume, case, text, cases }) = theirs.failure {
+                let before = row.failure.as_ref().map_or(0, |failure| failure.cases);
+                row.fail(&smallest, volume, &case, &text);
+                if let Some(failure) = &mut row.failure {
+                    failure.cases = before + cases;
+                }
+            }
+        }
+    }
+
     /// Puts the rows in the order of a step, f32 first.
     pub(super) fn sort(&mut self) {
         let place = |subject: Subject| Subject::all().position(|other| other == subject);
-        self.rows.sort_by_key(|Row { variant, .. }| {
-            (place(variant.subject), variant.precision == Precision::F16)
+        self.rows.sort_by_cached_key(|Row { variant, .. }| {
+            let is_half = variant.precision == Precision::F16;
+            (place(variant.subject), is_half, variant.tile.clone())
         });
     }
 

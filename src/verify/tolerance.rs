@@ -113,7 +113,10 @@ pub(super) fn tolerance_of<'a>(
     // `factor` of each sum's terms.
     let of_terms = |factor: f64, depth: usize| -> Box<dyn Fn(usize) -> Tolerance + 'a> {
         let flushed = flushed(depth);
-        Box::new(move |i| Tolerance { bound: factor * terms[i] + flushed, size: terms[i] })
+        Box::new(move |i| {
+            let size = terms[i] + flushed / factor;
+            Tolerance { bound: factor * size, size }
+        })
     };
     // `factor` of a result and of a number that what it is made of is not above.
     let relative = |factor: f64, of: f64| -> Box<dyn Fn(usize) -> Tolerance + 'a> {
@@ -132,14 +135,13 @@ pub(super) fn tolerance_of<'a>(
             // No activation is steeper than 1.2; its own error is some ulps of its value, and
             // of 1 where it is a difference.
             Box::new(move |i| {
-                let size = terms[i].max(wanted[i].abs());
+                let summed = terms[i] + flushed / gamma;
                 let own = 64.0 * U * wanted[i].abs() + 4.0 * U * terms[i].min(1.0);
-                let bound = if wanted[i] == 0.0 {
-                    gamma * terms[i] + flushed
-                } else {
-                    keep * 1.2 * (gamma * terms[i] + flushed) + own
+                let bound = match wanted[i] == 0.0 {
+                    true => gamma * summed,
+                    false => keep * 1.2 * gamma * summed + own,
                 };
-                Tolerance { bound, size }
+                Tolerance { bound, size: summed.max(wanted[i].abs()) }
             })
         }
         Parameters::WeightGradient(_) => of_terms(gamma(rows), rows),
@@ -152,10 +154,10 @@ pub(super) fn tolerance_of<'a>(
             let is_flat = activation.is_some_and(|activation| activation.row.name != "linear");
             let has_zeros = call.variants.drops || is_flat;
             Box::new(move |i| {
-                let bound = keep * 2.0 * (gamma * terms[i] + flushed);
-                let size = terms[i].max(wanted[i].abs());
+                let summed = terms[i] + flushed / gamma;
                 let is_zero = has_zeros && wanted[i] == 0.0;
-                Tolerance { bound: if is_zero { 0.0 } else { bound }, size }
+                let bound = if is_zero { 0.0 } else { keep * 2.0 * gamma * summed };
+                Tolerance { bound, size: summed.max(wanted[i].abs()) }
             })
         }
         Parameters::Loss(p) => {

@@ -21,10 +21,12 @@ fn hold_tile(tile: Tile) {
     let of_tile = |checked| gpu_with(Some(tile), checked);
     let (unchecked, checked) = (of_tile(false), of_tile(true));
     let of_software = matches!(tile.kind, Kind::Direct { .. });
-    let products = products_of_tiles().unwrap().into_iter().map(|held| (held, true));
-    let updates = updates_of_tiles().unwrap();
-    for (index, (Held { scene, which }, any)) in products.chain(updates).enumerate() {
-        if of_software && !any {
+    // What no adapter of a direct tile's class is given is left out.
+    let any = [0, 1, 2, 3, 4, 5, 7];
+    let products = products_of_tiles().unwrap().into_iter();
+    let held = products.chain(updates_of_tiles().unwrap());
+    for (index, Held { scene, which }) in held.enumerate() {
+        if of_software && !any.contains(&index) {
             continue;
         }
         hold(unchecked.as_ref(), &scene, &which);
@@ -94,7 +96,7 @@ fn cooperative_tiles_fit_exactly_where_the_adapter_has_their_fragments() {
 
 #[test]
 fn updates_are_split_and_not() {
-    let is_split = |(held, _): &(Held, bool)| {
+    let is_split = |held: &Held| {
         let calls = &held.scene.plan.programs[0].calls;
         calls.iter().any(|call| call.kernel == Kernel::PartialGradients)
     };
@@ -110,7 +112,7 @@ fn updates_are_turned_and_not() {
             let grouped = calls.iter().find_map(|call| Grouped::of(&call.parameters));
             grouped.expect("a grouped call").turns(tile)
         };
-        updates_of_tiles().unwrap().iter().map(|(held, _)| of_scene(held)).collect::<Vec<_>>()
+        updates_of_tiles().unwrap().iter().map(of_scene).collect::<Vec<_>>()
     };
     let direct = turned(Tile::direct(16, 4, 8, 8));
     assert!(direct.contains(&true) && direct.contains(&false), "{direct:?}");

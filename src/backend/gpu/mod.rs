@@ -118,33 +118,37 @@ impl GpuBackend {
             warnings: Vec::new(),
         };
         if options.heeds_verification {
-            backend.leave_out();
+            let wrong = backend.verified().wrong().to_vec();
+            backend.leave_out(&wrong);
         }
         backend
     }
 
-    /// Leaves out what verification found wrong.
-    fn leave_out(&mut self) {
-        let verified = self.verified();
-        let usable = self.usable_tiles();
-        self.left_out = LeftOut::of(verified.wrong(), &usable);
+    /// The same device with other options, without what is wrong.
+    pub fn variant_without(&self, options: GpuOptions, wrong: &[Wrong]) -> Self {
+        let mut backend = self.variant(options);
+        backend.leave_out(wrong);
+        backend
+    }
+
+    /// Leaves out what is wrong.
+    fn leave_out(&mut self, wrong: &[Wrong]) {
+        let mut taken = self.usable_tiles();
+        taken.retain(|tile| !self.is_only_measured(*tile));
+        self.left_out = LeftOut::of(wrong, &taken);
         let tiles = self.left_out.tiles.clone();
-        self.tiles = self.tiles.clone().leaving_out(tiles, usable);
+        self.tiles = self.tiles.clone().leaving_out(tiles, taken);
         if self.left_out.whole_steps {
             self.whole_steps = WholeSteps::Never;
         }
         let name = &self.gpu.description.name;
-        self.warnings = verified
-            .wrong()
-            .iter()
-            .map(|wrong| {
-                format!(
-                    "{name} computes {wrong} wrong, from {} on: it is left out; more by \
-                     `wgfit verify`",
-                    wrong.smallest
-                )
-            })
-            .collect();
+        let warning = |wrong: &Wrong| {
+            format!(
+                "{name} computes {wrong} wrong, from {} on: it is left out; more by `wgfit verify`",
+                wrong.smallest
+            )
+        };
+        self.warnings = wrong.iter().map(warning).collect();
     }
 
     /// What verification found of this device, with these shaders.
@@ -152,9 +156,16 @@ impl GpuBackend {
         Verified::open(cache::folder(), self.machine())
     }
 
-    /// The tiles that its products may be given, the plainest last.
+    /// The tiles that its products may be given; last those of which
+    /// [`is_only_measured`](Self::is_only_measured) is true.
     pub fn usable_tiles(&self) -> Vec<Tile> {
         verified::usable(self.class, &self.facts)
+    }
+
+    /// Whether a tile is taken only after measuring it, and compiled for many seconds: those of a
+    /// software adapter that are no choice of its class.
+    pub fn is_only_measured(&self, tile: Tile) -> bool {
+        verified::is_only_measured(self.class, tile)
     }
 
     /// The tile that a call is given, where it is a matrix product.
@@ -200,7 +211,7 @@ impl GpuBackend {
             checked: self.checked,
             shaders: match self.gpu.planted_fault {
                 Some(fault) => format!("{} with {fault}", tuning::hash_of_shaders()),
-                None => tuning::hash_of_shaders(),
+                None => tuning::hash_of_shaders().to_owned(),
             },
         }
     }

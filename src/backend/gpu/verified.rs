@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::device::AdapterFacts;
 use super::fault::WHOLE_STEPS;
-use super::tile::{self, Tile};
+use super::tile::{self, Class, Kind, Tile};
 use super::tuning::Machine;
 use crate::cache;
 use crate::kernels::Kernel;
@@ -143,10 +143,15 @@ impl Verified {
         &self.wrong
     }
 
-    /// Puts what was found of some subjects in the place of what was known of them, and keeps it. A
-    /// cache that cannot be kept is no error.
-    pub fn keep(&mut self, subjects: &[Subject], found: Vec<Wrong>) {
-        self.wrong.retain(|known| subjects.iter().all(|subject| subject.name() != known.subject));
+    /// Puts what was found of some subjects, of all their tiles or of one, in the place of what was
+    /// known of them, and keeps it. A cache that cannot be kept is no error.
+    pub fn keep(&mut self, verified: &[(Subject, Option<String>)], found: Vec<Wrong>) {
+        let is_older = |known: &Wrong| {
+            verified.iter().any(|(subject, tile)| {
+                subject.name() == known.subject && (tile.is_none() || *tile == known.tile)
+            })
+        };
+        self.wrong.retain(|known| !is_older(known));
         self.wrong.extend(found);
         let file = File {
             machine: self.machine.clone(),
@@ -177,54 +182,76 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// What is left out for what is wrong, of an adapter that may take such tiles.
-    pub fn of(wrong: &[Wrong], usable: &[Tile]) -> Self {
+    /// What is left out for what is wrong, of an adapter that takes one of such tiles without
+    /// measuring.
+    pub fn of(wrong: &[Wrong], taken: &[Tile]) -> Self {
         let mut left_out = Self::default();
-        // Kernels of which nothing is left.
-        let mut broken = Vec::new();
+        let all = tile::all();
+        let tile_of = |own: &Wrong| {
+            let name = own.tile.as_ref()?;
+            all.iter().find(|tile| tile.to_string() == *name).copied()
+        };
+        let is_wrong = |kernel: Kernel, tile: Tile, precision: Precision| {
+            wrong.iter().any(|own| {
+                own.subject == kernel.name()
+                    && own.precision == precision
+                    && tile_of(own) == Some(tile)
+            })
+        };
         for own in wrong {
             let Some(subject) = Subject::find(&own.subject) else { continue };
-            let tile = own.tile.as_ref();
-            let tile = tile.and_then(|name| usable.iter().find(|tile| tile.to_string() == *name));
-            match (subject, subject.kernel(), tile) {
-                _ if own.precision == Precision::F16 => left_out.halves = true,
-                (_, Some(kernel), Some(tile)) => {
-                    left_out.tiles.insert((kernel, *tile));
-                    let has_tile = |tile: &Tile| left_out.tiles.contains(&(kernel, *tile));
-                    if usable.iter().all(has_tile) {
-                        broken.push(kernel);
+            let is_half = own.precision == Precision::F16;
+            let is_last = match (subject.kernel(), own.tile.is_some()) {
+                (Some(kernel), true) => {
+                    let Some(tile) = tile_of(own) else { continue };
+                    let is_last = taken.iter().all(|tile| is_wrong(kernel, *tile, own.precision));
+                    // One that is wrong in f16 alone is left out of f32 too, if there are others.
+                    if !(is_half && is_last) {
+                        left_out.tiles.insert((kernel, tile));
+                    }
+                    is_last
+                }
+                _ => true,
+            };
+            match subject {
+                _ if !is_last => {}
+                _ if is_half => left_out.halves = true,
+                Subject::FusedTraining | Subject::Kernel(Kernel::Update) => left_out.fused = true,
+                Subject::SplitTraining | Subject::Kernel(Kernel::PartialGradients) => {
+                    left_out.split = true;
+                }
+                Subject::WholeSteps => left_out.whole_steps = true,
+                Subject::PlainTraining | Subject::Kernel(_) => {
+                    if !left_out.without.contains(&subject.name()) {
+                        left_out.without.push(subject.name());
                     }
                 }
-                (_, Some(kernel), None) if own.tile.is_none() => broken.push(kernel),
-                // A tile that is not in use.
-                (_, Some(_), None) => {}
-                (Subject::FusedTraining, ..) => left_out.fused = true,
-                (Subject::SplitTraining, ..) => left_out.split = true,
-                (Subject::WholeSteps, ..) => left_out.whole_steps = true,
-                (Subject::PlainTraining | Subject::Kernel(_), ..) => {
-                    left_out.without.push(subject.name());
-                }
             }
         }
-        for kernel in broken {
-            match kernel {
-                Kernel::Update => left_out.fused = true,
-                Kernel::PartialGradients => left_out.split = true,
-                _ => left_out.without.push(kernel.name()),
-            }
-        }
-        left_out.without.dedup();
         left_out
     }
 }
 
-/// The tiles that an adapter may be given, the plainest last.
-pub(super) fn usable(class: tile::Class, facts: &AdapterFacts) -> Vec<Tile> {
+/// The tiles that an adapter may be given; last those that it takes only after measuring them.
+pub(super) fn usable(class: Class, facts: &AdapterFacts) -> Vec<Tile> {
     let cooperative = facts.fixed_subgroup.into_iter().flat_map(tile::cooperative_candidates);
-    let mut tiles: Vec<Tile> = tile::candidates(class).into_iter().chain(cooperative).collect();
+    let mut tiles = tile::candidates(class);
     tiles.push(Tile::NAIVE);
+    tiles.extend(cooperative);
     tiles.retain(|tile| tile.fits(facts));
+    tiles.sort_by_key(|tile| is_only_measured(class, *tile));
     tiles
+}
+
+/// Whether an adapter takes a tile only after measuring it, and compiles it for many seconds: those of
+/// a software adapter that are no choice of its class.
+pub(super) fn is_only_measured(class: Class, tile: Tile) -> bool {
+    match (class, tile.kind) {
+        (Class::Software { subgroup: 1.. }, Kind::Direct { handed_round }) => {
+            handed_round == 0 || tile.each[1] != 4
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -273,9 +300,9 @@ mod tests {
         }
         // What was verified again is what was found then.
         let other = wrong("update", None, Precision::F32);
-        open(machine(), "1").keep(&[Subject::Kernel(Kernel::Update)], vec![other.clone()]);
+        open(machine(), "1").keep(&[(Subject::Kernel(Kernel::Update), None)], vec![other.clone()]);
         assert_eq!(open(machine(), "1").wrong().len(), 2);
-        open(machine(), "1").keep(&[Subject::Kernel(Kernel::Loss)], Vec::new());
+        open(machine(), "1").keep(&[(Subject::Kernel(Kernel::Loss), None)], Vec::new());
         assert_eq!(open(machine(), "1").wrong(), &[other]);
         let file = folder.path().join(&open(machine(), "1").name);
         std::fs::write(file, "damaged").expect("written");
@@ -297,6 +324,11 @@ mod tests {
         assert!(left_out.fused && left_out.without.is_empty());
         let loss = [wrong("loss", None, Precision::F32)];
         assert_eq!(LeftOut::of(&loss, &usable).without, ["loss"]);
+        let of_half = |tile| wrong("dense_forward", Some(tile), Precision::F16);
+        let left_out = LeftOut::of(&[of_half(usable[0])], &usable);
+        assert!(!left_out.halves && left_out.tiles.contains(&(Kernel::DenseForward, usable[0])));
+        let left_out = LeftOut::of(&[of_half(usable[0]), of_half(usable[1])], &usable);
+        assert!(left_out.halves && left_out.tiles.is_empty() && left_out.without.is_empty());
         let halves = LeftOut::of(&[wrong("loss", None, Precision::F16)], &usable);
         assert!(halves.halves && halves.without.is_empty());
         let whole = LeftOut::of(&[wrong("whole_steps", None, Precision::F32)], &usable);

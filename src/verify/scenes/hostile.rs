@@ -112,8 +112,8 @@ fn losses() -> Result<Vec<Held>> {
         let mut scene = Scene::new(&Case { loss, members: 2, ..Case::default() })?;
         let mut noise = Noise::new(6);
         for x in scene.reals_mut("activation.1")? {
-            *x = [0.0, -0.0, 1e-40, 1.0, -2.0, 30.0, -30.0, 100.0, -100.0]
-                .map(|x: f32| f64::from(x))[noise.bits() as usize % 9];
+            *x = [0.0, -0.0, 1.0, -2.0, 30.0, -30.0, 100.0, -100.0].map(|x: f32| f64::from(x))
+                [noise.bits() as usize % 8];
         }
         scene.name.push_str(", logits of all sizes");
         held.push(Held { scene, which: |call| call.kernel == Kernel::Loss });

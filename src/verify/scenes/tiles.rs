@@ -33,26 +33,37 @@ pub fn products_of_tiles() -> Result<Vec<Held>> {
     ])
 }
 
-/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
-/// place has the same text. Then their like that makes the gradients of each part of a batch. Of both,
-/// one has more rows of tiles than a band. With each goes whether tiles of every class meet it.
+/// A few of them, of scalars and of quads, for an adapter that compiles each for seconds.
 ///
 /// # Errors
 /// Never.
-pub fn updates_of_tiles() -> Result<Vec<(Held, bool)>> {
-    let update = |rows, inputs, outputs, any| {
-        let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
-        let scene = Scene::new(&Case { fused: true, split: true, members: 2, ..case })?;
-        Ok((Held { scene, which: |call| call.kernel.is_grouped() }, any))
-    };
-    [
-        (67, 131, 65, true),
-        (21, 140, 1100, false),
-        (19, 13, 70, true),
-        (2050, 67, 33, false),
-        (2052, 36, 268, false),
-    ]
-    .into_iter()
-    .map(|(rows, inputs, outputs, any)| update(rows, inputs, outputs, any))
-    .collect()
+pub fn products_of_slow_tiles() -> Result<Vec<Held>> {
+    Ok(vec![products(67, 12, &[65], 31, 2)?])
+}
+
+/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
+/// place has the same text. Then their like that makes the
+/// gradients of each part of a batch. Of both, one has more rows of tiles than a band.
+///
+/// # Errors
+/// Never.
+pub fn updates_of_tiles() -> Result<Vec<Held>> {
+    [(67, 131, 65), (21, 140, 1100), (19, 13, 70), (2050, 67, 33), (2052, 36, 268)]
+        .into_iter()
+        .map(|(rows, inputs, outputs)| update(rows, inputs, outputs))
+        .collect()
+}
+
+/// Those that tiles of every class meet: one that is turned, and one that is not.
+///
+/// # Errors
+/// Never.
+pub fn updates_of_slow_tiles() -> Result<Vec<Held>> {
+    Ok(vec![update(67, 131, 65)?, update(19, 13, 70)?])
+}
+
+fn update(rows: usize, inputs: usize, outputs: usize) -> Result<Held> {
+    let case = Case { rows, inputs, outputs, hidden: Vec::new(), ..Case::default() };
+    let scene = Scene::new(&Case { fused: true, split: true, members: 2, ..case })?;
+    Ok(Held { scene, which: |call| call.kernel.is_grouped() })
 }

@@ -6,7 +6,7 @@ mod lab;
 mod pick;
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use kept::{Kept, Machine, WGPU_VERSION};
@@ -74,33 +74,36 @@ pub(super) fn tune(
 }
 
 /// A hash of every shader and of every tile's text.
-pub(super) fn hash_of_shaders() -> String {
-    let mut hash = Sha256::new();
-    for (name, text) in FILES {
-        hash.update(name);
-        hash.update(text);
-    }
-    for along in [Along::Depth, Along::Breadth] {
-        for quads in [false, true] {
-            let operand = |buffer| Operand { buffer, along, quads };
-            let product = Product {
-                kernel: Kernel::MatrixProduct,
-                rows: 1,
-                columns: 1,
-                depth: 1,
-                members: 1,
-                a: operand("left"),
-                b: operand("right"),
-            };
-            for tile in tile::all() {
-                hash.update(tile::directives(tile));
-                hash.update(tile::text(tile, &product));
+pub(super) fn hash_of_shaders() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| {
+        let mut hash = Sha256::new();
+        for (name, text) in FILES {
+            hash.update(name);
+            hash.update(text);
+        }
+        for along in [Along::Depth, Along::Breadth] {
+            for quads in [false, true] {
+                let operand = |buffer| Operand { buffer, along, quads };
+                let product = Product {
+                    kernel: Kernel::MatrixProduct,
+                    rows: 1,
+                    columns: 1,
+                    depth: 1,
+                    members: 1,
+                    a: operand("left"),
+                    b: operand("right"),
+                };
+                for tile in tile::all() {
+                    hash.update(tile::directives(tile));
+                    hash.update(tile::text(tile, &product));
+                }
             }
         }
-    }
-    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
+        hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     })
 }
