@@ -166,8 +166,11 @@ fn rankings(outputs: &RowOutputs) -> Vec<Ranking> {
     ranked(outputs).map(of_class).collect()
 }
 
+/// Points of (x, y).
+type Curve = Vec<(f64, f64)>;
+
 fn add_curves(outputs: &RowOutputs, ranking: &mut Ranking) {
-    let curves = |curve: fn(&[f64], &[bool]) -> Vec<(f64, f64)>| -> Vec<Vec<(f64, f64)>> {
+    let curves = |curve: fn(&[f64], &[bool]) -> Curve| -> Vec<Curve> {
         let members = outputs.members.iter().map(|member| outputs.outputs(member));
         members
             .map(|member| curve(&member.column(ranking.class), &member.is(ranking.class)))
@@ -196,7 +199,7 @@ fn add_curves(outputs: &RowOutputs, ranking: &mut Ranking) {
 
 /// The mean, the smallest and the largest of several curves: at the points of a single one where they are
 /// few, else at evenly spaced places from 0 to 1.
-fn spread(curves: &[Vec<(f64, f64)>], at: impl Fn(&[(f64, f64)], f64) -> f64) -> Vec<[f64; 4]> {
+fn spread(curves: &[Curve], at: impl Fn(&[(f64, f64)], f64) -> f64) -> Vec<[f64; 4]> {
     match curves {
         [] => return Vec::new(),
         [one] if one.len() <= POINTS => {

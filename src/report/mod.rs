@@ -16,7 +16,7 @@ pub use number::{count, duration, prefixed, score};
 pub use progress::Progress;
 pub use run_folder::{RunFacts, RunFolder};
 pub use run_page::run_page;
-pub use run_record::{EpochLine, RunRecord, StepLine};
+pub use run_record::{EpochLine, MemberScores, RunRecord, StepLine};
 
 use serde_json::{Map, Value, json};
 

@@ -33,6 +33,9 @@ pub struct RunRecord {
     pub problems: Vec<String>,
 }
 
+/// Scores by name, each with a value for every member.
+pub type MemberScores = Vec<(String, Vec<f64>)>;
+
 /// An epoch. A list over members holds NaN for a member that has no number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EpochLine {
@@ -43,9 +46,9 @@ pub struct EpochLine {
     /// By member: the learning rate.
     pub learning_rate: Vec<f64>,
     /// Scores on the training rows: name and a value for each member.
-    pub train: Vec<(String, Vec<f64>)>,
+    pub train: MemberScores,
     /// Those on the validation rows; empty where there are none.
-    pub validation: Vec<(String, Vec<f64>)>,
+    pub validation: MemberScores,
 }
 
 /// A logged step.
@@ -70,7 +73,7 @@ pub(super) fn by_member(value: &Value) -> Vec<f64> {
 }
 
 /// Scores by name.
-pub(super) fn scores(value: &Value) -> Vec<(String, Vec<f64>)> {
+pub(super) fn scores(value: &Value) -> MemberScores {
     let empty = Map::new();
     let scores = value.as_object().unwrap_or(&empty);
     scores.iter().map(|(name, value)| (name.clone(), by_member(value))).collect()

@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::report::page::plot::{Figure, Ink, Layer};
 use crate::report::page::{Page, Tone};
 use crate::report::run_record::RunRecord;
-use crate::report::score;
 use crate::train::diagnosis::diagnose;
 use crate::train::observation::{LayerObservation, Observation};
 
@@ -80,6 +79,12 @@ fn diagnosis(page: &mut Page, observations: &[Observation]) {
              size from layer to layer.",
         );
     }
+}
+
+/// How many things are wrong inside, the starting weights counted.
+pub(super) fn warnings(observations: &[Observation]) -> usize {
+    let first = observations.first().filter(|first| first.epoch == 0);
+    first.map_or(0, |first| diagnose(first).len()) + findings(observations).len()
 }
 
 fn layer_count(observations: &[Observation]) -> usize {
@@ -260,15 +265,17 @@ fn findings(observations: &[Observation]) -> Vec<String> {
     };
     let dead = those(&|at| last(at, |layer| &layer.dead) > MANY);
     let saturated = those(&|at| last(at, |layer| &layer.saturated) > MANY);
-    for (layers, word, value, help) in [
+    for (layers, what, word, value, help) in [
         (
             dead,
+            "units",
             "dead",
             (|layer: &LayerObservation| &layer.dead) as fn(&LayerObservation) -> &Vec<f64>,
             "A smaller learning rate, leaky_relu or another initialisation keep them alive.",
         ),
         (
             saturated,
+            "outputs",
             "saturated",
             |layer| &layer.saturated,
             "Smaller starting weights, scaled inputs or normalisation bring them back.",
@@ -276,8 +283,8 @@ fn findings(observations: &[Observation]) -> Vec<String> {
     ] {
         for at in layers {
             findings.push(format!(
-                "{} of 100 units of {} are {word} at the end. {help}",
-                score(100.0 * last(at, value)).trim_end_matches('0').trim_end_matches('.'),
+                "{:.0} of 100 {what} of {} are {word} at the end. {help}",
+                100.0 * last(at, value),
                 name(at)
             ));
         }

@@ -75,10 +75,10 @@ fn scores_chart(record: &RunRecord, name: &str) -> Chart {
     if !validation.is_empty() {
         chart.layers.extend(curve_of_members("validation", Ink::Series(1), &validation));
     }
-    if let [epoch] = best_epochs(record).as_slice() {
-        if *epoch > 0.0 {
-            chart.layers.push(Layer::vertical(*epoch, &format!("kept: epoch {epoch}")));
-        }
+    if let [epoch] = best_epochs(record).as_slice()
+        && *epoch > 0.0
+    {
+        chart.layers.push(Layer::vertical(*epoch, &format!("kept: epoch {epoch}")));
     }
     chart
 }

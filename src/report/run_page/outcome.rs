@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::numbers::{known, mean, score_of};
 use crate::report::page::{Cell, Page, Table, Tone};
-use crate::report::run_record::{RunRecord, by_member, scores};
+use crate::report::run_record::{MemberScores, RunRecord, by_member, scores};
 use crate::report::{count, duration};
 
 /// The sets of a summary, the most telling first.
@@ -93,7 +93,7 @@ fn sentence(record: &RunRecord) -> String {
 }
 
 /// The scores of the most telling set that there is.
-fn telling(record: &RunRecord) -> Option<(&'static str, Vec<(String, Vec<f64>)>)> {
+fn telling(record: &RunRecord) -> Option<(&'static str, MemberScores)> {
     let set = SETS.into_iter().find(|set| record.summary[*set].is_object())?;
     Some((set, scores(&record.summary[set])))
 }
@@ -191,6 +191,15 @@ fn remarks(record: &RunRecord) -> Vec<(Tone, String)> {
         ));
     }
     remarks.extend(fit(record));
+    let inside = super::inside::warnings(&record.observations);
+    if inside > 0 {
+        let warnings = match inside {
+            1 => "There is a warning".to_owned(),
+            several => format!("There are {several} warnings"),
+        };
+        let text = format!("{warnings} on what the network is like inside: see that section.");
+        remarks.push((Tone::Note, text));
+    }
     remarks
 }
 

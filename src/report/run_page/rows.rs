@@ -184,7 +184,7 @@ fn curves(analysis: &Analysis, classes: &Classes) -> Result<Vec<Figure>> {
         _ => "Of each class against all others, by its probability.".to_owned(),
     };
     let some = if drawn.len() < classes.rankings.len() {
-        format!(" Drawn are the {} of the smallest areas; the table has all.", drawn.len())
+        format!(" Drawn are the {} of the smallest areas.", drawn.len())
     } else {
         String::new()
     };

@@ -20,7 +20,7 @@ pub(super) fn curve(points: Vec<Option<(f64, f64)>>) -> Vec<Option<(f64, f64)>> 
             continue;
         };
         let gap = part.iter().position(Option::is_none);
-        let ends = [known().next(), known().last()].into_iter().flatten().map(|(at, _)| at);
+        let ends = [known().next(), known().next_back()].into_iter().flatten().map(|(at, _)| at);
         let mut wanted: Vec<usize> = ends.chain([lowest.0, highest.0]).chain(gap).collect();
         wanted.sort_unstable();
         wanted.dedup();
