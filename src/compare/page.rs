@@ -4,7 +4,7 @@ use super::document::{document, short_name, short_names};
 use super::layout::Quantity;
 use super::result::{Axis as Growing, BreakEven, Comparison};
 use crate::error::Result;
-use crate::report::page::plot::{Axis, Chart, Figure, Ink, Layer};
+use crate::report::page::plot::{Axis, Chart, Figure, Ink, Layer, Shape};
 use crate::report::page::{Cell, Page, Table, Tone};
 
 /// A logarithmic axis, whatever the values.
@@ -131,8 +131,12 @@ fn break_even(found: &BreakEven) -> Result<Figure> {
     let points = |seconds: &dyn Fn(&super::result::BreakEvenPoint) -> f64| {
         found.points.iter().map(|point| (point.size as f64, seconds(point))).collect()
     };
-    chart.layers.push(Layer::line("CPU", Ink::Series(0), points(&|p| p.cpu_seconds)));
-    chart.layers.push(Layer::line(short, Ink::Series(1), points(&|p| p.gpu_seconds)));
+    let cpu: Vec<(f64, f64)> = points(&|point| point.cpu_seconds);
+    let gpu: Vec<(f64, f64)> = points(&|point| point.gpu_seconds);
+    for (name, ink, points) in [("CPU", Ink::Series(0), cpu), (short, Ink::Series(1), gpu)] {
+        chart.layers.push(Layer::line(name, ink, points.clone()));
+        chart.layers.push(Layer { name: String::new(), ink, shape: Shape::Dots(points) });
+    }
     if let Some(at) = found.at {
         chart.layers.push(Layer::vertical(at, "break-even"));
     }
