@@ -58,7 +58,7 @@ pub type Progress<'a> = &'a mut (dyn FnMut(usize, usize, &str) + Send);
 /// for those who train on it.
 ///
 /// # Errors
-/// When the device cannot be opened. One that refuses a call, or is lost on the way, is wrong.
+/// When the device cannot be opened, or never runs what is wanted. One that refuses a call, or is lost on the way, is wrong.
 pub fn verify(
     device: &Listed,
     options: DeviceOptions,
@@ -79,6 +79,11 @@ pub fn verify(
             }
         }
         Some(adapter) => verify_gpu(adapter, options.gpu, extent, &mut findings, progress)?,
+    }
+    if findings.rows.is_empty() {
+        let name = &device.description.name;
+        return Err(Error::usage(format!("{name} never runs any of what is to be verified"))
+            .with_help("leave --kernel out, or name kernels out of the table without it"));
     }
     findings.sort();
     findings.seconds = begun.elapsed().as_secs_f64();
@@ -182,11 +187,12 @@ fn run(group: &Group, wanted: &[Wanted], findings: &mut Findings) -> Result<()> 
                 hold(&held, *backend, *gpu, &is_wanted, findings);
             }
         }
-        Cases::CallsOfNotFinite => match finiteness::of_calls(*backend, &is_wanted) {
-            Ok(outcomes) => outcomes.iter().for_each(|own| findings.add(name, own)),
-            // The calls were held with other numbers, and are refused there.
-            Err(_) => {}
-        },
+        Cases::CallsOfNotFinite => {
+            // What is refused here is refused with other numbers too.
+            if let Ok(outcomes) = finiteness::of_calls(*backend, &is_wanted) {
+                outcomes.iter().for_each(|own| findings.add(name, own));
+            }
+        }
         Cases::TrainingsOfNotFinite if wants(Subject::PlainTraining) => {
             let subject = Subject::PlainTraining;
             match finiteness::of_trainings(*backend) {

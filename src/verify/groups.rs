@@ -74,7 +74,7 @@ fn of_any<'a>(
         of("normalisations and residuals", plain, scenes::apart),
         of("losses", plain, scenes::losses),
         of("optimizers", plain, scenes::optimizers),
-        of("clipping, averages, muon", plain, scenes::updates),
+        of("clipping, averages, muon", own, scenes::updates),
         of("products of hostile numbers", own, scenes::hostile_products),
         of("hostile numbers", plain, scenes::hostile),
         Group { name: NOT_FINITE.to_owned(), backend, gpu, cases: Cases::CallsOfNotFinite },
@@ -229,6 +229,7 @@ impl Forms {
                 false => {
                     of("products", scenes::products_of_tiles);
                     of("products of hostile numbers", scenes::hostile_products);
+                    of("directions", scenes::directions_of_tiles);
                 }
             }
             if capacity.fuses {

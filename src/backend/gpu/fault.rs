@@ -128,7 +128,7 @@ fn spoiled(text: &str, name: &str) -> String {
         let index = at + name.len() + 1;
         let end = index + closing(&rest[index..]);
         let (before, behind) = rest.split_at(end);
-        let store = [" = ", " += "].into_iter().find(|mark| behind.starts_with(mark));
+        let store = [" = ", " += ", " *= "].into_iter().find(|mark| behind.starts_with(mark));
         match (store, behind.find(';')) {
             (Some(mark), Some(stop)) if !is_part => {
                 let place = before[index..].strip_suffix(']').unwrap_or_default();
@@ -191,14 +191,16 @@ mod tests {
 @group(0) @binding(4) var<storage, read_write> state: array<MemberState>;
 @group(0) @binding(5) var<storage, read> input: array<f32>;
     x.output[at] = 1.0; my_output[at] = 2.0; let same = output[at] == y;
-    output[a[i] + 1u] = y + z; state[m] = s; output[at] += select(y, z, at > 2u);"
+    output[a[i] + 1u] = y + z; state[m] = s; output[at] += select(y, z, at > 2u);
+    output[0] *= y;"
                 .to_owned(),
         }];
         plant(&mut fragments);
         assert!(fragments[0].text.ends_with(
             "x.output[at] = 1.0; my_output[at] = 2.0; let same = output[at] == y;
     output[a[i] + 1u] = (y + z) * planted_fault(a[i] + 1u); state[m] = s; \
-             output[at] += (select(y, z, at > 2u)) * planted_fault(at);"
+             output[at] += (select(y, z, at > 2u)) * planted_fault(at);
+    output[0] *= (y) * planted_fault(0);"
         ));
         assert_eq!(fragments.len(), 2);
     }

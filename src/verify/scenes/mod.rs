@@ -12,8 +12,8 @@ pub use halves::{halves, halves_of_slow_tiles, halves_of_tiles};
 pub use hostile::{hostile, hostile_products};
 pub use layers::{activations, apart, deep, sizes};
 pub use steps::{
-    fused_optimizers, fused_sizes, losses, optimizers, shorten, split_case, split_optimizers,
-    split_sizes, updates,
+    directions_of_tiles, fused_optimizers, fused_sizes, losses, optimizers, shorten, split_case,
+    split_optimizers, split_sizes, updates,
 };
 pub use tiles::{
     products_of_slow_tiles, products_of_tiles, updates_of_slow_tiles, updates_of_tiles,

@@ -98,6 +98,22 @@ pub fn updates() -> Result<Vec<Held>> {
     Ok(scenes.into_iter().map(|scene| Held { scene, which }).collect())
 }
 
+/// The matrix products of Muon's directions, for each tile.
+///
+/// # Errors
+/// Never.
+pub fn directions_of_tiles() -> Result<Vec<Held>> {
+    let form = OptimizerForm { with_momentum: true, ..OptimizerForm::default() };
+    [(13, vec![37, 20, 20]), (12, vec![132, 68])]
+        .into_iter()
+        .map(|(inputs, hidden)| {
+            let case = Case { inputs, hidden, update: orthogonalized, ..Case::default() };
+            let scene = Scene::new(&Case { optimizer: ("muon", form), members: 2, ..case })?;
+            Ok(Held { scene, which: |call| call.kernel == Kernel::MatrixProduct })
+        })
+        .collect()
+}
+
 fn is_update(call: &Call) -> bool {
     call.kernel == Kernel::Update
 }

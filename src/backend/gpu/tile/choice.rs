@@ -159,7 +159,7 @@ impl Tiles {
         }
         let allowed = || self.others.iter().filter(|tile| self.allows(product.kernel, **tile));
         let fits = allowed().find(|tile| keeps_busy(**tile, product, 1));
-        fits.or(allowed().last()).copied().unwrap_or(wanted)
+        fits.or(allowed().next_back()).copied().unwrap_or(wanted)
     }
 }
 
