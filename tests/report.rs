@@ -37,7 +37,7 @@ fn ready(folder: &Path, name: &str, more: &[&str]) -> PathBuf {
 
 /// Rows of three kinds with names that are HTML, a text column among the inputs, and some labels.
 fn hostile(folder: &Path) {
-    let mut kinds = format!("x,<b onclick='alert(1)'>y</b>,place,kind\n");
+    let mut kinds = "x,<b onclick='alert(1)'>y</b>,place,kind\n".to_owned();
     let mut labels = format!("x,y,{SCRIPT},a & b\n");
     let names = [SCRIPT, "</style><img src=x onerror=alert(1)>", "plain"];
     for i in 0..300 {

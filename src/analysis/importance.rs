@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::random::{Purpose, Stream};
 
 /// Operations that it may take: a second or so on a few processors.
-const BUDGET: f64 = 2e10;
+const BUDGET: f64 = 6e10;
 
 /// How often each column is dealt out anew, at best.
 const REPEATS: usize = 5;

@@ -132,9 +132,14 @@ mod tests {
 
     #[test]
     fn the_interval_is_wilsons() {
-        // statsmodels: proportion_confint(8, 10, method="wilson").
+        // His bounds are the shares p whose own deviation, z of it, just reaches what was seen.
         let (low, high) = wilson(0.8, 10.0);
-        assert!((low - 0.490_162_478).abs() < 1e-8 && (high - 0.943_317_826).abs() < 1e-8);
+        for p in [low, high] {
+            let distance = (p - 0.8_f64).abs();
+            let reach = 1.959_963_984_540_054 * (p * (1.0 - p) / 10.0).sqrt();
+            assert!((distance - reach).abs() < 1e-12, "{p}");
+        }
+        assert!(low < 0.8 && high > 0.8);
         assert!(wilson(1.0, 1.0).1 <= 1.0 && wilson(0.0, 1.0).0 >= 0.0);
     }
 }

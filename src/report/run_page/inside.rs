@@ -291,3 +291,77 @@ fn findings(observations: &[Observation]) -> Vec<String> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::observation::{Histogram, Spread, TensorObservation};
+
+    /// A layer whose gradients have that deviation and norm, and whose update is that large.
+    fn layer(number: usize, delta: f64, norm: f64, update: f64) -> LayerObservation {
+        let spread = |deviation| Spread {
+            histogram: Histogram::default(),
+            mean: vec![0.0],
+            deviation: vec![deviation],
+        };
+        LayerObservation {
+            name: format!("layers.{number}"),
+            activation: "tanh".to_owned(),
+            initializer: "zeros".to_owned(),
+            inputs: 4,
+            units: 4,
+            outputs: spread(1.0),
+            signal: vec![1.0],
+            deltas: spread(delta),
+            dead: vec![0.0],
+            saturated: vec![0.0],
+            tensors: vec![TensorObservation {
+                name: format!("layers.{number}.weight"),
+                values: Histogram::default(),
+                gradient: Histogram::default(),
+                norm: vec![1.0],
+                gradient_norm: vec![norm],
+                update_ratio: vec![update],
+            }],
+        }
+    }
+
+    fn epochs(layers: &[LayerObservation]) -> Vec<Observation> {
+        (1..=5)
+            .map(|epoch| Observation { epoch, step: 1, rows: 8, layers: layers.to_vec() })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_layer() {
+        let sound = [layer(0, 0.1, 1.0, 1e-3), layer(1, 0.2, 1.0, 2e-3), layer(2, 0.3, 1.0, 1e-3)];
+        assert_eq!(findings(&epochs(&sound)), Vec::<String>::new());
+        let said = |change: fn(&mut LayerObservation)| {
+            let mut layers = sound.clone();
+            change(&mut layers[1]);
+            let findings = findings(&epochs(&layers));
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            assert!(findings[0].contains("layers.1 (tanh, 4 units)"), "{findings:?}");
+            findings[0].clone()
+        };
+        assert!(said(|layer| layer.deltas.deviation = vec![2e-4]).starts_with("Vanishing"));
+        assert!(said(|layer| layer.deltas.deviation = vec![400.0]).starts_with("Exploding"));
+        assert!(
+            said(|layer| layer.tensors[0].update_ratio = vec![1e-6]).contains("hardly changes")
+        );
+        assert!(said(|layer| layer.tensors[0].update_ratio = vec![0.5]).contains("a tenth"));
+        assert!(said(|layer| layer.dead = vec![0.5]).contains("50 of 100 units"));
+        assert!(said(|layer| layer.saturated = vec![0.5]).contains("50 of 100 outputs"));
+        assert!(said(|layer| layer.tensors[0].gradient.not_finite = 3).contains("not finite"));
+        // A gradient that grows in the course of training.
+        let mut grown = epochs(&sound);
+        grown[4].layers[1].tensors[0].gradient_norm = vec![2e3];
+        let findings = findings(&grown);
+        assert!(findings.len() == 1 && findings[0].contains("grew"), "{findings:?}");
+        // Members without numbers, and no epoch at all.
+        let mut lost = epochs(&sound);
+        lost[4].layers[0].deltas.deviation = vec![f64::NAN];
+        assert_eq!(super::findings(&lost), Vec::<String>::new());
+        assert_eq!(super::findings(&[]), Vec::<String>::new());
+    }
+}

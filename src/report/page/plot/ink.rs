@@ -8,7 +8,7 @@ use plotters::style::RGBColor;
 /// What something is drawn in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
-    /// The series of that number. There are [`SERIES`] colours; the next ones are drawn dashed.
+    /// The series of that number. There are 7 colours; the next ones are drawn dashed.
     Series(usize),
     /// Titles of axes.
     Text,
