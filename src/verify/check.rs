@@ -139,6 +139,7 @@ fn verify_gpu(
         run(&group, &[Wanted { subject, tile: None }], findings)?;
     }
     let verified: Vec<_> = wanted.into_iter().map(|own| (own.subject, own.tile)).collect();
+    findings.sort();
     first.verified().keep(&verified, findings.wrong());
     Ok(())
 }
