@@ -2,6 +2,7 @@
 
 mod devices;
 mod evaluate;
+mod export;
 mod inspect;
 mod list;
 mod lr_find;
@@ -43,6 +44,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Show what stands in a model's tensors: shapes, moments, norms, histograms
     Inspect(inspect::Arguments),
+    /// Write a trained network as ONNX, or its weights as safetensors
+    Export(export::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
     /// Find a learning rate: the range test
@@ -89,6 +92,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Predict(arguments) => predict::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -2,6 +2,7 @@
 
 mod file;
 mod inspect;
+mod onnx;
 mod predict;
 
 use serde::{Deserialize, Serialize};

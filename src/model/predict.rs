@@ -146,7 +146,7 @@ impl Model {
     }
 
     /// What the network's outputs mean.
-    fn interpreter(&self) -> Result<Interpreter> {
+    pub(super) fn interpreter(&self) -> Result<Interpreter> {
         let settings = self.config.validate(std::path::Path::new("."))?;
         let task = settings.fit_task(self.preprocessing.task())?;
         Ok(Interpreter {
