@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{devices, json, number, records, relative, root, succeed, wgfit};
+use common::{devices, json, number, python, records, relative, root, succeed, wgfit};
 use serde_json::{Value, json};
 use wgfit::train::observation::Observation;
 
@@ -142,19 +142,6 @@ fn every_device_shows_the_same() {
         }
         assert_eq!(reference.len(), seen.len());
     }
-}
-
-/// The Python that has TensorBoard; `tests/run` makes it.
-fn python() -> PathBuf {
-    let made = root().join("target/tensorboard/bin/python");
-    let python = std::env::var_os("WGFIT_TENSORBOARD_PYTHON").map_or(made, PathBuf::from);
-    assert!(
-        python.exists(),
-        "{} does not exist: run tests/run, which makes it, or name a Python that has TensorBoard in \
-         WGFIT_TENSORBOARD_PYTHON",
-        python.display()
-    );
-    python
 }
 
 fn read_by_tensorboard(run: &Path) -> Value {

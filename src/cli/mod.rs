@@ -3,6 +3,7 @@
 mod compare;
 mod devices;
 mod evaluate;
+mod export;
 mod inspect;
 mod list;
 mod lr_find;
@@ -52,6 +53,8 @@ enum Command {
     Report(report::Arguments),
     /// Hold every kernel that a device may run to the f64 reference: does it compute right?
     Verify(verify::Arguments),
+    /// Write a trained network as ONNX, or its weights as safetensors
+    Export(export::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
     /// Find a learning rate: the range test
@@ -131,6 +134,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Inspect(arguments) => inspect::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Report(arguments) => report::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -2,6 +2,7 @@
 
 mod file;
 mod inspect;
+mod onnx;
 mod predict;
 mod rows;
 

@@ -88,6 +88,22 @@ pub fn command(folder: &Path, arguments: &[&str], cache: &Path) -> Command {
     command
 }
 
+/// A Python that has the programs which read what wgfit writes; `tests/run` makes it.
+///
+/// # Panics
+/// When there is none.
+pub fn python() -> PathBuf {
+    let made = root().join("target/python/bin/python");
+    let python = std::env::var_os("WGFIT_TEST_PYTHON").map_or(made, PathBuf::from);
+    assert!(
+        python.exists(),
+        "{} does not exist: run tests/run, which makes it, or name a Python that has \
+         tests/requirements.txt in WGFIT_TEST_PYTHON",
+        python.display()
+    );
+    python
+}
+
 /// stdout, when the command succeeded.
 ///
 /// # Panics

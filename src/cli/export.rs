@@ -1,0 +1,35 @@
+//! `wgfit export`: a trained model in a format that other programs read.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A run folder, or a model.safetensors
+    run: PathBuf,
+    /// The format
+    #[arg(long)]
+    format: Format,
+    /// The file to write
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Raw columns in, predictions out, preprocessing inside
+    Onnx,
+    /// The weights under the names of torch.nn.Sequential, with all that `wgfit predict` needs
+    Safetensors,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let model = super::load_model(&arguments.run)?;
+    match arguments.format {
+        Format::Onnx => model.save_onnx(&arguments.out)?,
+        Format::Safetensors => model.save(&arguments.out)?,
+    }
+    eprintln!("{}", arguments.out.display());
+    Ok(())
+}
