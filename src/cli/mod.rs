@@ -91,6 +91,11 @@ impl Device {
         GpuOptions { planted_fault: self.plant_fault, heeds_verification: true, ..options }
     }
 
+    fn options(&self, gpu: GpuOptions, precision: Precision) -> DeviceOptions {
+        let threads = self.threads.map_or(0, usize::from);
+        DeviceOptions { threads, precision, gpu: self.gpu(gpu) }
+    }
+
     /// Does some work while the device is found and opened.
     fn during<T>(
         &self,
@@ -98,8 +103,7 @@ impl Device {
         precision: Precision,
         work: impl FnOnce() -> T,
     ) -> (Result<Chosen>, T) {
-        let threads = self.threads.map_or(0, usize::from);
-        let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
+        let options = self.options(gpu, precision);
         let (chosen, done) = backend::choose_during(&self.device, options, work);
         for warning in chosen.iter().flat_map(|chosen| &chosen.warnings) {
             eprintln!("warning: {warning}");
@@ -114,9 +118,7 @@ impl Device {
         precision: Precision,
         work: impl FnOnce() -> T,
     ) -> (Result<Found>, T) {
-        let threads = self.threads.map_or(0, usize::from);
-        let options = DeviceOptions { threads, precision, gpu: self.gpu(gpu) };
-        backend::look_for_during(&self.device, options, work)
+        backend::look_for_during(&self.device, self.options(gpu, precision), work)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use graph::{Graph, ML, Name};
 use messages::{Attribute, DOUBLE, FLOAT, ModelProto, OperatorSetId, STRING, StringStringEntry};
 
-/// Version of the IR, and of the operator sets: all in ONNX 1.15, which onnxruntime has from 1.17.
+/// Version of the IR, and of the operator sets: all of ONNX 1.15.
 const IR_VERSION: i64 = 9;
 const OPSET: i64 = 20;
 const ML_OPSET: i64 = 3;
