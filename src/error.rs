@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where in a data file something was found. Lines and columns count from 1.
+/// Where in a data file something was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Line of the file, from 1.
+    /// Line of a text file, from 1.
     pub line: Option<u64>,
+    /// Row of a file that has no lines, from 0.
+    pub row: Option<u64>,
     /// Column by name, or its index from 0 where there is no header.
     pub column: Option<String>,
     /// Byte offset from the start of the (decompressed) file.
@@ -26,12 +28,18 @@ impl Place {
 
     /// One field of a line.
     pub fn field(line: u64, column: impl Into<String>) -> Self {
-        Self { line: Some(line), column: Some(column.into()), byte: None }
+        Self { line: Some(line), column: Some(column.into()), ..Self::default() }
     }
 
     /// A named column, on no line in particular.
     pub fn column(column: impl Into<String>) -> Self {
         Self { column: Some(column.into()), ..Self::default() }
+    }
+
+    /// The same place, in a column.
+    #[must_use]
+    pub fn in_column(self, column: impl Into<String>) -> Self {
+        Self { column: Some(column.into()), ..self }
     }
 
     /// A byte of a binary file.
@@ -44,6 +52,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
+        }
+        if let Some(row) = self.row {
+            write!(f, ", row {row} (from 0)")?;
         }
         if let Some(column) = &self.column {
             write!(f, ", column {column:?}")?;
@@ -123,6 +134,16 @@ pub enum Error {
         /// The system's own word.
         source: std::io::Error,
     },
+    /// A folder cannot take what must be written into it.
+    #[error("{}: {problem}{}", .folder.display(), help_line(.help))]
+    Storage {
+        /// The folder.
+        folder: PathBuf,
+        /// What is needed and what is there.
+        problem: String,
+        /// What to do, or empty.
+        help: String,
+    },
     /// No adapter, or one that refused.
     #[error("{problem}{}", help_line(.help))]
     Device {
@@ -183,7 +204,11 @@ impl Error {
             | Self::Usage { .. }
             | Self::Model { .. }
             | Self::TooLarge { .. } => 2,
-            Self::Io { .. } | Self::Device { .. } | Self::Diverged { .. } | Self::Internal(_) => 1,
+            Self::Io { .. }
+            | Self::Storage { .. }
+            | Self::Device { .. }
+            | Self::Diverged { .. }
+            | Self::Internal(_) => 1,
         }
     }
 
@@ -208,6 +233,10 @@ impl Error {
         Self::Model { file: file.to_owned(), problem: problem.into(), help: String::new() }
     }
 
+    pub(crate) fn storage(folder: &Path, problem: impl Into<String>) -> Self {
+        Self::Storage { folder: folder.to_owned(), problem: problem.into(), help: String::new() }
+    }
+
     pub(crate) fn device(problem: impl Into<String>) -> Self {
         Self::Device { problem: problem.into(), help: String::new() }
     }
@@ -227,6 +256,7 @@ impl Error {
             | Self::Data { help, .. }
             | Self::Usage { help, .. }
             | Self::Model { help, .. }
+            | Self::Storage { help, .. }
             | Self::Device { help, .. }
             | Self::TooLarge { help, .. }
             | Self::Diverged { help, .. } => *help = text.into(),
