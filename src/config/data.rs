@@ -1,12 +1,13 @@
 //! The data half of the settings: which files, which columns, how they are split and scaled.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sources::ClassWeights;
 
@@ -51,6 +52,14 @@ pub enum Scaling {
     /// x / 255, for 8-bit images.
     #[serde(rename = "divide_by_255")]
     DivideBy255,
+    /// The quantile of a normal distribution that is the number's among those of the training rows
+    /// (as scikit-learn's `QuantileTransformer(output_distribution="normal")`).
+    Quantile,
+    /// log(1 + x), standardised, for numbers from 0 on; a later one below 0 counts as 0.
+    Log1p,
+    /// z / sqrt(1 + (z / 3)^2) with z = (x - median) / interquartile range, or half the whole range
+    /// where that is 0: robust, and never past 3 on either side (RealMLP, Holzmüller et al. 2024).
+    RobustSmoothClip,
 }
 
 /// How a regression target is scaled for training; predictions and metrics stay in the user's units.
@@ -117,10 +126,192 @@ pub enum ColumnType {
     Numeric,
     /// One of several values, one-hot encoded.
     Categorical,
+    /// Yes or no: true/false, yes/no, t/f, y/n in any case, or 1/0. One input, 1 or 0.
+    Boolean,
+    /// A date, in ISO 8601 where it is text (2024-03-31, 2024-03-31T18:05:00): days, scaled, and the
+    /// sine and cosine of its place in the year, in the week and, where there are times, in the day.
+    Date,
     /// Left out.
     Ignore,
     /// How much the row counts: a number, 0 or more. Not an input; one column at most.
     Weight,
+}
+
+/// What becomes of missing cells: empty ones, `NA`, `N/A`, `NaN`, `null`, `?`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// Numbers become the median of the training rows, truth values the more frequent one, and where
+    /// training rows lack any, one input more says which were missing; text becomes a category of its
+    /// own.
+    #[default]
+    Auto,
+    /// They are errors.
+    Error,
+}
+
+/// What becomes of the missing cells of one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnMissing {
+    /// They are errors.
+    Error,
+    /// The median of the training rows.
+    Median,
+    /// Their mean.
+    Mean,
+    /// A category of their own.
+    Category,
+    /// This value, as it is written.
+    Value(String),
+}
+
+impl Serialize for ColumnMissing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Error => "error",
+            Self::Median => "median",
+            Self::Mean => "mean",
+            Self::Category => "category",
+            Self::Value(value) => value,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ColumnMissing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl Visitor<'_> for Reader {
+            type Value = ColumnMissing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"error\", \"median\", \"mean\", \"category\" or a value")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<ColumnMissing, E> {
+                Ok(match word {
+                    "error" => ColumnMissing::Error,
+                    "median" => ColumnMissing::Median,
+                    "mean" => ColumnMissing::Mean,
+                    "category" => ColumnMissing::Category,
+                    "" => return Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                    value => ColumnMissing::Value(value.to_owned()),
+                })
+            }
+
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<ColumnMissing, E> {
+                Ok(ColumnMissing::Value(value.to_string()))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<ColumnMissing, E> {
+                Ok(ColumnMissing::Value(value.to_string()))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<ColumnMissing, E> {
+                Ok(ColumnMissing::Value(value.to_string()))
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<ColumnMissing, E> {
+                Ok(ColumnMissing::Value(value.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for ColumnMissing {
+    fn schema_name() -> Cow<'static, str> {
+        "ColumnMissing".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What becomes of missing cells: \"error\", \"median\", \"mean\", \
+                            \"category\" (one of their own), or this value.",
+            "type": ["string", "number", "boolean"]
+        })
+    }
+}
+
+/// How the rows of the training file are split, where validation or test rows are a share of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// At random, classes keeping their shares with `data.stratify`; in file order without
+    /// `data.shuffle`.
+    #[default]
+    Random,
+    /// By the values of this column: rows that have the same one are in the same set. The column is an
+    /// input only when `data.columns` gives it a type.
+    Group(ColumnReference),
+    /// By this column of numbers or dates: the oldest rows are for training, then come those of
+    /// validation, and the newest are for the test. The column is an input only when `data.columns`
+    /// gives it a type.
+    Time(ColumnReference),
+}
+
+/// Whether data goes through a temporary file rather than through memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Streaming {
+    /// Where it may take more than half of the memory that is free; on Linux alone, whose word on that
+    /// is known.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Serialize for Streaming {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Always => serializer.serialize_bool(true),
+            Self::Never => serializer.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Streaming {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl Visitor<'_> for Reader {
+            type Value = Streaming;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"auto\", true or false")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Streaming, E> {
+                match word {
+                    "auto" => Ok(Streaming::Auto),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_bool<E: de::Error>(self, streams: bool) -> Result<Streaming, E> {
+                Ok(if streams { Streaming::Always } else { Streaming::Never })
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for Streaming {
+    fn schema_name() -> Cow<'static, str> {
+        "Streaming".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Whether data goes through a temporary file rather than through memory.",
+            "enum": ["auto", true, false]
+        })
+    }
 }
 
 /// What the user says of one column; what is left out is found from the data.
@@ -133,6 +324,9 @@ pub struct ColumnConfig {
     /// Its scaling, when it is not `data.scaling`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// What its missing cells become, when it is not `data.missing` that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<ColumnMissing>,
 }
 
 /// Where a set of rows comes from.
@@ -169,12 +363,22 @@ pub struct DataSettings {
     pub columns: BTreeMap<String, ColumnConfig>,
     /// Scaling of the numeric columns.
     pub scaling: Scaling,
+    /// What missing cells become.
+    pub missing: Missing,
+    /// How shares of the training file are taken from it.
+    pub split: SplitBy,
     /// Scaling of a regression target.
     pub target_scaling: TargetScaling,
     /// What each class counts, fitted on the training rows; `None` is 1 each.
     pub class_weights: Option<ClassWeights>,
     /// Whether the rows are shuffled before they are split, and at every epoch.
     pub shuffle: bool,
+    /// Whether the encoded rows go through a temporary file.
+    pub streaming: Streaming,
+    /// The folder of that file; the folder of caches without one.
+    pub streaming_folder: Option<PathBuf>,
+    /// Neighbouring rows that stay together when the training rows are shuffled.
+    pub chunk_rows: Option<usize>,
     /// Whether a split keeps the shares of the classes (of the likeliest ones, where targets are
     /// probabilities). Of no effect on regression and multilabel tasks.
     pub stratify: bool,

@@ -7,10 +7,8 @@ use super::locations::join;
 use super::reserved::NOT_AVAILABLE;
 use crate::error::{Error, did_you_mean};
 
-/// Values that a later version will take, by key.
-const LATER_VALUES: [(&str, &str); 1] = [("scaling", "quantile")];
 /// Keys of a column that a later version will take.
-const LATER_COLUMN_KEYS: [&str; 2] = ["encoding", "missing"];
+const LATER_COLUMN_KEYS: [&str; 1] = ["encoding"];
 
 /// A text cut to a length that a message can bear.
 pub(super) fn short(text: &str) -> String {
@@ -58,17 +56,10 @@ pub(super) fn explain(
     let text = error.inner().to_string();
     if let Some(rest) = text.strip_prefix("unknown field `") {
         let column = path.starts_with("data.columns.") && LATER_COLUMN_KEYS.contains(&last);
-        return if column {
-            not_available(path, "")
-        } else {
-            unknown_key(path, last, &quoted(rest))
-        };
+        return if column { not_available(path) } else { unknown_key(path, last, &quoted(rest)) };
     }
     if let Some(rest) = text.strip_prefix("unknown variant `") {
         let name = found.and_then(Value::as_str).unwrap_or_default();
-        if LATER_VALUES.contains(&(last, name)) {
-            return not_available(path, &format!("{name:?} is "));
-        }
         let known = quoted(rest);
         return crate::error::unknown(
             path,
@@ -118,8 +109,8 @@ pub(super) fn unknown_key<S: AsRef<str>>(path: String, key: &str, known: &[S]) -
     Error::config(path, "unknown key").with_help(help)
 }
 
-fn not_available(path: String, what: &str) -> Error {
-    Error::config(path, format!("{what}{NOT_AVAILABLE}")).with_help("leave it out")
+fn not_available(path: String) -> Error {
+    Error::config(path, NOT_AVAILABLE).with_help("leave it out")
 }
 
 /// The words in backquotes that serde expected; the culprit, before them, may hold any text.

@@ -198,6 +198,13 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
             .with_help("a column for each label; one label alone is a binary task"));
     }
     class_weights(config)?;
+    if config.chunk_rows == Some(0) {
+        return Err(Error::config("data.chunk_rows", "0 rows are no block")
+            .with_help("give a number of rows, or null to shuffle all rows as one"));
+    }
+    let streaming_folder = config.streaming_folder.as_ref();
+    let streaming_folder =
+        streaming_folder.map(|path| resolve("data.streaming_folder", path, folder)).transpose()?;
     Ok(DataSettings {
         train: resolve("data.train", &config.train, folder)?,
         labels,
@@ -209,10 +216,15 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
         task: config.task.task(),
         columns: config.columns.clone(),
         scaling: config.scaling,
+        missing: config.missing,
+        split: config.split.clone(),
         class_weights: config.class_weights.clone(),
         target_scaling: config.target_scaling,
         shuffle: config.shuffle,
         stratify: config.stratify,
+        streaming: config.streaming,
+        streaming_folder,
+        chunk_rows: config.chunk_rows,
         seed,
     })
 }

@@ -11,7 +11,7 @@ use super::catalogs::{
     AUTO, Activations, Initializers, Losses, Normalizations, Optimizers, OutputActivations,
     Schedules,
 };
-use super::data::{ColumnConfig, Scaling, TargetScaling};
+use super::data::{ColumnConfig, Missing, Scaling, SplitBy, Streaming, TargetScaling};
 use super::locations::Locations;
 use super::named::Named;
 use super::reserved::ReservedCheckpoint;
@@ -101,6 +101,15 @@ pub struct DataConfig {
     /// Scaling of numeric columns, fitted on the training rows.
     #[serde(default = "standard")]
     pub scaling: Scaling,
+    /// What missing cells of the inputs become: `auto` fills numbers with the median of the training
+    /// rows, with one input more that says which were missing, and makes of missing text a category of
+    /// its own; `error` refuses them.
+    #[serde(default)]
+    pub missing: Missing,
+    /// How rows of validation and test are taken from the training file: `random`,
+    /// `{"group": column}` or `{"time": column}`.
+    #[serde(default)]
+    pub split: SplitBy,
     /// What the rows of each class count in training, for classification and binary tasks:
     /// `"balanced"` (training rows / (classes * training rows of the class), as scikit-learn), or
     /// a map from classes to numbers above 0, where a class left out counts 1.
@@ -115,6 +124,19 @@ pub struct DataConfig {
     /// Whether a split keeps the shares of the classes.
     #[serde(default = "yes")]
     pub stratify: bool,
+    /// Whether the encoded rows go through a temporary file on disk rather than through memory: `auto`
+    /// where they may take more than half of the memory that is free.
+    #[serde(default)]
+    pub streaming: Streaming,
+    /// The folder of that file; left out, the folder of wgfit's caches.
+    #[serde(default)]
+    pub streaming_folder: Option<String>,
+    /// Neighbouring rows that stay together when the training rows are shuffled: blocks of so many
+    /// rows are shuffled, and then the rows within 16 blocks. `null` shuffles all rows as one, or,
+    /// where they are streamed, blocks of 4 MiB.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub chunk_rows: Option<usize>,
 }
 
 /// The network. The output layer is added to fit the task.
@@ -377,6 +399,8 @@ impl Config {
     pub fn without_paths(&self) -> Self {
         let mut config = self.clone();
         let data = &mut config.data;
+        // Where data stands on its way is the machine's affair.
+        (data.streaming, data.streaming_folder) = (Streaming::Auto, None);
         let files = [&mut data.labels, &mut data.validation_labels, &mut data.test_labels];
         let model_file = [&mut config.model.init_from];
         for file in files.into_iter().chain(model_file).flatten() {

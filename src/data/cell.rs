@@ -48,6 +48,14 @@ pub(super) fn quoted(field: &str) -> String {
     format!("{:?}", format!("{start}..."))
 }
 
+fn missing_value(field: &str) -> String {
+    if field.is_empty() {
+        "missing value (an empty field)".to_owned()
+    } else {
+        format!("missing value ({})", quoted(field))
+    }
+}
+
 /// What is wrong with a field, and what to do about it.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -58,21 +66,49 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// A missing value in an input column, or in a target.
-    pub(super) fn missing(column: &str, field: &str, target: bool) -> Self {
-        let problem = if field.is_empty() {
-            "missing value (an empty field)".to_owned()
-        } else {
-            format!("missing value ({})", quoted(field))
-        };
-        let mut help = "remove the rows that lack a value".to_owned();
-        if !target {
-            help.push_str(&format!(
-                ", or leave the column out with {}.type = \"ignore\"",
+    /// A missing value in an input column that takes none.
+    pub(super) fn missing(column: &str, field: &str) -> Self {
+        let key = column_key(column);
+        let help = format!(
+            "remove the rows that lack a value, or have it filled: {key}.missing = \"median\" for \
+             numbers, \"category\" for text, or a value; or leave the column out with {key}.type = \
+             \"ignore\""
+        );
+        Self { problem: missing_value(field), help }
+    }
+
+    /// A missing value in a target or a weight.
+    pub(super) fn missing_target(field: &str) -> Self {
+        let help = "remove the rows that lack a value".to_owned();
+        Self { problem: missing_value(field), help }
+    }
+
+    /// A column of which a network can take nothing.
+    pub(super) fn unusable(column: &str, what: &str) -> Self {
+        Self {
+            problem: format!("the column holds what a network cannot take: {what}"),
+            help: format!(
+                "make columns of numbers or text of it, or leave it out with {}.type = \"ignore\"",
                 column_key(column)
-            ));
+            ),
         }
-        Self { problem, help }
+    }
+
+    /// Something else where yes or no is expected.
+    pub(super) fn boolean(field: &str) -> Self {
+        Self {
+            problem: format!("{} is neither yes nor no", quoted(field)),
+            help: "a boolean column holds true and false, yes and no, t and f, y and n, or 1 and 0"
+                .to_owned(),
+        }
+    }
+
+    /// Something else where a date is expected.
+    pub(super) fn date(field: &str) -> Self {
+        Self {
+            problem: format!("{} is not a date in ISO 8601", quoted(field)),
+            help: "write dates as 2024-03-31 or 2024-03-31T18:05:00".to_owned(),
+        }
     }
 
     /// An infinite or too large number.

@@ -6,54 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::{Encoding, Scale};
 use crate::config::data::Task;
-
-/// The constants of one column's scaling: `(x - shift) / scale`, in f64.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scale {
-    /// What is taken away: a mean, a median or a minimum, in the column's units.
-    pub shift: f64,
-    /// What is divided by: a standard deviation or some range, above 0, in the column's units.
-    pub scale: f64,
-}
-
-impl Scale {
-    /// Leaves values as they are.
-    pub const IDENTITY: Self = Self { shift: 0.0, scale: 1.0 };
-
-    /// The scaled value, computed in f64 and rounded once.
-    pub fn apply(self, value: f64) -> f32 {
-        ((value - self.shift) / self.scale) as f32
-    }
-
-    fn is_sound(self) -> bool {
-        self.shift.is_finite() && self.scale.is_finite() && self.scale > 0.0
-    }
-}
-
-/// How one column is encoded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Encoding {
-    /// A number, scaled. One input.
-    Numeric(Scale),
-    /// One of several values, one-hot. An input each.
-    Categorical {
-        /// The values, in the order of their inputs.
-        categories: Vec<String>,
-    },
-}
-
-impl Encoding {
-    /// How many inputs of the network the column takes.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::Numeric(_) => 1,
-            Self::Categorical { categories } => categories.len(),
-        }
-    }
-}
 
 /// A column that is fed to the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -261,19 +215,8 @@ impl Preprocessing {
             if !indices.insert(*index) {
                 return damage(format!("column {name:?} has index {index}, which is taken"));
             }
-            match encoding {
-                Encoding::Numeric(scale) if !scale.is_sound() => {
-                    return damage(format!("column {name:?} has an unusable scaling"));
-                }
-                Encoding::Numeric(_) => {}
-                Encoding::Categorical { categories } => {
-                    if categories.is_empty() {
-                        return damage(format!("column {name:?} has no categories"));
-                    }
-                    if let Some(twice) = repeated(categories) {
-                        return damage(format!("column {name:?} has category {twice:?} twice"));
-                    }
-                }
+            if let Err(problem) = encoding.check() {
+                return damage(format!("column {name:?} {problem}"));
             }
             width = match width.checked_add(encoding.width()) {
                 Some(width) => width,
