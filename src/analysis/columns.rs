@@ -1,19 +1,19 @@
 //! The user's columns in encoded rows: where they are, what they hold, and whether they are an image.
 
-use crate::data::{Encoding, InputColumn, Preprocessing, Rows};
+use crate::data::{Encoding, InputColumn, Preprocessing, Rows, Value, written_date};
 
 /// A column with its inputs.
 #[derive(Debug, Clone)]
-pub(super) struct Place<'a> {
-    pub(super) column: &'a InputColumn,
+pub(crate) struct Place<'a> {
+    pub(crate) column: &'a InputColumn,
     /// The first of its inputs.
-    pub(super) first: usize,
+    pub(crate) first: usize,
     /// How many there are.
-    pub(super) width: usize,
+    pub(crate) width: usize,
 }
 
 /// Every column with its inputs.
-pub(super) fn places<'a>(preprocessing: &'a Preprocessing) -> Vec<Place<'a>> {
+pub(crate) fn places<'a>(preprocessing: &'a Preprocessing) -> Vec<Place<'a>> {
     let mut first = 0;
     let place = |column: &'a InputColumn| {
         let width = column.encoding.width();
@@ -24,28 +24,42 @@ pub(super) fn places<'a>(preprocessing: &'a Preprocessing) -> Vec<Place<'a>> {
 }
 
 impl Place<'_> {
-    /// What an encoded row holds, in the column's own unit; none for a category.
-    pub(super) fn number(&self, row: &[f32]) -> Option<f64> {
-        match &self.column.encoding {
-            Encoding::Numeric(scale) => {
-                Some(f64::from(row[self.first]) * scale.scale + scale.shift)
-            }
-            Encoding::Categorical { .. } => None,
+    /// Whether it holds categories.
+    pub(crate) fn is_categorical(&self) -> bool {
+        matches!(self.column.encoding, Encoding::Categorical { .. })
+    }
+
+    /// The column's inputs of an encoded row.
+    fn own<'r>(&self, row: &'r [f32]) -> &'r [f32] {
+        &row[self.first..self.first + self.width]
+    }
+
+    /// What an encoded row holds, in the column's own unit; none where it is no number.
+    pub(crate) fn number(&self, row: &[f32]) -> Option<f64> {
+        match self.column.encoding.decode(self.own(row)) {
+            Value::Number(number, _) => Some(number),
+            _ => None,
         }
     }
 
     /// What an encoded row holds, as the user writes it.
-    pub(super) fn text(&self, row: &[f32]) -> String {
-        match (&self.column.encoding, self.number(row)) {
-            (Encoding::Categorical { categories }, _) => {
-                let own = &row[self.first..self.first + self.width];
-                let category = own.iter().position(|value| *value > 0.5);
-                category.and_then(|at| categories.get(at)).cloned().unwrap_or_default()
+    pub(crate) fn text(&self, row: &[f32]) -> String {
+        let own = self.own(row);
+        match self.column.encoding.decode(own) {
+            Value::Missing => String::new(),
+            Value::Unseen => "(not seen in training)".to_owned(),
+            Value::Number(number, unit) => {
+                let scaled = own.first().copied().unwrap_or_default();
+                certain(number, f64::from(scaled.abs().max(1.0)) * unit)
             }
-            (Encoding::Numeric(scale), number) => {
-                let size = f64::from(row[self.first].abs().max(1.0)) * scale.scale;
-                number.map(|number| certain(number, size)).unwrap_or_default()
-            }
+            Value::Boolean(yes) => if yes { "yes" } else { "no" }.to_owned(),
+            Value::Date(seconds) => written_date(seconds),
+            Value::Category(code) => match &self.column.encoding {
+                Encoding::Categorical { categories, .. } => {
+                    categories.get(code).cloned().unwrap_or_default()
+                }
+                _ => String::new(),
+            },
         }
     }
 }
@@ -74,22 +88,23 @@ const LEAST_SIDE: usize = 8;
 
 /// The side of the square image that the columns are, line by line from its top, if they are one: as many
 /// numbers as a square has, of an IDX file or named as pixels.
-pub(super) fn image_side(preprocessing: &Preprocessing) -> Option<usize> {
+pub(crate) fn image_side(preprocessing: &Preprocessing) -> Option<usize> {
     let columns = preprocessing.columns();
     let side = columns.len().isqrt();
     let stem = |column: &InputColumn| -> String {
         column.name.chars().filter(|character| !character.is_ascii_digit()).collect()
     };
     let first = stem(columns.first()?);
-    let alike = columns
-        .iter()
-        .all(|column| matches!(column.encoding, Encoding::Numeric(_)) && stem(column) == first);
+    let alike = columns.iter().all(|column| {
+        let number = matches!(column.encoding, Encoding::Numeric { .. });
+        number && column.encoding.width() == 1 && stem(column) == first
+    });
     let named = preprocessing.has_labels_apart() || first.to_lowercase().contains("pixel");
     (side >= LEAST_SIDE && side * side == columns.len() && alike && named).then_some(side)
 }
 
 /// The row as an image of 256 greys, 0 for the smallest value of all the rows.
-pub(super) fn image(places: &[Place], side: usize, row: &[f32], most: f64) -> Vec<Vec<u8>> {
+pub(crate) fn image(places: &[Place], side: usize, row: &[f32], most: f64) -> Vec<Vec<u8>> {
     let grey = |place: &Place| {
         let value = place.number(row).unwrap_or_default();
         (255.0 * (value / most).clamp(0.0, 1.0)).round() as u8
@@ -98,8 +113,8 @@ pub(super) fn image(places: &[Place], side: usize, row: &[f32], most: f64) -> Ve
 }
 
 /// The largest pixel of some rows; none where any is below 0, or all are 0: then it is no image.
-pub(super) fn brightest(places: &[Place], rows: &Rows) -> Option<f64> {
-    let width = rows.features.len() / rows.rows.max(1);
+pub(crate) fn brightest(places: &[Place], rows: &Rows) -> Option<f64> {
+    let width = rows.width();
     let mut most = 0.0_f64;
     for row in rows.features.chunks_exact(width.max(1)) {
         for value in places.iter().filter_map(|place| place.number(row)) {

@@ -100,7 +100,7 @@ pub(super) fn importance(
     let repeats = (passes / rows.rows.min(FEWEST_ROWS)).clamp(1, REPEATS);
     let count = (passes / repeats).clamp(rows.rows.min(FEWEST_ROWS), MOST_ROWS).min(rows.rows);
     let chosen: Vec<usize> = (0..count).map(|at| at * rows.rows / count).collect();
-    let rows = subject::gather(rows, &chosen);
+    let rows = subject::gather(rows, &chosen)?;
     let rows = Rows { sample_weights: Vec::new(), ..rows };
 
     let jobs: Vec<(usize, usize)> = (0..groups.len())

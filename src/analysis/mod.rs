@@ -4,11 +4,11 @@
 //! An [`Analysis`] is plain data that a run keeps as `analysis.json`; nothing of it needs the data again.
 
 mod classes;
-mod columns;
+pub(crate) mod columns;
 mod errors;
 mod examples;
 mod importance;
-mod subject;
+pub(crate) mod subject;
 
 use serde::{Deserialize, Serialize};
 

@@ -83,7 +83,7 @@ pub(super) fn resolve(table: &mut Table, settings: &DataSettings) -> Result<Reso
     let names = listed(&names);
     if task == Task::Regression {
         let columns: Result<Vec<_>> =
-            targets.into_iter().map(|target| numbers(target, stated, table)).collect();
+            targets.into_iter().map(|target| numbers(target, stated)).collect();
         let note = if settings.task.is_some() {
             format!("target {names}: regression")
         } else {
@@ -120,7 +120,7 @@ fn several(targets: Vec<RawTarget>, task: Task, names: &str, table: &Table) -> R
             Ok(Resolved { task, targets: Targets::Labels(labels), note })
         }
         Task::Classification => {
-            let columns = targets.into_iter().map(|target| numbers(target, Some(task), table));
+            let columns = targets.into_iter().map(|target| numbers(target, Some(task)));
             let targets = Targets::Distributions(columns.collect::<Result<_>>()?);
             let note = format!("targets {names}: probabilities of {count} classes, task {task}");
             Ok(Resolved { task, targets, note })
@@ -196,12 +196,12 @@ fn find_task(targets: &[RawTarget], table: &Table) -> Result<Task> {
     let Some(coded) = &values.coded else {
         return match values.numbers {
             Some(_) => Ok(Task::Regression),
-            None => Err(slip(target, table).unwrap_or_else(|| too_many(target, table))),
+            None => Err(slip(target).unwrap_or_else(|| too_many(target, table))),
         };
     };
     let distinct = sort_labels(coded.texts.clone()).0;
     let Some(numbers) = &values.numbers else {
-        return match slip(target, table) {
+        return match slip(target) {
             Some(error) if target.stated.is_none() => Err(error),
             _ => Ok(by_count(distinct.len())),
         };
@@ -217,14 +217,13 @@ fn find_task(targets: &[RawTarget], table: &Table) -> Result<Task> {
 }
 
 /// The error of a text among a target's numbers, when there are so few that it is a slip.
-fn slip(target: &RawTarget, table: &Table) -> Option<Error> {
-    let (line, text) = target.values.first_text.as_ref()?;
+fn slip(target: &RawTarget) -> Option<Error> {
+    let found = target.values.first_text.clone()?;
     if !target.values.mostly_numbers {
         return None;
     }
-    let place = Place::field(*line, &target.name);
-    let problem = format!("{} is not a number, but most of the target is", quoted(text));
-    Some(Error::data(&table.file, place, problem).with_help(
+    let problem = format!("{} is not a number, but most of the target is", quoted(&found.text));
+    Some(found.error(problem).with_help(
         "correct the cell, or set data.task to \"classification\" if the target's values are \
          classes",
     ))
@@ -243,20 +242,19 @@ fn too_many(target: &RawTarget, table: &Table) -> Error {
         .with_help("is it the right column?")
 }
 
-fn numbers(target: RawTarget, stated: Option<Task>, table: &Table) -> Result<Vec<f64>> {
+fn numbers(target: RawTarget, stated: Option<Task>) -> Result<Vec<f64>> {
     let TargetValues { numbers, first_text, .. } = target.values;
     if let Some(numbers) = numbers {
         return Ok(numbers);
     }
-    let (line, text) = first_text.unwrap_or_default();
+    let Some(found) = first_text else { return Err(Error::internal("no number and no text")) };
     let help = if stated.is_some() {
         "a regression target must be a number in every row"
     } else {
         "several targets mean regression, and each must be a number in every row"
     };
-    let fault = Fault::text(&text, help.to_owned());
-    Err(Error::data(&table.file, Place::field(line, target.name), fault.problem)
-        .with_help(fault.help))
+    let fault = Fault::text(&found.text, help.to_owned());
+    Err(found.error(fault.problem).with_help(fault.help))
 }
 
 fn classes(target: RawTarget, task: Task, table: &Table) -> Result<(Vec<String>, Vec<u32>)> {

@@ -1,7 +1,6 @@
 //! Targets that are a probability for each class.
 
 use super::*;
-use crate::data::load_rows;
 
 const ROWS: &str = "a,x,b,c\n0.7,1,0.2,0.1\n0,2,1,0\n0.3333,3,0.3333,0.3333\n1e0,4,0,-0.0\n";
 

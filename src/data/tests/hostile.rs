@@ -1,7 +1,8 @@
 //! Files that cannot be used: each has its message, and none a panic.
 
 use super::*;
-use crate::data::{Encoding, Preprocessing, load_features, load_rows};
+use crate::data::Encoding;
+use crate::data::{MissingCategory, MissingNumber, Scale, Scaler};
 
 fn rows_with(line: &str) -> Vec<u8> {
     let mut text = "a,b,y\n".to_owned();
@@ -15,15 +16,25 @@ fn bad_cells_are_named_by_line_and_column() {
     let place = "rows.csv, line 41, column \"b\": ";
     for (line, parts) in [
         ("1,one,no\n", ["\"one\" is not a number", "data.columns.b.type"]),
-        ("1,,no\n", ["missing value (an empty field)", "data.columns.b.type = \"ignore\""]),
-        ("1, NA ,no\n", ["missing value (\"NA\")", "remove the rows"]),
-        ("1,nan,no\n", ["missing value (\"nan\")", "remove the rows"]),
-        ("1,?,no\n", ["missing value (\"?\")", "remove the rows"]),
         ("1,-inf,no\n", ["\"-inf\" is not a finite", "numbers must lie"]),
         ("1,1e39,no\n", ["\"1e39\" is not a finite", "numbers must lie"]),
         ("1,\0,no\n", ["NUL", "UTF-8"]),
     ] {
         let said = refused_file("rows.csv", rows_with(line));
+        assert_says(&said, &[place]);
+        assert_says(&said, &parts);
+    }
+    for (line, parts) in [
+        ("1,,no\n", ["missing value (an empty field)", "data.columns.b.type = \"ignore\""]),
+        ("1, NA ,no\n", ["missing value (\"NA\")", "remove the rows"]),
+        ("1,nan,no\n", ["missing value (\"nan\")", "remove the rows"]),
+        ("1,?,no\n", ["missing value (\"?\")", "remove the rows"]),
+    ] {
+        let folder = Folder::new();
+        let mut settings = settings(folder.file("rows.csv", rows_with(line)), "y");
+        load(&settings).expect("missing values are filled");
+        settings.missing = Missing::Error;
+        let said = refused(&settings);
         assert_says(&said, &[place]);
         assert_says(&said, &parts);
     }
@@ -71,7 +82,7 @@ fn ragged_and_empty_files_are_refused() {
 fn compressed_files_that_lie_are_refused() {
     let packed = gzip(&rows_with(""));
     let cut = &packed[..packed.len() / 2];
-    assert_says(&refused_file("rows.csv.gz", cut), &["rows.csv.gz", "gzip", "damaged"]);
+    assert_says(&refused_file("rows.csv.gz", cut), &["rows.csv.gz", "compressed", "damaged"]);
     assert_says(&refused_file("rows.csv.gz", [0x1f, 0x8b, 1, 2]), &["damaged"]);
     // A record without end: much of one letter out of a small file. (Tests have a lower limit.)
     let bomb = gzip(&vec![b'x'; 4 << 20]);
@@ -83,10 +94,13 @@ fn compressed_files_that_lie_are_refused() {
 
 #[test]
 fn other_formats_are_told_apart() {
-    for name in ["a.parquet", "a.npz", "a.arrow"] {
-        assert_says(&refused_file(name, "x"), &[name, "does not read", ".csv, .tsv", "IDX"]);
+    for (name, format) in [("a.parquet", "Parquet"), ("a.npz", "NPZ"), ("a.arrow", "Arrow")] {
+        let said = refused_file(name, "x,y\n1,2\n");
+        assert_says(&said, &[name, &format!("not {format}, as its name says, but text")]);
     }
-    assert_says(&refused_file("a.xlsx", "x"), &["unknown kind of file: .xlsx"]);
+    assert_says(&refused_file("a.npy", "x,y\n1,2\n3,4\n"), &["a.npy", "NPY"]);
+    let said = refused_file("a.xlsx", "x");
+    assert_says(&said, &["unknown kind of file: .xlsx", ".csv, .tsv", "IDX", ".parquet"]);
     assert_says(&refused_file("a", "x"), &["no extension"]);
     let folder = Folder::new();
     let absent = load(&settings(folder.file("a.csv", "").with_file_name("b.csv"), "y"));
@@ -131,9 +145,11 @@ fn new_files_must_fit_the_model() {
         load_features(&file, &fitted).expect_err("a bad file").to_string()
     };
     assert_says(&features("a,colour,b\n1,red,2\n"), &["no column \"color\"", "\"colour\""]);
-    let said = features("a,color,b\n1,red,2\n1,pink,2\n");
-    assert_says(&said, &["line 3, column \"color\"", "\"pink\"", "blue, green, red"]);
-    assert_says(&features("a,color,b\n1,red,\n"), &["line 2, column \"b\"", "missing"]);
+    // What training did not see, and what is missing, is told and taken.
+    let file = folder.file("new.csv", "a,color,b\n1,red,2\n1,pink,\n");
+    let taken = crate::data::load_features(&file, &fitted).expect("a good file");
+    assert_eq!(taken.rows.rows, 2);
+    assert_says(&taken.notes.join("; "), &["color", "b (1)"]);
     assert_says(&features("a,color,b\n1,red,two\n"), &["line 2, column \"b\"", "\"two\""]);
     assert_says(&features("1,red\n"), &["expected 4 columns", "3 without the target", "found 2"]);
     assert_says(&features("a,color,b\n"), &["no rows"]);
@@ -154,7 +170,13 @@ fn damaged_preprocessing_is_refused() {
         (|p| p.inputs[0].name = "b".to_owned(), "named \"b\""),
         (|p| set_scale(p, 0.0), "unusable scaling"),
         (|p| set_scale(p, f64::NAN), "unusable scaling"),
-        (|p| p.inputs[1].encoding = Encoding::Categorical { categories: vec![] }, "no categories"),
+        (
+            |p| {
+                p.inputs[1].encoding =
+                    Encoding::Categorical { categories: vec![], missing: MissingCategory::None }
+            },
+            "no categories",
+        ),
         (|p| p.task = crate::config::data::Task::Binary, "3 classes"),
         (|p| p.task = crate::config::data::Task::Regression, "does not fit"),
     ];
@@ -169,5 +191,8 @@ fn damaged_preprocessing_is_refused() {
 }
 
 fn set_scale(preprocessing: &mut Preprocessing, scale: f64) {
-    preprocessing.inputs[0].encoding = Encoding::Numeric(crate::data::Scale { shift: 0.0, scale });
+    preprocessing.inputs[0].encoding = Encoding::Numeric {
+        scaler: Scaler::Affine(Scale { shift: 0.0, scale }),
+        missing: MissingNumber::Error,
+    };
 }

@@ -3,12 +3,16 @@
 mod class_weights;
 mod columns;
 mod distributions;
+mod formats;
 mod hostile;
 mod images;
+mod missing;
 mod multilabel;
 mod robust;
 mod sample_weights;
+mod scalings;
 mod sets;
+mod types;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,10 +23,26 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use super::{Dataset, load};
+use super::{Dataset, Preprocessing, Rows, load};
 use crate::config::data::{
-    ColumnConfig, ColumnReference, ColumnType, DataSettings, Portion, Scaling, TargetScaling, Task,
+    ColumnConfig, ColumnReference, ColumnType, DataSettings, Missing, Portion, Scaling, SplitBy,
+    Streaming, TargetScaling, Task,
 };
+use crate::error::Result;
+
+/// Encoded rows to score.
+pub(super) fn load_rows(
+    file: &Path,
+    labels: Option<&Path>,
+    preprocessing: &Preprocessing,
+) -> Result<Rows> {
+    super::load_rows(file, labels, preprocessing).map(|encoded| encoded.rows)
+}
+
+/// Encoded rows to predict.
+pub(super) fn load_features(file: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
+    super::load_features(file, preprocessing).map(|encoded| encoded.rows)
+}
 
 /// A folder of data files.
 pub(super) struct Folder(TempDir);
@@ -58,6 +78,11 @@ pub(super) fn settings(train: PathBuf, target: &str) -> DataSettings {
         task: None,
         columns: BTreeMap::new(),
         scaling: Scaling::None,
+        missing: Missing::Auto,
+        split: SplitBy::Random,
+        streaming: Streaming::Never,
+        streaming_folder: None,
+        chunk_rows: None,
         class_weights: None,
         target_scaling: TargetScaling::Auto,
         shuffle: true,
@@ -73,7 +98,7 @@ pub(super) fn several(train: PathBuf, task: Task) -> DataSettings {
 }
 
 pub(super) fn typed(kind: ColumnType) -> ColumnConfig {
-    ColumnConfig { kind: Some(kind), scaling: None }
+    ColumnConfig { kind: Some(kind), ..ColumnConfig::default() }
 }
 
 /// Loads a CSV text with the target `y`.

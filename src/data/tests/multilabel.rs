@@ -1,7 +1,7 @@
 //! Targets that are labels, each there or not.
 
 use super::*;
-use crate::data::{LabelValues, TargetEncoding, load_features, load_rows};
+use crate::data::{LabelValues, TargetEncoding};
 
 const ROWS: &str = "x,a,b,c\n1,no,1,FALSE\n2,yes,0.0,TRUE\n3,no,0,TRUE\n4,no,1.0,FALSE\n";
 

@@ -1,7 +1,6 @@
 //! A column that says what each row counts.
 
 use super::*;
-use crate::data::{Preprocessing, Rows, load_features, load_rows};
 
 /// 20 rows, of which every fourth counts 0.
 fn rows() -> String {

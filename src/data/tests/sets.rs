@@ -1,7 +1,7 @@
 //! Splits, and that nothing but training rows is fitted on.
 
 use super::*;
-use crate::data::Rows;
+use crate::data::split::Keys;
 
 /// `x` counts the rows, so that a row is known again in its set; `y` is a class of very unequal
 /// shares: 70 of a, 20 of b, 9 of c, 1 of d.
@@ -101,7 +101,10 @@ fn small_shares_take_a_row_and_leave_one() {
     few.test = Portion::Share(0.1);
     assert_says(&refused(&few), &["few.csv", "2 rows", "validation takes 1 and test 1"]);
     few.test = Portion::Share(0.0);
-    assert_eq!(split(&few).map(|set| set.rows), [1, 1, 0]);
+    let split =
+        crate::data::split::split(&few.train, 2, &Keys::None, None, &few).expect("two sets");
+    assert_eq!([split.train.len(), split.validation.len(), split.test.len()], [1, 1, 0]);
+    assert_says(&refused(&few), &["few.csv", "every input is constant"]);
 }
 
 #[test]
@@ -136,4 +139,63 @@ fn scaling_is_fitted_on_training_rows_alone() {
     let data = load(&settings).expect("a good file");
     assert_eq!(data.train.features[..4], [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0]);
     assert!(data.validation.expect("validation rows").features[0] > 3e8);
+}
+
+#[test]
+fn groups_stay_together_and_are_no_input() {
+    let folder = Folder::new();
+    let rows: String =
+        (0..200).map(|i| format!("{i},g{},{}\n", i * 7 % 20, ["no", "yes"][i % 2])).collect();
+    let mut settings = split_settings(&folder, 0.25, 0.1);
+    settings.train = folder.file("grouped.csv", format!("x,who,y\n{rows}"));
+    settings.split = SplitBy::Group(ColumnReference::Name("who".to_owned()));
+    let data = load(&settings).expect("a good file");
+    assert_eq!(data.preprocessing.inputs(), 1);
+    let [train, validation, test] = split(&settings);
+    assert_eq!((train.rows, validation.rows, test.rows), (130, 50, 20));
+    let groups = |rows: &Rows| -> std::collections::BTreeSet<usize> {
+        rows.features.iter().map(|x| *x as usize * 7 % 20).collect()
+    };
+    let of = [groups(&train), groups(&validation), groups(&test)];
+    assert_eq!(of.iter().map(std::collections::BTreeSet::len).sum::<usize>(), 20, "{of:?}");
+    settings.columns.insert("who".to_owned(), typed(ColumnType::Categorical));
+    assert_eq!(load(&settings).expect("a good file").preprocessing.inputs(), 21);
+    settings.columns.clear();
+    settings.split = SplitBy::Group(ColumnReference::Name("whom".to_owned()));
+    assert_says(&refused(&settings), &["`data.split.group`", "\"whom\"", "did you mean \"who\""]);
+    settings.train = folder.file("one.csv", "x,who,y\n1,a,no\n2,a,yes\n3,a,no\n4,a,yes\n");
+    settings.split = SplitBy::Group(ColumnReference::Name("who".to_owned()));
+    assert_says(&refused(&settings), &["groups are too few"]);
+}
+
+#[test]
+fn the_newest_rows_are_the_test() {
+    let folder = Folder::new();
+    // Days in no order: 37 is prime to 100.
+    let rows: String = (0..100)
+        .map(|i| {
+            let day = i * 37 % 100;
+            let date = format!("2024-{:02}-{:02}", 1 + day / 28, 1 + day % 28);
+            format!("{day},{date},{}\n", ["no", "yes"][i % 2])
+        })
+        .collect();
+    let mut settings = split_settings(&folder, 0.2, 0.1);
+    settings.train = folder.file("timed.csv", format!("day,when,y\n{rows}"));
+    for column in ["when", "day"] {
+        settings.split = SplitBy::Time(ColumnReference::Name(column.to_owned()));
+        settings.columns.clear();
+        settings.columns.insert("when".to_owned(), typed(ColumnType::Ignore));
+        settings.columns.insert("day".to_owned(), typed(ColumnType::Numeric));
+        let days = |rows: &Rows| {
+            let mut days: Vec<f32> = rows.features.clone();
+            days.sort_by(f32::total_cmp);
+            (days[0], days[days.len() - 1], days.len())
+        };
+        let [train, validation, test] = split(&settings);
+        assert_eq!(days(&train), (0.0, 69.0, 70), "{column}");
+        assert_eq!(days(&validation), (70.0, 89.0, 20), "{column}");
+        assert_eq!(days(&test), (90.0, 99.0, 10), "{column}");
+    }
+    settings.split = SplitBy::Time(ColumnReference::Name("y".to_owned()));
+    assert_says(&refused(&settings), &["line 2, column \"y\"", "neither a number nor a date"]);
 }

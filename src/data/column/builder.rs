@@ -1,0 +1,443 @@
+//! A column that is being read.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Coded, Column, Found, MISSING, MOST_LABELS, Role, TargetValues, written};
+use crate::data::cell::{Cell, Fault, check_probability, check_weight, column_key, quoted};
+use crate::data::encoding::{are_boolean, boolean, looks_like_date, seconds};
+use crate::data::read::{Cells, Chunk, Kind, Numbers};
+use crate::error::{Error, Place, Result};
+
+/// The most categories of a column that nobody called categorical.
+const MOST_FOUND_CATEGORIES: usize = 1_000;
+/// Up to this many rows a text column may differ in every row.
+const FEW_ROWS: usize = 10;
+
+/// A column that is being read.
+pub(in crate::data) struct Builder {
+    name: String,
+    role: Role,
+    /// Whether a missing cell is an error.
+    refuses_missing: bool,
+    /// Whether the cells are kept.
+    keeps: bool,
+    /// Numbers out of text.
+    numbers: Vec<f64>,
+    /// Numbers as a format holds them.
+    typed: Option<Numbers>,
+    /// What a format that holds numbers says they are.
+    kind: Option<Kind>,
+    number_cells: usize,
+    text_cells: usize,
+    missing_cells: usize,
+    first_text: Option<Found>,
+    first_missing: Option<Found>,
+    /// Whether all text so far is dates, and how the first one is written.
+    dates: Option<String>,
+    dictionary: Dictionary,
+}
+
+#[derive(Default)]
+struct Dictionary {
+    lookup: HashMap<String, u32>,
+    codes: Vec<u32>,
+    /// Whether each row's code is kept.
+    keeps: bool,
+    limit: usize,
+    overflown: bool,
+}
+
+impl Dictionary {
+    fn push(&mut self, text: &str) {
+        if self.overflown {
+            return;
+        }
+        let code = match self.lookup.get(text) {
+            Some(code) => *code,
+            None => match u32::try_from(self.lookup.len()) {
+                Ok(code) if self.lookup.len() < self.limit => {
+                    self.lookup.insert(text.to_owned(), code);
+                    code
+                }
+                _ => {
+                    let (limit, keeps) = (self.limit, self.keeps);
+                    *self = Self { limit, keeps, overflown: true, ..Self::default() };
+                    return;
+                }
+            },
+        };
+        if self.keeps {
+            self.codes.push(code);
+        }
+    }
+
+    fn push_missing(&mut self) {
+        if self.keeps && !self.overflown {
+            self.codes.push(MISSING);
+        }
+    }
+
+    fn finish(self) -> Option<Coded> {
+        let mut texts = vec![String::new(); self.lookup.len()];
+        for (text, code) in self.lookup {
+            if let Some(slot) = usize::try_from(code).ok().and_then(|code| texts.get_mut(code)) {
+                *slot = text;
+            }
+        }
+        (!self.overflown).then_some(Coded { codes: self.codes, texts })
+    }
+}
+
+impl Builder {
+    /// An empty column. Without `keeps` the cells of an input are looked at, for what they are, and
+    /// let go.
+    pub(in crate::data) fn new(name: &str, role: Role, refuses_missing: bool, keeps: bool) -> Self {
+        let keeps = keeps || matches!(role, Role::Target | Role::Probability | Role::Weight);
+        let limit = match role {
+            Role::Categorical { stated: true } | Role::Target => MOST_LABELS,
+            _ => MOST_FOUND_CATEGORIES,
+        };
+        Self {
+            name: name.to_owned(),
+            role,
+            refuses_missing,
+            numbers: Vec::new(),
+            typed: None,
+            kind: None,
+            number_cells: 0,
+            text_cells: 0,
+            missing_cells: 0,
+            first_text: None,
+            first_missing: None,
+            dates: None,
+            keeps,
+            dictionary: Dictionary { limit, keeps, ..Dictionary::default() },
+        }
+    }
+
+    /// Whether the column's cells are looked at.
+    pub(in crate::data) fn is_wanted(&self) -> bool {
+        self.role != Role::Ignore
+    }
+
+    /// Takes a chunk's cells; a fault comes with its row within the chunk.
+    pub(in crate::data) fn take(
+        &mut self,
+        chunk: &Chunk,
+        kind: &Kind,
+        cells: &Cells,
+    ) -> Result<(), (usize, Fault)> {
+        if self.role == Role::Ignore {
+            return Ok(());
+        }
+        match (cells, kind) {
+            (_, Kind::Unusable(what)) => Err((0, Fault::unusable(&self.name, what))),
+            (Cells::Skipped, _) => Ok(()),
+            (Cells::Text(texts), _) => {
+                for (row, field) in texts.iter().enumerate() {
+                    self.push(chunk, row, field).map_err(|fault| (row, fault))?;
+                }
+                Ok(())
+            }
+            (Cells::Numbers(numbers), kind) => self.take_numbers(chunk, kind, numbers),
+        }
+    }
+
+    fn take_numbers(
+        &mut self,
+        chunk: &Chunk,
+        kind: &Kind,
+        numbers: &Numbers,
+    ) -> Result<(), (usize, Fault)> {
+        let kept = match (self.role, kind) {
+            (Role::Auto | Role::Date, Kind::Date) => Kind::Date,
+            (Role::Auto | Role::Boolean, Kind::Boolean) => Kind::Boolean,
+            (Role::Auto | Role::Numeric, Kind::Number | Kind::Boolean | Kind::Unknown) => {
+                Kind::Number
+            }
+            (Role::Date, _) => return Err((0, Fault::date("a number"))),
+            (Role::Target | Role::Probability | Role::Weight, Kind::Date) => {
+                return Err((0, Fault::unusable(&self.name, "dates")));
+            }
+            (Role::Target, Kind::Number | Kind::Unknown) => {
+                return self.take_target(chunk, kind, numbers);
+            }
+            // The others take them one by one, as text is taken.
+            _ => {
+                for row in 0..numbers.len() {
+                    let field = written(numbers.get(row).unwrap_or(f64::NAN), kind);
+                    self.push(chunk, row, &field).map_err(|fault| (row, fault))?;
+                }
+                return Ok(());
+            }
+        };
+        if let Some(row) = numbers.first_missing() {
+            if self.refuses_missing {
+                return Err((row, Fault::missing(&self.name, "")));
+            }
+            self.missing_cells += numbers.missing();
+        }
+        self.number_cells += numbers.len();
+        self.kind = Some(kept);
+        match &mut self.typed {
+            _ if !self.keeps => self.typed = Some(Numbers::F64(Vec::new())),
+            Some(typed) => typed.extend(numbers),
+            None => self.typed = Some(numbers.clone()),
+        }
+        Ok(())
+    }
+
+    /// Takes a target's numbers; they are classes too while there are few different ones.
+    fn take_target(
+        &mut self,
+        chunk: &Chunk,
+        kind: &Kind,
+        numbers: &Numbers,
+    ) -> Result<(), (usize, Fault)> {
+        for row in 0..numbers.len() {
+            let number = numbers.get(row).unwrap_or(f64::NAN);
+            if !number.is_finite() || number.abs() > f64::from(f32::MAX) || self.text_cells > 0 {
+                self.push(chunk, row, &written(number, kind)).map_err(|fault| (row, fault))?;
+                continue;
+            }
+            self.number_cells += 1;
+            self.numbers.push(number);
+            if !self.dictionary.overflown {
+                self.dictionary.push(&written(number, kind));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next row's cell.
+    fn push(&mut self, chunk: &Chunk, row: usize, field: &str) -> Result<(), Fault> {
+        let cell = Cell::of(field);
+        if cell == Cell::Missing {
+            return self.push_missing(chunk, row, field);
+        }
+        if matches!(self.role, Role::Categorical { .. }) {
+            self.number_cells += 1;
+            self.dictionary.push(field);
+            return Ok(());
+        }
+        if self.role == Role::Date {
+            let seconds = seconds(field).ok_or_else(|| Fault::date(field))?;
+            self.number_cells += 1;
+            self.keep(seconds);
+            return Ok(());
+        }
+        if self.role == Role::Boolean {
+            let yes = boolean(field).ok_or_else(|| Fault::boolean(field))?;
+            self.number_cells += 1;
+            self.keep(if yes { 1.0 } else { 0.0 });
+            return Ok(());
+        }
+        // The first cell of an undecided column that is there decides what is kept of it.
+        let leads_with_text = self.role == Role::Auto && !self.dictionary_is_new();
+        match cell {
+            Cell::Number(number) => {
+                let number = match self.role {
+                    Role::Probability => check_probability(number, field)?,
+                    Role::Weight => check_weight(number, field)?,
+                    _ => number,
+                };
+                self.number_cells += 1;
+                if self.text_cells == 0 {
+                    self.keep(number);
+                }
+                if leads_with_text || self.role == Role::Target {
+                    self.dictionary.push(field);
+                }
+            }
+            Cell::NotFinite if !leads_with_text => return Err(Fault::not_finite(field)),
+            _ if self.role == Role::Numeric => {
+                let help = format!("{}.type says that it is numeric", column_key(&self.name));
+                return Err(Fault::text(field, help));
+            }
+            _ if matches!(self.role, Role::Weight | Role::Probability) => {
+                let what = if self.role == Role::Weight { "weight" } else { "probability" };
+                return Err(Fault::text(field, format!("every row needs a {what}")));
+            }
+            _ => {
+                self.text_cells += 1;
+                if self.first_text.is_none() {
+                    self.first_text = Some(Found::in_chunk(chunk, row, &self.name, field));
+                    self.numbers = Vec::new();
+                    self.dates = looks_like_date(field).then(|| field.to_owned());
+                    if self.role == Role::Auto && self.number_cells == 0 {
+                        let missing = if self.keeps { self.missing_cells } else { 0 };
+                        self.dictionary.codes = vec![MISSING; missing];
+                    }
+                } else if self.dates.is_some() && !looks_like_date(field) {
+                    self.dates = None;
+                }
+                if leads_with_text || self.number_cells == 0 || self.role == Role::Target {
+                    self.dictionary.push(field);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, number: f64) {
+        if self.keeps {
+            self.numbers.push(number);
+        }
+    }
+
+    fn push_missing(&mut self, chunk: &Chunk, row: usize, field: &str) -> Result<(), Fault> {
+        match self.role {
+            Role::Probability | Role::Weight => return Err(Fault::missing_target(field)),
+            Role::Target => {}
+            _ if self.refuses_missing => return Err(Fault::missing(&self.name, field)),
+            _ => {}
+        }
+        self.missing_cells += 1;
+        if self.first_missing.is_none() {
+            self.first_missing = Some(Found::in_chunk(chunk, row, &self.name, field));
+        }
+        match self.role {
+            Role::Ignore | Role::Target | Role::Probability | Role::Weight => {}
+            Role::Numeric | Role::Boolean | Role::Date => self.keep(f64::NAN),
+            Role::Categorical { .. } => self.dictionary.push_missing(),
+            Role::Auto if !self.dictionary_is_new() => self.dictionary.push_missing(),
+            Role::Auto if self.text_cells == 0 => self.keep(f64::NAN),
+            Role::Auto => {}
+        }
+        Ok(())
+    }
+
+    /// The numbers of the last `rows` rows.
+    pub(in crate::data) fn last_numbers(&self, rows: usize) -> &[f64] {
+        self.numbers.get(self.numbers.len().saturating_sub(rows)..).unwrap_or(&[])
+    }
+
+    fn dictionary_is_new(&self) -> bool {
+        self.dictionary.lookup.is_empty() && !self.dictionary.overflown
+    }
+
+    /// Whether so many cells are numbers that a text among them is a slip: nine in ten.
+    fn mostly_numbers(&self) -> bool {
+        self.text_cells.saturating_mul(10) <= self.number_cells.saturating_add(self.text_cells)
+    }
+
+    /// The column.
+    pub(in crate::data) fn finish(mut self, file: &Path) -> Result<Column> {
+        let rows = self.number_cells + self.text_cells;
+        if let (Role::Target, Some(found)) = (self.role, &self.first_missing) {
+            let mut fault = Fault::missing_target(&found.text);
+            if self.missing_cells > 1 {
+                fault.problem.push_str(&format!("; {} rows lack the target", self.missing_cells));
+            }
+            return Err(found.clone().error(fault.problem).with_help(fault.help));
+        }
+        if let (Some(typed), Some(kind)) = (self.typed.take(), &self.kind) {
+            return Ok(match kind {
+                Kind::Date if self.role == Role::Auto => return Err(typed_dates(file, &self.name)),
+                Kind::Date => Column::Dates(typed.into_reals()),
+                Kind::Boolean => Column::Booleans(typed.into_reals()),
+                _ => Column::Numbers(typed),
+            });
+        }
+        Ok(match self.role {
+            Role::Ignore => Column::Ignored,
+            Role::Numeric => Column::Numbers(Numbers::F64(self.numbers)),
+            Role::Boolean => Column::Booleans(self.numbers),
+            Role::Date => Column::Dates(self.numbers),
+            Role::Weight => Column::Weights(self.numbers),
+            Role::Probability => Column::Target(TargetValues {
+                numbers: Some(self.numbers),
+                coded: None,
+                mostly_numbers: true,
+                first_text: None,
+            }),
+            Role::Target => Column::Target(TargetValues {
+                mostly_numbers: self.mostly_numbers(),
+                numbers: (self.text_cells == 0).then_some(self.numbers),
+                coded: self.dictionary.finish(),
+                first_text: self.first_text,
+            }),
+            Role::Auto if self.text_cells == 0 => Column::Numbers(Numbers::F64(self.numbers)),
+            Role::Auto if self.mostly_numbers() => return Err(self.slip()),
+            Role::Auto if self.number_cells == 0 && self.dates.is_some() => {
+                return Err(self.undecided_dates());
+            }
+            Role::Auto if self.dictionary_is_new() => Column::Mixed,
+            Role::Auto | Role::Categorical { .. } => {
+                let Self { name, role, dictionary, .. } = self;
+                let limit = dictionary.limit;
+                let stated = role == Role::Categorical { stated: true };
+                match dictionary.finish() {
+                    None => return Err(too_many(file, &name, &format!("more than {limit}"))),
+                    Some(coded) if !stated && rows > FEW_ROWS && coded.texts.len() == rows => {
+                        return Err(too_many(file, &name, &format!("{rows}, one in each row,")));
+                    }
+                    Some(coded) if !stated && are_boolean(&coded.texts) => {
+                        Column::Booleans(truth_values(&coded))
+                    }
+                    Some(coded) => Column::Categories(coded),
+                }
+            }
+        })
+    }
+
+    /// The error of a column of dates that nobody called so.
+    fn undecided_dates(self) -> Error {
+        let Some(found) = self.first_text else { return Error::internal("dates without text") };
+        let key = column_key(&self.name);
+        let problem = format!("{} is a date, as is all of the column", quoted(&found.text));
+        let help = match seconds(&found.text) {
+            Some(_) => format!(
+                "set {key}.type to \"date\", which makes days and the place in the year and the \
+                 week of it, or to \"ignore\""
+            ),
+            None => format!(
+                "write the dates as 2024-03-31 or 2024-03-31T18:05:00 and set {key}.type to \
+                 \"date\", or leave the column out with \"ignore\""
+            ),
+        };
+        found.error(problem).with_help(help)
+    }
+
+    /// The error of a text among numbers.
+    fn slip(self) -> Error {
+        let Some(found) = self.first_text else { return Error::internal("a slip without text") };
+        let problem = format!(
+            "{} is not a number, but {} of the column's {} cells are",
+            quoted(&found.text),
+            self.number_cells,
+            self.number_cells + self.text_cells
+        );
+        let key = column_key(&self.name);
+        found.error(problem).with_help(format!(
+            "correct the cell, or set {key}.type to \"categorical\" or \"ignore\""
+        ))
+    }
+}
+
+/// A column of words for yes and no as truth values.
+fn truth_values(coded: &Coded) -> Vec<f64> {
+    let values: Vec<f64> = coded
+        .texts
+        .iter()
+        .map(|text| boolean(text).map_or(f64::NAN, |yes| if yes { 1.0 } else { 0.0 }))
+        .collect();
+    let value = |code: &u32| usize::try_from(*code).ok().and_then(|code| values.get(code));
+    coded.codes.iter().map(|code| value(code).copied().unwrap_or(f64::NAN)).collect()
+}
+
+/// The error of a column of dates of a format that tells them, which nobody called so.
+fn typed_dates(file: &Path, name: &str) -> Error {
+    let key = column_key(name);
+    Error::data(file, Place::column(name), "the column holds dates").with_help(format!(
+        "set {key}.type to \"date\", which makes days and the place in the year and the week of it, \
+         or to \"ignore\""
+    ))
+}
+
+fn too_many(file: &Path, name: &str, count: &str) -> Error {
+    let problem = format!("text with too many different values to be categories: {count} of them");
+    Error::data(file, Place::column(name), problem)
+        .with_help(format!("leave the column out with {}.type = \"ignore\"", column_key(name)))
+}
