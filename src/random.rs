@@ -24,6 +24,11 @@ pub enum Purpose {
     Dropout = 5,
     /// Which rows a column's values are moved to, to see how much it matters; the index is the column.
     Importance = 6,
+    /// The order of the blocks of training rows; the index is the epoch.
+    BlockOrder = 7,
+    /// The order of the rows within a window of blocks; the index is the epoch, and each window has a
+    /// part.
+    WindowOrder = 8,
 }
 
 const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
@@ -69,6 +74,13 @@ impl Stream {
     /// The stream (seed, purpose, index, member), from its start.
     pub fn new(seed: u64, purpose: Purpose, index: u32, member: u32) -> Self {
         Self { key: stream_key(seed, purpose, index, member), counter: 0 }
+    }
+
+    /// One of 2^32 streams of its own, from its start.
+    #[must_use]
+    pub fn part(&self, part: u32) -> Self {
+        // Far behind every counter that is read.
+        Self { key: threefry2x32(self.key, [part, u32::MAX]), counter: 0 }
     }
 
     /// The two words at `counter`, wherever the stream stands.

@@ -84,6 +84,9 @@ fn a_set_in_windows_trains_as_one_that_fits() {
         &["training.epochs=3", "data.shuffle=false"],
         &["training.epochs=2", "members=3"],
         &["training.epochs=2", "training.drop_last=true"],
+        // Windows that members share; and such as the device does not hold.
+        &["training.epochs=2", "members=2", "data.chunk_rows=5"],
+        &["training.epochs=2", "members=2", "data.chunk_rows=200"],
     ] {
         let whole = train(cpu().as_ref(), overrides);
         let windows = train(&Small(cpu(), 280_000), overrides);
@@ -117,7 +120,7 @@ fn a_set_in_windows_predicts_as_one_that_fits() {
         parameters: outcome.parameters,
     };
     let csv = common::root().join("configs/data/digits.csv");
-    let rows = || data::load_features(&csv, &model.preprocessing).expect("the rows");
+    let rows = || data::load_features(&csv, &model.preprocessing).expect("the rows").rows;
     let small = || Small(cpu(), 280_000);
     let whole = model.predict(rows(), cpu().as_ref()).expect("predictions");
     let windows = model.predict(rows(), &small()).expect("predictions in windows");

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::tensorboard::{EventFile, PREFIX};
 use super::{each_member, number, scores_json};
 use crate::analysis::Analysis;
+use crate::audit::Finding;
 use crate::backend::{ChosenTile, DeviceDescription};
+use crate::baseline::Baselines;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::{Model, write_atomically};
@@ -54,6 +56,10 @@ pub struct RunFacts<'a> {
     pub task: String,
     /// The loss.
     pub loss: &'static str,
+    /// What was found in the data before training.
+    pub audit: &'a [Finding],
+    /// What the network must beat; none where it was not found out.
+    pub baselines: Option<&'a Baselines>,
     /// What activations were stored in.
     pub precision: Precision,
 }
@@ -180,12 +186,24 @@ impl RunFolder {
         self.events.as_mut().map_or(Ok(()), |events| events.epoch(record))
     }
 
-    /// Writes model.safetensors and summary.json.
+    /// Writes model.safetensors.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn finish(&mut self, model: &Model, outcome: &Outcome, facts: &RunFacts) -> Result<Value> {
-        model.save(&self.path.join("model.safetensors"))?;
+    pub fn keep(&self, model: &Model) -> Result<()> {
+        model.save(&self.path.join("model.safetensors"))
+    }
+
+    /// Writes summary.json, after the [model](Self::keep).
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn finish(&mut self, outcome: &Outcome, facts: &RunFacts) -> Result<Value> {
+        let baselines = facts.baselines.map(|baselines| {
+            let mut document = baselines.json();
+            document["verdict"] = json!(baselines.verdict(&outcome.scores));
+            document
+        });
         let mut summary = json!({});
         for (set, scores) in &outcome.scores {
             summary[set] = scores_json(scores);
@@ -196,6 +214,7 @@ impl RunFolder {
             "stop_reason": outcome.stop_reason,
             "startup_seconds": facts.startup_seconds,
             "seconds": outcome.seconds,
+            "looking_seconds": outcome.looking_seconds,
             "samples_per_second": outcome.samples_per_second,
             "parameters": outcome.network.parameters(),
             "network": outcome.network.shape(),
@@ -207,6 +226,8 @@ impl RunFolder {
             "tiles": tiles_json(&outcome.tiles),
             "rows": facts.rows.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
             "data_hash": facts.data_hash,
+            "audit": facts.audit,
+            "baselines": baselines,
             "version": env!("CARGO_PKG_VERSION"),
         });
         if let (Some(summary), Value::Object(rest)) = (summary.as_object_mut(), rest) {

@@ -113,7 +113,7 @@ impl Run<'_> {
         self.copy_members(kept, parameters, |other| other == member)?;
         let executor = self.executor.as_mut();
         self.train.write_steps(executor, &epoch.table.steps)?;
-        self.train.write_orders(executor, &epoch.orders)
+        self.train.write_orders(executor, epoch.order.held())
     }
 }
 

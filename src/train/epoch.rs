@@ -1,11 +1,12 @@
 //! One epoch of a training: its table of steps, what it queues, what it reads back, and the scores
 //! and step records made of that.
 
+use std::sync::Arc;
+
+use super::order::{EpochOrder, Shuffle};
 use super::probe::observed_members;
 use super::run::Run;
-use super::{
-    EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord, epoch_order,
-};
+use super::{EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord};
 use crate::backend::{Contained, Readback};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
 use crate::error::Result;
@@ -32,28 +33,27 @@ impl Run<'_> {
     /// Makes the epoch's order of the rows and its table of steps.
     pub(super) fn prepare_epoch(&mut self, number: usize) -> Epoch {
         let members = self.network.members;
-        let rows = self.train.set.rows as u32;
-        let shuffle = self.settings.data.shuffle;
-        let orders: Vec<Vec<u32>> = if shuffle || !self.train.set.is_resident() {
-            (0..members)
-                .map(|member| epoch_order(self.settings.seed, number, member, rows, shuffle))
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let set = &self.train.set;
+        let order = EpochOrder::new(
+            self.shuffle,
+            self.settings.seed,
+            number,
+            set.rows,
+            members,
+            set.is_resident() && self.shuffle != Shuffle::Never,
+        );
         let factors = match self.plateaus.as_slice() {
             [] => vec![1.0; members],
             plateaus => plateaus.iter().map(ReduceOnPlateau::factor).collect(),
         };
-        let divisors = &self.train.set.divisors;
+        let divisors = &set.divisors;
+        let lookup = order.lookup();
         let divisor = |member: usize, first: usize, rows: usize| {
             if divisors.is_empty() {
                 return rows as f64;
             }
             let places = first..first + rows;
-            let row =
-                |place: usize| orders.get(member).map_or(place, |order| order[place] as usize);
-            places.map(|place| f64::from(divisors[row(place)])).sum()
+            places.map(|place| f64::from(divisors[lookup.row(member, place)])).sum()
         };
         let (table, coefficients) = self.pace().training_table(
             &self.train.batches,
@@ -63,7 +63,8 @@ impl Run<'_> {
             &divisor,
         );
         self.coefficients = coefficients;
-        Epoch { number, table, orders }
+        drop(lookup);
+        Epoch { number, table, order: Arc::new(order) }
     }
 
     /// Uploads the epoch's table and queues the first so many of its batches; returns whether it
@@ -83,13 +84,13 @@ impl Run<'_> {
         let mut first = 0;
         if let Some(before) = self.before_last_step.filter(|_| keeps_before) {
             first = batches - 1;
-            if self.train.run_steps(0..first, executor, &epoch.orders, interrupted)? {
+            if self.train.run_steps(0..first, executor, Some(&epoch.order), interrupted)? {
                 return Ok(true);
             }
             let length = observed_members(&self.network) * self.network.stride;
             executor.copy(self.parameters, before, 0, length)?;
         }
-        self.train.run_steps(first..batches, executor, &epoch.orders, interrupted)
+        self.train.run_steps(first..batches, executor, Some(&epoch.order), interrupted)
     }
 
     /// Queues an epoch's training and validation, and the readback of both.
@@ -106,7 +107,7 @@ impl Run<'_> {
             let executor = self.executor.as_mut();
             let pass = &self.evaluations[0];
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
-            pass.run(executor, &[], &|_| false)?;
+            pass.run(executor, None, &|_| false)?;
         }
         let wanted = self.wanted_of_epoch(looks)?;
         let readback = self.executor.begin_read(&wanted)?;
@@ -167,7 +168,7 @@ impl Run<'_> {
             set.divisors.iter().map(|divisor| f64::from(*divisor)).sum()
         };
         let divisors = vec![divisor; self.network.members];
-        self.scores_of(pass, read, self.plan.statistics, &divisors, &[])
+        self.scores_of(pass, read, self.plan.statistics, &divisors, None)
     }
 
     /// The scores of the epoch's training pass: of the weights as they were at each step.
@@ -177,7 +178,7 @@ impl Run<'_> {
         for batch in epoch.table.divisors.chunks_exact(members) {
             divisors.iter_mut().zip(batch).for_each(|(sum, divisor)| *sum += divisor);
         }
-        self.scores_of(&self.train, &read.train, self.plan.log_width, &divisors, &epoch.orders)
+        self.scores_of(&self.train, &read.train, self.plan.log_width, &divisors, Some(&epoch.order))
     }
 
     pub(super) fn scores_of(
@@ -186,15 +187,13 @@ impl Run<'_> {
         read: &PassRead,
         width: usize,
         divisors: &[f64],
-        orders: &[Vec<u32>],
+        order: Option<&EpochOrder>,
     ) -> Result<Vec<Scores>> {
         let outputs = self.network.outputs();
         let empty = Vec::new();
         let collected = read.collected.as_ref().unwrap_or(&empty);
-        let mut of_member = |member: usize| {
-            let order = orders.get(member).map(Vec::as_slice);
-            Ok(self.interpreter.of_member(pass, member, collected, order, outputs))
-        };
+        let mut of_member =
+            |member: usize| Ok(self.interpreter.of_member(pass, member, collected, order, outputs));
         let given = read.collected.is_some().then_some(SetOutputs {
             width: self.interpreter.width(outputs),
             of_member: &mut of_member,
@@ -266,12 +265,11 @@ impl Run<'_> {
     }
 }
 
-/// An epoch, from 1: its table, and each member's order of the rows; no order stands for that of
-/// the file.
+/// An epoch, from 1: its table, and each member's order of the rows.
 pub(super) struct Epoch {
     pub(super) number: usize,
     pub(super) table: EpochTable,
-    pub(super) orders: Vec<Vec<u32>>,
+    pub(super) order: Arc<EpochOrder>,
 }
 
 /// An epoch that the device was given.

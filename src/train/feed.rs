@@ -1,153 +1,22 @@
 //! Feeds data sets to an executor: whole where they fit the device, else window by window.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::device_set::{DeviceSet, Features};
+use super::order::EpochOrder;
 use super::steps::Batches;
-use crate::backend::{Capacity, Executor};
-use crate::catalog::optimizer::Convention;
-use crate::data::Rows;
+use super::windows::{Way, Windows};
+use crate::backend::Executor;
 use crate::error::{Error, Result};
-use crate::program::{BufferId, Pass, PassKind, Plan, Precision, ProgramId, StepSettings};
-
-/// Bytes of a window of a set that the device cannot hold whole.
-const WINDOW_BYTES: u64 = 64 << 20;
+use crate::program::{BufferId, Pass, PassKind, Plan, ProgramId, StepSettings};
 
 /// Steps between two looks at the interrupt flag.
 const SEGMENT: usize = 128;
 
-/// A data set with the share of it that the device holds at once.
-#[derive(Debug, Clone)]
-pub struct DeviceSet {
-    /// Its name: `train`, `validation`, `test`.
-    pub name: String,
-    /// Encoded rows, shared with a backend that reads host memory.
-    pub features: Arc<[f32]>,
-    /// Targets, and behind those of each row its weight where rows have weights.
-    pub targets: Arc<[f32]>,
-    /// What each row adds to the divisor of a mean loss; empty where each adds 1.
-    pub divisors: Vec<f32>,
-    /// Rows.
-    pub rows: usize,
-    /// Columns of `features`.
-    pub inputs: usize,
-    /// Targets of a row.
-    pub target_width: usize,
-    /// Elements between rows of `targets`.
-    pub target_stride: usize,
-    /// Rows held at once; all of them when it is `rows`.
-    pub resident_rows: usize,
-    /// Variance (of the population) of each target column.
-    pub target_variance: Vec<f64>,
-}
-
-/// The variance of each of the first `width` of `stride` columns.
-fn variances(values: &[f32], width: usize, stride: usize) -> Vec<f64> {
-    (0..width)
-        .map(|column| {
-            let column = || values.iter().skip(column).step_by(stride).map(|y| f64::from(*y));
-            let rows = column().count() as f64;
-            let mean = column().sum::<f64>() / rows;
-            column().map(|y| (y - mean) * (y - mean)).sum::<f64>() / rows
-        })
-        .collect()
-}
-
-impl DeviceSet {
-    /// Takes the rows, and decides how many of them a device of that capacity holds at once in that
-    /// precision: all, or a window of whole batches (`largest_batch` rows of each of M members).
-    pub fn new(
-        name: &str,
-        rows: WeightedRows,
-        inputs: usize,
-        target_width: usize,
-        precision: Precision,
-        capacity: Capacity,
-        largest_batch: usize,
-    ) -> Self {
-        let row_bytes = (inputs * precision.bytes()) as u64;
-        let count = rows.rows.rows;
-        let fits = count as u64 * row_bytes <= capacity.buffer_bytes;
-        let resident_rows = if fits {
-            count
-        } else {
-            let window = (WINDOW_BYTES.min(capacity.buffer_bytes) / row_bytes) as usize;
-            (window / largest_batch).max(1) * largest_batch
-        };
-        let WeightedRows { rows, weights, divisors } = rows;
-        let mut targets = rows.targets;
-        let weighted = !weights.is_empty();
-        if weighted {
-            let mut with_weights = Vec::with_capacity(targets.len() + weights.len());
-            for (row, weight) in targets.chunks_exact(target_width).zip(&weights) {
-                with_weights.extend_from_slice(row);
-                with_weights.push(*weight);
-            }
-            targets = with_weights;
-        }
-        let target_stride = target_width + usize::from(weighted);
-        let target_variance = variances(&targets, target_width, target_stride);
-        Self {
-            name: name.to_owned(),
-            features: rows.features.into(),
-            targets: targets.into(),
-            divisors,
-            rows: count,
-            inputs,
-            target_width,
-            target_stride,
-            resident_rows,
-            target_variance,
-        }
-    }
-
-    /// Whether the device holds every row.
-    pub fn is_resident(&self) -> bool {
-        self.resident_rows == self.rows
-    }
-}
-
-/// Rows with what they count.
-#[derive(Debug, Clone, Default)]
-pub struct WeightedRows {
-    /// The rows.
-    pub rows: Rows,
-    /// What each row's loss is multiplied by; empty where all count 1.
-    pub weights: Vec<f32>,
-    /// What each row adds to the divisor of the mean; empty where each adds 1.
-    pub divisors: Vec<f32>,
-}
-
-impl WeightedRows {
-    /// Rows that count by their own weights alone.
-    pub fn evaluated(rows: Rows) -> Self {
-        Self { weights: rows.sample_weights.clone(), divisors: Vec::new(), rows }
-    }
-
-    /// Rows that count by their own weights and those of their classes. PyTorch divides by the
-    /// sum of the classes' weights, Keras by the number of rows.
-    pub fn trained(rows: Rows, class_weights: &[f64], convention: Convention) -> Self {
-        let weights = rows.training_weights(class_weights);
-        let by_classes = convention == Convention::Torch && !class_weights.is_empty();
-        if !by_classes {
-            return Self { rows, weights, divisors: Vec::new() };
-        }
-        let mut rows = rows;
-        let own = std::mem::take(&mut rows.sample_weights);
-        let divisors = rows.training_weights(class_weights);
-        rows.sample_weights = own;
-        Self { rows, weights, divisors }
-    }
-}
-
-impl From<Rows> for WeightedRows {
-    fn from(rows: Rows) -> Self {
-        Self::evaluated(rows)
-    }
-}
-
 /// One pass: its program, its buffers, its set and how the set is cut.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Feed {
     /// The set.
     pub set: Arc<DeviceSet>,
@@ -159,6 +28,8 @@ pub struct Feed {
     pub collects: bool,
     members: usize,
     ids: Option<Ids>,
+    /// The windows of the pass that is under way, where the device does not hold the set.
+    windows: RefCell<Option<Windows>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -192,7 +63,28 @@ impl Feed {
         } else {
             (set.resident_rows / rows_a_step).max(1)
         };
-        Self { set: Arc::clone(set), batches, kind, collects: false, members, ids: None }
+        Self {
+            set: Arc::clone(set),
+            batches,
+            kind,
+            collects: false,
+            members,
+            ids: None,
+            windows: RefCell::default(),
+        }
+    }
+
+    /// The pass in windows of so many rows, of which every member takes the same, where the device
+    /// holds as many and not all of the set.
+    #[must_use]
+    pub fn in_windows(mut self, rows: Option<usize>) -> Self {
+        if let Some(rows) = rows
+            && !self.set.is_resident()
+            && rows <= self.set.resident_rows
+        {
+            self.batches.window = (rows / self.batches.batch).max(1);
+        }
+        self
     }
 
     /// The pass, with the outputs of every row collected or not.
@@ -234,7 +126,10 @@ impl Feed {
         };
         self.ids = Some(ids);
         if self.set.is_resident() {
-            executor.share_reals(ids.features, &self.set.features)?;
+            let Features::Memory(features) = &self.set.features else {
+                return Err(Error::internal("a set in a file was taken to be on the device"));
+            };
+            executor.share_reals(ids.features, features)?;
             if !self.set.targets.is_empty() {
                 executor.share_reals(ids.targets, &self.set.targets)?;
             }
@@ -271,6 +166,15 @@ impl Feed {
         Ok(self.ids()?.program)
     }
 
+    /// Puts other rows, as many, in the place of those of a set that the device holds whole.
+    pub(crate) fn replace_features(
+        &self,
+        executor: &mut dyn Executor,
+        features: &Arc<[f32]>,
+    ) -> Result<()> {
+        executor.share_reals(self.ids()?.features, features)
+    }
+
     /// Uploads an epoch's table of steps.
     pub fn write_steps(
         &self,
@@ -289,37 +193,33 @@ impl Feed {
         Ok(())
     }
 
-    /// Runs every step of the pass. `orders` holds each member's order of the rows; none means
-    /// file order. `interrupted` is told now and then how many steps are done; returns whether it said
-    /// yes.
+    /// Runs every step of the pass, in that order of the rows; none means file order. `interrupted` is
+    /// told now and then how many steps are done; returns whether it said yes.
     pub fn run(
         &self,
         executor: &mut dyn Executor,
-        orders: &[Vec<u32>],
+        order: Option<&Arc<EpochOrder>>,
         interrupted: &dyn Fn(usize) -> bool,
     ) -> Result<bool> {
-        self.run_steps(0..self.batches.steps(), executor, orders, interrupted)
+        self.run_steps(0..self.batches.steps(), executor, order, interrupted)
     }
 
-    /// Those steps of [`Feed::run`]. The steps before them have been run, with the same orders.
+    /// Those steps of [`Feed::run`]. The steps before them have been run, with the same order.
     pub fn run_steps(
         &self,
         steps: Range<usize>,
         executor: &mut dyn Executor,
-        orders: &[Vec<u32>],
+        order: Option<&Arc<EpochOrder>>,
         interrupted: &dyn Fn(usize) -> bool,
     ) -> Result<bool> {
         let ids = self.ids()?;
-        if steps.start == 0 {
-            self.write_orders(executor, orders)?;
+        if let Some(order) = order.filter(|_| steps.start == 0) {
+            self.write_orders(executor, order.held())?;
         }
         let mut done = steps.start;
         while done < steps.end {
             let within = done % self.batches.window;
-            if !self.set.is_resident() && within == 0 {
-                let window = self.batches.window.min(self.batches.steps() - done);
-                self.fill_window(executor, ids, orders, done, window)?;
-            }
+            self.enter_window(executor, order, done)?;
             let end = steps.end.min(done - within + self.batches.window);
             while done < end {
                 let segment = SEGMENT.min(end - done);
@@ -329,6 +229,9 @@ impl Feed {
                     return Ok(true);
                 }
             }
+        }
+        if done == self.batches.steps() {
+            self.leave_windows(executor)?;
         }
         Ok(false)
     }
@@ -343,12 +246,12 @@ impl Feed {
         let ids = self.ids()?;
         let steps = self.batches.steps();
         for step in 0..steps {
-            self.enter_window(executor, &[], step)?;
+            self.enter_window(executor, None, step)?;
             executor.run(ids.program, 1)?;
             let rows = self.batches.batch.min(self.batches.rows - step * self.batches.batch);
             each(executor, rows)?;
         }
-        Ok(())
+        self.leave_windows(executor)
     }
 
     /// Uploads the rows of the window that begins at a step; nothing where the device holds the set
@@ -356,56 +259,45 @@ impl Feed {
     pub(super) fn enter_window(
         &self,
         executor: &mut dyn Executor,
-        orders: &[Vec<u32>],
+        order: Option<&Arc<EpochOrder>>,
         step: usize,
     ) -> Result<()> {
         if self.set.is_resident() || !step.is_multiple_of(self.batches.window) {
             return Ok(());
         }
-        let window = self.batches.window.min(self.batches.steps() - step);
-        self.fill_window(executor, self.ids()?, orders, step, window)
+        let ids = self.ids()?;
+        let mut windows = self.windows.borrow_mut();
+        let begun = windows.take().filter(|windows| windows.comes_next(step, order));
+        let windows = windows.insert(match begun {
+            Some(begun) => begun,
+            None => Windows::begin(self.way(order), step)?,
+        });
+        windows.next(&mut |window| {
+            executor.share_reals(ids.features, &window.features)?;
+            if !window.targets.is_empty() {
+                executor.share_reals(ids.targets, &window.targets)?;
+            }
+            match window.order.as_slice() {
+                [] => Ok(()),
+                order => executor.write_words(ids.order, order),
+            }
+        })
     }
 
-    /// Gathers the rows of `steps` steps on the host and uploads them.
-    fn fill_window(
-        &self,
-        executor: &mut dyn Executor,
-        ids: Ids,
-        orders: &[Vec<u32>],
-        first: usize,
-        steps: usize,
-    ) -> Result<()> {
-        let from = first * self.batches.batch;
-        let count = (steps * self.batches.batch).min(self.set.rows - from);
-        let inputs = self.set.inputs;
-        let width = self.set.target_stride;
-        if orders.is_empty() {
-            let part = |values: &Arc<[f32]>, width: usize| -> Arc<[f32]> {
-                if values.is_empty() {
-                    return Arc::from([]);
-                }
-                values[from * width..(from + count) * width].into()
-            };
-            executor.share_reals(ids.features, &part(&self.set.features, inputs))?;
-            return executor.share_reals(ids.targets, &part(&self.set.targets, width));
+    fn way(&self, order: Option<&Arc<EpochOrder>>) -> Way {
+        Way { set: Arc::clone(&self.set), batches: self.batches, order: order.cloned() }
+    }
+
+    /// Gives the windows of a set on a disk up at the end of a pass: the next one may be another
+    /// set's, and those of both are not to be in memory at once.
+    fn leave_windows(&self, executor: &mut dyn Executor) -> Result<()> {
+        let windows = self.windows.borrow_mut().take();
+        if windows.is_some() && matches!(self.set.features, Features::File(_)) {
+            let ids = self.ids()?;
+            let nothing: Arc<[f32]> = Arc::from([]);
+            executor.share_reals(ids.features, &nothing)?;
+            executor.share_reals(ids.targets, &nothing)?;
         }
-        let mut features = Vec::with_capacity(count * orders.len() * inputs);
-        let mut targets = Vec::with_capacity(count * orders.len() * width);
-        let mut order = Vec::with_capacity(self.set.resident_rows * orders.len());
-        for (member, rows) in orders.iter().enumerate() {
-            for &row in &rows[from..from + count] {
-                let row = row as usize;
-                features.extend_from_slice(&self.set.features[row * inputs..(row + 1) * inputs]);
-                targets.extend_from_slice(&self.set.targets[row * width..(row + 1) * width]);
-            }
-            let start = (member * count) as u32;
-            order.extend(
-                (0..self.set.resident_rows as u32)
-                    .map(|i| if (i as usize) < count { start + i } else { 0 }),
-            );
-        }
-        executor.share_reals(ids.features, &features.into())?;
-        executor.share_reals(ids.targets, &targets.into())?;
-        executor.write_words(ids.order, &order)
+        Ok(())
     }
 }

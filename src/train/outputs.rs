@@ -1,6 +1,8 @@
 //! Predictions out of a network's outputs, and what metrics of whole sets are made of.
 
-use super::feed::{DeviceSet, Feed};
+use super::device_set::DeviceSet;
+use super::feed::Feed;
+use super::order::EpochOrder;
 use super::scores::TargetsAndPredictions;
 use crate::catalog::loss::LossSettings;
 use crate::config::data::Task;
@@ -84,22 +86,23 @@ impl Interpreter {
     }
 
     /// A member's targets and predictions of the rows that a pass covered. `collected` is
-    /// `[members][rows][outputs]`; `order` holds the rows in the order they were taken, none
-    /// stands for file order.
+    /// `[members][rows][outputs]`; `order` is that in which they were taken, none stands for file
+    /// order.
     pub fn of_member(
         &self,
         feed: &Feed,
         member: usize,
         collected: &[f64],
-        order: Option<&[u32]>,
+        order: Option<&EpochOrder>,
         outputs: usize,
     ) -> TargetsAndPredictions {
         let rows = feed.batches.covered();
         let mine = &collected[member * rows * outputs..(member + 1) * rows * outputs];
         let predictions = mine.chunks_exact(outputs).flat_map(|row| self.interpret(row)).collect();
         let mut targets = Vec::with_capacity(rows);
+        let lookup = order.map(EpochOrder::lookup);
         for place in 0..rows {
-            let row = order.map_or(place, |order| order[place] as usize);
+            let row = lookup.as_ref().map_or(place, |lookup| lookup.row(member, place));
             self.targets(targets_of(&feed.set, row), &mut targets);
         }
         (targets, predictions)

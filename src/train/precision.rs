@@ -43,9 +43,10 @@ pub(super) fn check_precision(
         );
     }
     let sets = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
-    match sets.into_iter().flatten().find_map(past_f16) {
-        None => Ok(()),
-        Some(value) => refusal(
+    match sets.into_iter().flatten().map(past_f16).find(|found| !matches!(found, Ok(None))) {
+        None | Some(Ok(None)) => Ok(()),
+        Some(Err(error)) => Err(error),
+        Some(Ok(Some(value))) => refusal(
             format!("an input is {value}, and f16 ends at 65504"),
             "scale the data (data.scaling), or leave training.precision at \"f32\"",
         ),
@@ -53,8 +54,14 @@ pub(super) fn check_precision(
 }
 
 /// The first input of a set that f16 does not hold.
-fn past_f16(rows: &Rows) -> Option<f32> {
-    rows.features.iter().copied().find(|value| overflows_f16(f64::from(*value)))
+fn past_f16(rows: &Rows) -> Result<Option<f32>> {
+    let mut found = None;
+    rows.each_piece(&mut |values| {
+        let past = values.iter().copied().find(|value| overflows_f16(f64::from(*value)));
+        found = found.or(past);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -63,7 +70,9 @@ mod tests {
 
     #[test]
     fn the_first_input_past_f16_is_found() {
-        let of = |features: Vec<f32>| past_f16(&Rows { rows: 1, features, ..Rows::default() });
+        let of = |features: Vec<f32>| {
+            past_f16(&Rows { rows: 1, features, ..Rows::default() }).expect("rows in memory")
+        };
         assert_eq!(of(vec![1.0, -65504.0]), None);
         assert_eq!(of(vec![1.0, -70000.0, 1e9]), Some(-70000.0));
     }

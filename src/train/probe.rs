@@ -8,7 +8,7 @@ use super::observation::{
     Histogram, LayerObservation, Moments, OBSERVED_MEMBERS, Observation, Spread, TensorObservation,
 };
 use super::run::Run;
-use super::{DeviceSet, Feed, Observer};
+use super::{DeviceSet, Features, Feed, Observer};
 use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, Executor};
 use crate::catalog::activation::ActivationSettings;
@@ -54,25 +54,26 @@ pub(super) fn observed_members(network: &Network) -> usize {
 }
 
 /// The rows that are looked at: of all training rows, at equal distances.
-fn probed_set(set: &DeviceSet) -> DeviceSet {
+fn probed_set(set: &DeviceSet) -> Result<DeviceSet> {
     let rows = set.rows.min(ROWS);
     let picked = || (0..rows).map(|i| i * set.rows / rows);
     let gather = |values: &[f32], width: usize| -> Vec<f32> {
         picked().flat_map(|row| values[row * width..(row + 1) * width].iter().copied()).collect()
     };
     let divisors = if set.divisors.is_empty() { Vec::new() } else { gather(&set.divisors, 1) };
-    DeviceSet {
+    let mut features = vec![0.0; rows * set.inputs];
+    for (row, into) in picked().zip(features.chunks_exact_mut(set.inputs)) {
+        set.features.copy(row, set.inputs, into)?;
+    }
+    Ok(DeviceSet {
         name: "probe".to_owned(),
-        features: gather(&set.features, set.inputs).into(),
+        features: Features::Memory(features.into()),
         targets: gather(&set.targets, set.target_stride).into(),
         divisors,
         rows,
-        inputs: set.inputs,
-        target_width: set.target_width,
-        target_stride: set.target_stride,
         resident_rows: rows,
-        target_variance: set.target_variance.clone(),
-    }
+        ..set.clone()
+    })
 }
 
 impl Probe {
@@ -81,7 +82,7 @@ impl Probe {
     pub(super) fn new(run: &Run, backend: &dyn Backend) -> Result<Self> {
         let members = observed_members(&run.network);
         let network = Network { members, ..run.network.clone() };
-        let set = Arc::new(probed_set(&run.train.set));
+        let set = Arc::new(probed_set(&run.train.set)?);
         let mut feed = Feed::new(&set, PassKind::Train, set.rows, false, members);
         let sgd = optimizer::find("sgd").ok_or_else(|| Error::internal("there is no sgd"))?;
         let plan = Plan::new(&PlanRequest {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::feed::DeviceSet;
+use super::device_set::DeviceSet;
 use super::steps::Batches;
 use crate::catalog::metric::{MetricRow, OutputScale, Outputs, Source, TERMS, TermRow};
 use crate::config::data::Task;
@@ -176,6 +176,8 @@ mod tests {
     use crate::catalog::metric::find;
     use crate::data::Rows;
     use crate::program::Precision;
+    use crate::train::device_set::Fit;
+    use crate::train::order::Shuffle;
 
     /// A set of one input and one target, held whole.
     fn test_set(rows: Rows, batch: usize) -> DeviceSet {
@@ -186,7 +188,9 @@ mod tests {
             halves: false,
             queues: false,
         };
-        DeviceSet::new("test", rows.into(), 1, 1, Precision::F32, capacity, batch)
+        let (precision, largest_batch) = (Precision::F32, batch);
+        let fit = Fit { capacity, precision, largest_batch, shuffle: Shuffle::All };
+        DeviceSet::new("test", rows.into(), 1, 1, fit).expect("a set in memory")
     }
 
     #[test]
@@ -202,6 +206,7 @@ mod tests {
             features: vec![0.0; 4],
             targets: vec![0.0, 0.0, 1.0, 1.0],
             sample_weights: Vec::new(),
+            spill: None,
         };
         let set = test_set(rows, 4);
         let batches = Batches { rows: 4, batch: 4, drop_last: false, window: 1 };
@@ -237,8 +242,13 @@ mod tests {
     fn predictions_that_cannot_be_read_are_an_error_and_odd_ones_no_score() -> Result<()> {
         let metrics: Vec<_> = find("f1").into_iter().collect();
         let scorer = Scorer::new(Task::Binary, &metrics, 1, Vec::new());
-        let rows =
-            Rows { rows: 1, features: vec![0.0], targets: vec![1.0], sample_weights: Vec::new() };
+        let rows = Rows {
+            rows: 1,
+            features: vec![0.0],
+            targets: vec![1.0],
+            sample_weights: Vec::new(),
+            spill: None,
+        };
         let set = test_set(rows, 1);
         let batches = Batches { rows: 1, batch: 1, drop_last: false, window: 1 };
         let score = |of_member: &mut dyn FnMut(usize) -> Result<TargetsAndPredictions>| {

@@ -146,6 +146,7 @@ fn made_up(settings: &Settings, preprocessing: &Preprocessing) -> Dataset {
                 Some(_) => vec![1.0; rows],
                 None => Vec::new(),
             },
+            spill: None,
         },
         validation: None,
         test: None,
@@ -153,6 +154,7 @@ fn made_up(settings: &Settings, preprocessing: &Preprocessing) -> Dataset {
         preprocessing: preprocessing.clone(),
         class_weights: Vec::new(),
         hash: String::new(),
+        chunk_rows: None,
         notes: Vec::new(),
     }
 }

@@ -100,7 +100,7 @@ impl<'a> Stepper<'a> {
             let epoch = self.run.prepare_epoch(number);
             let executor = self.run.executor.as_mut();
             self.run.train.write_steps(executor, &epoch.table.steps)?;
-            self.run.train.write_orders(executor, &epoch.orders)?;
+            self.run.train.write_orders(executor, epoch.order.held())?;
             let start: Vec<MemberState> =
                 self.run.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
             executor.write_state(self.run.train.state()?, &start)?;
@@ -109,20 +109,19 @@ impl<'a> Stepper<'a> {
         }
         let Some(epoch) = &self.epoch else { return Err(Error::internal("there is no epoch")) };
         let train = &self.run.train;
-        train.enter_window(self.run.executor.as_mut(), &epoch.orders, self.within)?;
+        train.enter_window(self.run.executor.as_mut(), Some(&epoch.order), self.within)?;
         let set = &train.set;
         let first = self.within * train.batches.batch;
         let of_members = self.within * members..(self.within + 1) * members;
         let rows = epoch.table.steps[of_members.start].rows as usize;
         let (inputs, width) = (set.inputs, set.target_stride);
-        let mut features = Vec::with_capacity(members * rows * inputs);
+        let mut features = vec![0.0; members * rows * inputs];
         let mut targets = Vec::with_capacity(members * rows * width);
-        for member in 0..members {
-            for place in first..first + rows {
-                let row = epoch.orders.get(member).map_or(place, |order| order[place] as usize);
-                features.extend_from_slice(&set.features[row * inputs..][..inputs]);
-                targets.extend_from_slice(&set.targets[row * width..][..width]);
-            }
+        let lookup = epoch.order.lookup();
+        for (at, into) in features.chunks_exact_mut(inputs).enumerate() {
+            let row = lookup.row(at / rows, first + at % rows);
+            set.features.copy(row, inputs, into)?;
+            targets.extend_from_slice(&set.targets[row * width..][..width]);
         }
         if self.run.settings.training.precision == Precision::F16 {
             // As a device stores them.
