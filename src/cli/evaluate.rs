@@ -32,7 +32,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
     let load = || match &arguments.data {
         Some(file) => {
-            let rows = data::load_rows(file, arguments.labels.as_deref(), &model.preprocessing)?;
+            let labels = arguments.labels.as_deref();
+            let data::Encoded { rows, notes } =
+                data::load_rows(file, labels, &model.preprocessing)?;
+            notes.iter().for_each(|note| eprintln!("{note}"));
             Ok((rows, file.display().to_string()))
         }
         None => held_out(&arguments.run),

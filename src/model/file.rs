@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -21,18 +23,64 @@ const SLACK_BYTES: u64 = 256 << 20;
 /// # Errors
 /// When the folder cannot be written.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail = |source| Error::io("write", path, source);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    make_readable(file.as_file()).map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    // The rename itself must reach the disk; not every system lets a folder be synced.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|error| Error::io("write", path, error))?;
+    file.put_in_place()
+}
+
+/// A file that stands under a temporary name beside its own until it is whole.
+pub(crate) struct AtomicFile {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl AtomicFile {
+    /// Begins the file of that name.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let file = NamedTempFile::new_in(folder(path));
+        let file = file.map_err(|error| Error::io("write", path, error))?;
+        Ok(Self { path: path.to_owned(), file })
     }
-    Ok(())
+
+    /// Syncs it and renames it into place.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn put_in_place(self) -> Result<()> {
+        let Self { path, file } = self;
+        let fail = |source| Error::io("write", &path, source);
+        file.as_file().sync_all().map_err(fail)?;
+        make_readable(file.as_file()).map_err(fail)?;
+        file.persist(&path).map_err(|error| fail(error.error))?;
+        // The rename itself must reach the disk; not every system lets a folder be synced.
+        if let Ok(folder) = File::open(folder(&path)) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Temporary files are private to their owner; results are not.
@@ -111,8 +159,12 @@ impl Model {
                 bad("written by a newer version of wgfit".to_owned()).with_help("update wgfit")
             );
         }
-        let metadata: Metadata = serde_json::from_str(text)
-            .map_err(|error| bad(format!("the metadata is damaged: {error}")))?;
+        let damaged = |error| bad(format!("the metadata is damaged: {error}"));
+        let mut metadata: serde_json::Value = serde_json::from_str(text).map_err(damaged)?;
+        if version == Some(1) {
+            from_version_1(&mut metadata);
+        }
+        let metadata: Metadata = serde_json::from_value(metadata).map_err(damaged)?;
         metadata
             .preprocessing
             .validate()
@@ -124,6 +176,21 @@ impl Model {
         let mut parameters = vec![0.0; network.members * network.stride];
         fill(path, &bytes, &network, &mut parameters, false)?;
         Ok(Self { config, preprocessing: metadata.preprocessing, network, parameters })
+    }
+}
+
+/// Brings the metadata of version 1 to that of version 2.
+fn from_version_1(metadata: &mut serde_json::Value) {
+    use serde_json::json;
+    let inputs =
+        metadata.pointer_mut("/preprocessing/inputs").and_then(|inputs| inputs.as_array_mut());
+    for encoding in inputs.into_iter().flatten().filter_map(|input| input.get_mut("encoding")) {
+        let Some(encoding) = encoding.as_object_mut() else { continue };
+        if let (Some(shift), Some(scale)) = (encoding.remove("shift"), encoding.remove("scale")) {
+            let scaler = json!({ "type": "affine", "shift": shift, "scale": scale });
+            encoding.insert("scaler".to_owned(), scaler);
+        }
+        encoding.insert("missing".to_owned(), json!("error"));
     }
 }
 

@@ -4,6 +4,8 @@ mod file;
 mod inspect;
 mod onnx;
 mod predict;
+mod predictions;
+mod predictor;
 mod rows;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ pub(crate) use file::write_atomically;
 pub use file::{read_tensor, read_weights};
 pub use inspect::{BARS, FileSummary, TensorSummary, summarize};
 pub use predict::{Evaluation, Predictions};
+pub use predictions::PredictionsFile;
+pub use predictor::Predictor;
 pub use rows::{MemberOutputs, RowOutputs};
 
 use crate::config::Config;
@@ -19,7 +23,10 @@ use crate::data::Preprocessing;
 use crate::network::Network;
 
 /// The version of the model file's layout.
-pub const FORMAT_VERSION: u32 = 1;
+///
+/// 1 had an affine scaling or one-hot categories for each column, and no missing values; files of it are
+/// read still.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a model file's metadata holds, as JSON under the key `wgfit`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

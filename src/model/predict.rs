@@ -12,7 +12,8 @@ use crate::data::Rows;
 use crate::error::Result;
 use crate::program::{LayerSettings, MemberState, PassKind, Plan, PlanRequest, Precision};
 use crate::train::{
-    DeviceSet, Feed, Interpreter, PassLog, Scorer, Scores, SetOutputs, evaluation_batch, terms_of,
+    DeviceSet, Feed, Fit, Interpreter, PassLog, Scorer, Scores, SetOutputs, Shuffle,
+    evaluation_batch, terms_of,
 };
 
 /// Outputs in all up to which a confusion matrix is made unasked.
@@ -63,36 +64,19 @@ impl Model {
     /// # Errors
     /// Those of the backend.
     pub fn predict(&self, rows: Rows, backend: &dyn Backend) -> Result<Predictions> {
-        let count = rows.rows;
-        let outputs = self.network.outputs();
-        let members = self.network.members;
-        let interpreter = self.interpreter()?;
-        let width = interpreter.width(outputs);
-        let mut values = Vec::with_capacity(count * width);
-        if count > 0 {
-            let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Predict, backend)?;
-            let logits = plan.buffer(&format!("activation.{}", self.network.layers.len() - 1))?;
-            feed.run_each(executor.as_mut(), &mut |executor, rows| {
-                let words = plan.buffers[logits.0].words as usize;
-                let read = executor.read(&[(logits, words)])?;
-                let read =
-                    read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
-                let stride = words / members;
-                for row in 0..rows {
-                    let mut mean = vec![0.0; width];
-                    for member in 0..members {
-                        let at = member * stride + row * outputs;
-                        let said = interpreter.interpret(&read[at..at + outputs]);
-                        for (sum, value) in mean.iter_mut().zip(said) {
-                            *sum += value / members as f64;
-                        }
-                    }
-                    values.extend(mean);
-                }
-                Ok(())
-            })?;
+        let width = self.interpreter()?.width(self.network.outputs());
+        let mut all = Predictions { rows: 0, width, values: Vec::new() };
+        if rows.rows == 0 {
+            return Ok(all);
         }
-        Ok(Predictions { rows: count, width, values })
+        let mut predictor = self.predictor(backend, Some(rows.rows))?;
+        rows.each_piece(&mut |features| {
+            let piece = predictor.predict(features)?;
+            all.rows += piece.rows;
+            all.values.extend(piece.values);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// Scores encoded rows with targets.
@@ -103,7 +87,7 @@ impl Model {
         let settings = self.config.validate(std::path::Path::new("."))?;
         let task = settings.fit_task(self.preprocessing.task())?;
         let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Evaluate, backend)?;
-        feed.run(executor.as_mut(), &[], &|_| false)?;
+        feed.run(executor.as_mut(), None, &|_| false)?;
         let (members, outputs) = (self.network.members, self.network.outputs());
         let mut wanted = vec![(feed.log()?, feed.batches.steps() * members * plan.statistics)];
         if let Some(collected) = feed.collected()? {
@@ -168,15 +152,14 @@ impl Model {
         let members = self.network.members;
         let batch = evaluation_batch(members, 1);
         let width = self.preprocessing.target_width();
-        let set = Arc::new(DeviceSet::new(
-            "data",
-            rows.into(),
-            self.network.inputs,
-            width,
-            Precision::F32,
-            backend.capacity(),
-            batch,
-        ));
+        let fit = Fit {
+            capacity: backend.capacity(),
+            precision: Precision::F32,
+            largest_batch: batch,
+            shuffle: Shuffle::Never,
+        };
+        let set = DeviceSet::new("data", rows.into(), self.network.inputs, width, fit)?;
+        let set = Arc::new(set);
         let classes = matches!(task.task, Task::Classification | Task::Binary);
         let values = set.rows.saturating_mul(self.network.outputs()).saturating_mul(members);
         let wants = self.scorer(&task).needs_outputs() || classes && values <= CONFUSION_VALUES;

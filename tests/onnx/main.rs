@@ -86,9 +86,14 @@ fn columns(file: &Path) -> Vec<(String, Vec<String>)> {
 
 /// What onnxruntime says of the table, by model.
 fn run(folder: &Path, models: &[String]) -> Value {
+    run_on(folder, "table.csv", models)
+}
+
+/// What onnxruntime says of a file's rows, by model.
+fn run_on(folder: &Path, file: &str, models: &[String]) -> Value {
     let output = Command::new(python())
         .arg(root().join("tests/onnx/run.py"))
-        .arg("table.csv")
+        .arg(file)
         .args(models)
         .current_dir(folder)
         .output()
@@ -127,6 +132,80 @@ fn hold(folder: &Path, model: &str, said: &Value) {
     }
     assert!(compared >= 160, "{model}: {compared} numbers");
     assert_eq!(said["prediction"].as_array().map(Vec::len), Some(160), "{model}");
+}
+
+/// Rows of numbers, truth values and text, of which one cell in twenty is empty; `new` has cities that
+/// training does not see, and numbers beyond those of training.
+fn table_with_gaps(file: &Path, rows: u32, new: bool) {
+    let mut text = String::from("age,income,debt,member,city,plan,spent\n");
+    // Cells are empty by their own count, so that columns lack them in different rows.
+    let mut cells = 0_u32;
+    let mut cell = |text: String| {
+        cells += 1;
+        if cells * 7919 % 100 < 5 { String::new() } else { text }
+    };
+    for row in 0..rows {
+        let known = ["Rome", "Ulm", "Oslo", "Lima"][(row * row / 5 % 4) as usize];
+        let city = if new && row % 6 == 1 { "Atlantis" } else { known };
+        let age = 20 + row * 37 % 50 + if new && row % 9 == 2 { 100 } else { 0 };
+        let income = 20_000 + row * 7919 % 30_000;
+        // Many rows of one value, which a quantile must find the middle of.
+        let debt = if row % 3 == 0 { 0 } else { row * 31 % 400 };
+        let member = ["true", "false"][(row * 5 / 3 % 2) as usize];
+        let plan = ["basic", "gold"][(row / 7 % 2) as usize];
+        let spent = f64::from(age) * 3.0 + f64::from(debt) / 10.0 + f64::from(row % 4);
+        let own = [
+            cell(age.to_string()),
+            cell(format!("{income}.25")),
+            cell(debt.to_string()),
+            cell(member.to_owned()),
+            cell(city.to_owned()),
+            cell(plan.to_owned()),
+        ];
+        writeln!(text, "{},{spent}", own.join(",")).expect("a String takes it");
+    }
+    std::fs::write(file, text).expect("a file");
+}
+
+#[test]
+fn gaps_and_what_training_did_not_see_are_the_same_in_onnxruntime() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    table_with_gaps(&folder.join("gaps.csv"), 400, false);
+    table_with_gaps(&folder.join("new.csv"), 160, true);
+    let mut models = Vec::new();
+    let scalings =
+        ["none", "standard", "robust", "minmax", "quantile", "log1p", "robust_smooth_clip"];
+    for (name, scaling, columns) in scalings.map(|scaling| (scaling, scaling, json!({}))).into_iter().chain([
+        ("constants", "standard", json!({
+            "age": { "missing": 30 }, "income": { "missing": "mean" }, "debt": { "missing": "median" },
+            "city": { "missing": "Ulm" }, "plan": { "type": "categorical", "missing": "category" },
+            "member": { "missing": true },
+        })),
+    ]) {
+        let config = json!({
+            "data": {
+                "train": "gaps.csv", "target": "spent", "scaling": scaling, "columns": columns,
+                "target_scaling": "standard",
+            },
+            "model": { "layers": [{ "units": 9, "activation": "tanh" }] },
+            "training": { "epochs": 3, "batch_size": 16 },
+            "log": { "tensorboard": false, "histograms_every": 0 },
+        });
+        std::fs::write(folder.join(format!("{name}.json")), config.to_string()).expect("a config");
+        let file = format!("{name}.json");
+        succeed(folder, &["train", &file, "--device", "cpu", "--out", name, "--quiet"]);
+        succeed(folder, &["evaluate", name, "--data", "new.csv", "--device", "cpu"]);
+        let onnx = format!("{name}.onnx");
+        succeed(folder, &["export", name, "--format", "onnx", "--out", &onnx]);
+        let csv = format!("{name}.csv");
+        succeed(folder, &["predict", name, "--data", "new.csv", "--device", "cpu", "--out", &csv]);
+        models.push(onnx);
+    }
+    let said = run_on(folder, "new.csv", &models);
+    for model in &models {
+        hold(folder, model, &said[model]);
+    }
 }
 
 #[test]

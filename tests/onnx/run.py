@@ -9,6 +9,11 @@ import onnx
 import onnxruntime
 
 
+def number(cell):
+    words = {"": numpy.nan, "true": 1.0, "false": 0.0}
+    return words[cell] if cell in words else float(cell)
+
+
 def said(model, rows):
     onnx.checker.check_model(onnx.load(model), full_check=True)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -18,7 +23,7 @@ def said(model, rows):
         if column.type == "tensor(string)":
             values = numpy.array(cells, dtype=object)
         else:
-            values = numpy.array([float(cell) if cell else numpy.nan for cell in cells], numpy.float32)
+            values = numpy.array([number(cell) for cell in cells], numpy.float32)
         feed[column.name] = values.reshape(-1, 1)
     names = [output.name for output in session.get_outputs()]
     return {name: value.tolist() for name, value in zip(names, session.run(None, feed))}

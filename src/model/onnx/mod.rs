@@ -7,6 +7,7 @@
 //! then, where there are classes or labels, `probabilities`: `[batch, classes]`. Members are averaged as
 //! in `predict`.
 
+mod columns;
 mod graph;
 mod layers;
 mod messages;
@@ -17,7 +18,6 @@ use prost::Message;
 
 use super::{Model, write_atomically};
 use crate::config::data::Task;
-use crate::data::{Encoding, Preprocessing};
 use crate::error::{Error, Result};
 use graph::{Graph, ML, Name};
 use messages::{Attribute, DOUBLE, FLOAT, ModelProto, OperatorSetId, STRING, StringStringEntry};
@@ -41,7 +41,7 @@ impl Model {
     pub fn to_onnx(&self) -> Result<Vec<u8>> {
         let mut graph = Graph::default();
         graph.proto.name = "wgfit".to_owned();
-        let inputs = encoded(&mut graph, &self.preprocessing)?;
+        let inputs = columns::encoded(&mut graph, &self.preprocessing)?;
         let outputs = layers::outputs(&mut graph, self, inputs)?;
         self.said(&mut graph, outputs)?;
         let property = |key: &str, value: String| StringStringEntry { key: key.to_owned(), value };
@@ -146,61 +146,6 @@ impl Model {
         let axis = graph.integers(&[0]);
         graph.op_with("ReduceMean", &[&value, &axis], vec![Attribute::int("keepdims", 0)])
     }
-}
-
-/// The columns as the network takes them: `[batch, inputs]`.
-fn encoded(graph: &mut Graph, preprocessing: &Preprocessing) -> Result<Name> {
-    let mut parts = Vec::new();
-    let mut numbers: Vec<Name> = Vec::new();
-    let (mut shifts, mut scales) = (Vec::new(), Vec::new());
-    for column in preprocessing.columns() {
-        let name = &column.name;
-        if OUTPUTS.contains(&name.as_str()) || name.starts_with("wgfit/") || name.is_empty() {
-            return Err(Error::usage(format!("the column {name:?} cannot be an ONNX input"))
-                .with_help(format!(
-                    "the outputs are named {}; rename the column and train again",
-                    OUTPUTS.join(" and ")
-                )));
-        }
-        match &column.encoding {
-            Encoding::Numeric(scale) => {
-                numbers.push(graph.input(name, FLOAT));
-                shifts.push(scale.shift);
-                scales.push(scale.scale);
-            }
-            Encoding::Categorical { categories } => {
-                parts.extend(scaled(graph, &mut numbers, &mut shifts, &mut scales));
-                let text = graph.input(name, STRING);
-                let attributes = vec![
-                    Attribute::strings("cats_strings", categories),
-                    Attribute::int("zeros", 1),
-                ];
-                let hot = graph.ml("OneHotEncoder", &[&text], attributes);
-                parts.push(graph.op_with("Flatten", &[&hot], vec![Attribute::int("axis", 1)]));
-            }
-        }
-    }
-    parts.extend(scaled(graph, &mut numbers, &mut shifts, &mut scales));
-    Ok(graph.beside(&parts))
-}
-
-/// Neighbouring columns of numbers, scaled in f64 and rounded once, as `predict` does.
-fn scaled(
-    graph: &mut Graph,
-    numbers: &mut Vec<Name>,
-    shifts: &mut Vec<f64>,
-    scales: &mut Vec<f64>,
-) -> Option<Name> {
-    if numbers.is_empty() {
-        return None;
-    }
-    let columns = graph.beside(&std::mem::take(numbers));
-    let wide = graph.cast(&columns, DOUBLE);
-    let (shift, scale) =
-        (graph.doubles(&std::mem::take(shifts)), graph.doubles(&std::mem::take(scales)));
-    let apart = graph.op("Sub", &[&wide, &shift]);
-    let scaled = graph.op("Div", &[&apart, &scale]);
-    Some(graph.cast(&scaled, FLOAT))
 }
 
 /// The labels above one half, parted by spaces.
