@@ -126,6 +126,8 @@ fn a_planted_fault_is_named_where_it_begins() {
         assert_eq!(first, (1, form, tensor), "{kernel}");
         assert!(outside.gap.of_band > 1.0);
         assert!(found.verdict[0].contains("WRONG"), "{kernel}: {:?}", found.verdict);
+        let advice = found.verdict.last().expect("advice");
+        assert!(advice.ends_with("and report it. Train it with --device cpu."), "{advice}");
         assert!(found.verdict[0].contains(tensor) && page.contains("WRONG"), "{kernel}");
     }
 }

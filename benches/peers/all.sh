@@ -28,6 +28,7 @@ peers=(python3 benches/peers/compare.py --data "$DATA" --python "$PYTHON" --unde
     $UNDER python3 benches/peers/members.py --json "$OUT/members.json"
     $UNDER python3 benches/peers/startup.py --json "$OUT/startup.json"
     $UNDER python3 benches/peers/observing.py --json "$OUT/observing.json"
+    $UNDER "$PYTHON" benches/peers/starting.py --json "$OUT/starting.json"
     $UNDER python3 benches/peers/floor.py --data "$DATA" --devices cpu,llvmpipe,swiftshader --json "$OUT/floor.json"
     $UNDER cargo bench --bench gemm > "$OUT/gemm.txt"
     $UNDER cargo bench --bench host > "$OUT/host.txt"

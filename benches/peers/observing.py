@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """What histograms and event files add to the time of a training: with and without, by turns.
 
+The time is that of the training loop by the clock on the wall: the `seconds` that summary.json tells leave out
+what looks inside the network hold it up, which are its `looking_seconds`.
+
     benches/peers/observing.py --config configs/mnist.json --device cpu
 """
 
@@ -20,14 +23,16 @@ SIDES = {"with": [], "without": ["log.tensorboard=false", "log.histograms_every=
 
 
 def seconds(options, folder, keys):
-    """Seconds of training, start-up and what follows the last epoch left out."""
+    """Seconds of training by the clock on the wall: with looks inside the network, without start-up and what
+    follows the last epoch."""
     command = [options.binary, "train", str(options.config), f"training.epochs={options.epochs}",
                "early_stopping=null", *keys, "--device", options.device, "--out", str(folder / "run"),
                "--overwrite", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")
-    return json.loads((folder / "run" / "summary.json").read_text())["seconds"]
+    summary = json.loads((folder / "run" / "summary.json").read_text())
+    return summary["seconds"] + summary["looking_seconds"]
 
 
 def compare(options):

@@ -124,6 +124,17 @@ def observing(document):
             f"median of {document['rounds']} rounds.\n\n" + table(["config", "device", "added", "under"], rows))
 
 
+def starting(document):
+    rows = []
+    for name, found in document["sets"].items():
+        cells = [f"{found['means'][who][0]:.4f} ± {found['deviations'][who][0]:.4f}" for who in found["means"]]
+        rows.append([name, found["metrics"][0], *cells, verdict(found["passes"])])
+    return ("\n## A starting config\n\n`wgfit new` and `wgfit train`, untouched, beside linear models and scikit-learn "
+            f"{document['sklearn']}'s MLP; test rows, mean ± deviation over {document['seeds']} seeds.\n\n"
+            + table(["data", "metric", "wgfit", "its linear baseline", "sklearn MLP", "sklearn linear",
+                     "no worse than the MLP and the baseline"], rows))
+
+
 def floor(document):
     text = "\n## A step and its floor\n\n784-128-64-10 at batch 64. The floor of a step is its operations at the rate of a large product.\n\n"
     rows = []
@@ -193,6 +204,7 @@ def main():
         ("members.json", members),
         ("startup.json", startup),
         ("observing.json", observing),
+        ("starting.json", starting),
         ("host.txt", host),
         ("gemm.txt", lambda found: f"\n## Matrix products\n\n`cargo bench --bench gemm`:\n\n```\n{found.strip()}\n```\n"),
     ]

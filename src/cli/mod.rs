@@ -7,6 +7,7 @@ mod export;
 mod inspect;
 mod list;
 mod lr_find;
+mod new;
 mod predict;
 mod report;
 mod schema;
@@ -57,6 +58,8 @@ enum Command {
     Export(export::Arguments),
     /// List the devices that can train
     Devices(devices::Arguments),
+    /// Print a commented starting config for a data file
+    New(new::Arguments),
     /// Find a learning rate: the range test
     LrFind(lr_find::Arguments),
     /// List every activation, loss, optimizer, ... with its formula, parameters and defaults
@@ -138,6 +141,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::New(arguments) => new::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Schema => schema::run().map(|()| ExitCode::SUCCESS),

@@ -53,7 +53,7 @@ fn analysed_again(folder: &Path, device: &super::Device) -> Result<Analysis> {
     let load = || {
         let config = Config::load(&file, &[])?;
         let dataset = data::load(&config.validate(folder)?.data)?;
-        Ok::<_, Error>(Subject::of(&dataset, model.network.members))
+        Subject::of(&dataset, model.network.members)
     };
     let (chosen, subject) = device.during(GpuOptions::default(), Precision::F32, load);
     let (subject, chosen) = (subject?, chosen?);

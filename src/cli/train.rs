@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::analysis::Subject;
+use crate::audit::{Finding, Severity, audit};
+use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
+use crate::baseline::{Baselines, Job, baselines};
 use crate::cache;
 use crate::config::Config;
 use crate::data::{self, Dataset};
@@ -18,7 +21,7 @@ use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
 use crate::train::observation::Observation;
 use crate::train::quickest::quickest;
-use crate::train::{self, EpochRecord, Observer, Outcome, StepRecord, StopReason};
+use crate::train::{self, EpochRecord, Observer, Outcome, Scores, StepRecord, StopReason};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -69,6 +72,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let dataset = dataset.map_err(|error| settings.locate(error))?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     show_data(&progress, &settings.data.train, &dataset);
+    let findings = if arguments.explain { Vec::new() } else { audit(&dataset)? };
+    show_findings(&progress, &findings);
     let network = train::network_of(&settings, &dataset.preprocessing)?;
     let chosen = quickest(found?, &settings, &task, &dataset.preprocessing, cache::folder())?;
     progress.fact("device", &chosen.why);
@@ -86,13 +91,15 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let config = settings.resolved_for(&task);
+    let mut config = settings.resolved_for(&task);
+    config.data.chunk_rows = dataset.chunk_rows;
     let interrupt = Arc::new(AtomicBool::new(false));
     super::watch_for_interrupts(&interrupt)?;
     let preprocessing = dataset.preprocessing.clone();
     let data_hash = dataset.hash.clone();
     let rows = rows_of(&dataset);
-    let subject = Subject::of(&dataset, network.members);
+    let subject = Subject::of(&dataset, network.members)?;
+    let job = Job::of(&dataset, &task, settings.optimizer.convention)?;
     let mut recorder = Recorder {
         arguments,
         config: &config,
@@ -102,7 +109,10 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         started,
         startup_seconds: 0.0,
     };
-    let outcome = train::fit(&settings, &task, dataset, chosen.backend.as_ref(), &mut recorder);
+    let backend = chosen.backend.as_ref();
+    let (outcome, beside) = beside_training(&job, backend, || {
+        train::fit(&settings, &task, dataset, backend, &mut recorder)
+    });
     let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
     progress.end();
     let outcome = outcome.inspect_err(|_| {
@@ -120,18 +130,29 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         network,
         parameters: outcome.parameters.clone(),
     };
+    // Whatever follows, the weights are safe.
+    run_folder.keep(&model)?;
+    let baselines = match (beside, outcome.stop_reason) {
+        (Some(baselines), _) => Some(baselines?),
+        // Whoever interrupts a run does not want to wait.
+        (None, StopReason::Interrupted) => None,
+        (None, _) => Some(baselines(&job)?),
+    };
+    drop(job);
     let facts = RunFacts {
         device: chosen.backend.device(),
         startup_seconds,
         data_hash: &data_hash,
         rows: &rows,
+        audit: &findings,
+        baselines: baselines.as_ref(),
         task: model.preprocessing.task().to_string(),
         loss: task.loss.row.name,
         precision: settings.training.precision,
     };
-    let summary = run_folder.finish(&model, &outcome, &facts)?;
-    show_outcome(&progress, &outcome);
-    let backend = chosen.backend.as_ref();
+    let summary = run_folder.finish(&outcome, &facts)?;
+    let training_rows = rows.first().map_or(0, |(_, rows)| *rows);
+    show_outcome(&progress, &outcome, baselines.as_ref(), training_rows);
     without_report(&progress, super::report::write(&run_folder, &model, subject, backend));
     if arguments.json {
         let mut document = summary;
@@ -145,6 +166,24 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         (None, StopReason::Interrupted) => Ok(ExitCode::from(super::INTERRUPTED)),
         (None, _) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Trains, and fits the baselines meanwhile where the device leaves the processors to them; else they are
+/// none.
+fn beside_training<T>(
+    job: &Job,
+    backend: &dyn Backend,
+    train: impl FnOnce() -> T,
+) -> (T, Option<Result<Baselines>>) {
+    if !backend.capacity().queues || backend.device().kind == "software" {
+        return (train(), None);
+    }
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| baselines(job));
+        let trained = train();
+        let beside = beside.join();
+        (trained, Some(beside.unwrap_or_else(|_| Err(Error::internal("the baselines panicked")))))
+    })
 }
 
 /// A report that cannot be made loses no run.
@@ -177,7 +216,23 @@ fn show_data(progress: &Progress, file: &Path, dataset: &Dataset) {
     }
 }
 
-fn show_outcome(progress: &Progress, outcome: &Outcome) {
+/// What the data is like, the gravest first.
+fn show_findings(progress: &Progress, findings: &[Finding]) {
+    for finding in findings {
+        match finding.severity {
+            Severity::Warning => progress.line(&format!("warning: {}", finding.line())),
+            Severity::Note => progress.line(&format!("note: {}", finding.line())),
+            Severity::Info => {}
+        }
+    }
+}
+
+fn show_outcome(
+    progress: &Progress,
+    outcome: &Outcome,
+    baselines: Option<&Baselines>,
+    training_rows: usize,
+) {
     let why = match outcome.stop_reason {
         StopReason::Epochs => "all epochs done",
         StopReason::EarlyStopping => "stopped early: no more improvement",
@@ -204,13 +259,13 @@ fn show_outcome(progress: &Progress, outcome: &Outcome) {
         return;
     };
     let column = |name: &str| name.len().max(10) + 2;
-    let mut header = format!("{:<12}", "");
+    let mut header = format!("{:<21}", "");
     for name in &names {
         header.push_str(&format!("{name:>width$}", width = column(name)));
     }
     progress.line(&header);
-    for (set, members) in &outcome.scores {
-        let mut line = format!("{set:<12}");
+    let row = |label: &str, members: &[Scores], remark: &str| {
+        let mut line = format!("{label:<21}");
         for name in &names {
             let values: Vec<f64> = members.iter().filter_map(|scores| scores.get(name)).collect();
             let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -219,7 +274,24 @@ fn show_outcome(progress: &Progress, outcome: &Outcome) {
         if members.len() > 1 {
             line.push_str("  (mean of the members)");
         }
-        progress.line(&line);
+        progress.line(&format!("{line}{remark}"));
+    };
+    let fitted = baselines.and_then(|baselines| baselines.linear.as_ref());
+    let fitted = fitted.filter(|linear| linear.rows < training_rows);
+    let fitted = fitted.map(|linear| format!("  (fitted to {} rows)", count(linear.rows as u64)));
+    let fitted = fitted.unwrap_or_default();
+    for (set, members) in &outcome.scores {
+        row(set, members, "");
+        let Some(baselines) = baselines else { continue };
+        let linear = baselines.linear.as_ref().map(|linear| &linear.scores);
+        for (name, scores) in [("constant", Some(&baselines.constant)), ("linear", linear)] {
+            let own = scores.into_iter().flatten().filter(|(own, _)| own == set);
+            let remark = if name == "linear" && set == "train" { fitted.as_str() } else { "" };
+            own.for_each(|(_, own)| row(&format!("  {name}"), std::slice::from_ref(own), remark));
+        }
+    }
+    if let Some(verdict) = baselines.and_then(|baselines| baselines.verdict(&outcome.scores)) {
+        progress.line(&verdict);
     }
 }
 

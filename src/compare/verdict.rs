@@ -133,13 +133,18 @@ fn parting(comparison: &Comparison, names: &[String]) -> Vec<String> {
     all
 }
 
-fn fastest(comparison: &Comparison) -> Option<(&DeviceRun, Speed)> {
-    let speeds = comparison.devices.iter().filter_map(|run| Some((run, run.speed?)));
+/// The fastest of some devices.
+fn fastest<'a>(
+    comparison: &'a Comparison,
+    among: &dyn Fn(&DeviceRun) -> bool,
+) -> Option<(&'a DeviceRun, Speed)> {
+    let devices = comparison.devices.iter().filter(|run| among(run));
+    let speeds = devices.filter_map(|run| Some((run, run.speed?)));
     speeds.max_by(|a, b| a.1.samples_per_second.total_cmp(&b.1.samples_per_second))
 }
 
 fn speed(comparison: &Comparison) -> Option<String> {
-    let (first, own) = fastest(comparison)?;
+    let (first, own) = fastest(comparison, &|_| true)?;
     let others: Vec<String> = comparison
         .devices
         .iter()
@@ -181,11 +186,15 @@ pub(super) fn break_even(found: &BreakEven) -> String {
 
 fn advice(comparison: &Comparison) -> Option<String> {
     if !comparison.is_right() {
-        return Some(
-            "Do not train on a device that computes wrong: update its driver, see what `wgfit \
-             verify --device ...` says of its kernels, and report it."
-                .to_owned(),
-        );
+        let beware = "Do not train on a device that computes wrong: update its driver, see what \
+                      `wgfit verify --device ...` says of its kernels, and report it.";
+        let seen_right = |run: &DeviceRun| {
+            run.is_right() && run.steps.iter().any(|step| !step.checks.is_empty())
+        };
+        return Some(match fastest(comparison, &seen_right) {
+            Some((run, _)) => format!("{beware} {}", take(run)),
+            None => beware.to_owned(),
+        });
     }
     if comparison.reference.not_finite.is_some() {
         return Some(
@@ -194,11 +203,15 @@ fn advice(comparison: &Comparison) -> Option<String> {
                 .to_owned(),
         );
     }
-    let (first, _) = fastest(comparison)?;
-    Some(match first.backend.as_str() {
+    fastest(comparison, &|_| true).map(|(run, _)| take(run))
+}
+
+/// The word to take a device.
+fn take(run: &DeviceRun) -> String {
+    match run.backend.as_str() {
         "cpu" => "Train it with --device cpu.".to_owned(),
-        _ => format!("Train it with --device {:?}.", short_name(&first.name)),
-    })
+        _ => format!("Train it with --device {:?}.", short_name(&run.name)),
+    }
 }
 
 /// The verdict: right or wrong, chaos or a bug, which is faster, from where on a GPU is, what to do.

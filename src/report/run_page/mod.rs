@@ -2,6 +2,7 @@
 
 mod about;
 mod calibration;
+mod data;
 mod inside;
 mod layers;
 mod learning;
@@ -21,6 +22,7 @@ use crate::error::Result;
 pub fn run_page(record: &RunRecord) -> Result<String> {
     let mut page = Page::new(&format!("Training {}", record.name));
     outcome::outcome(&mut page, record);
+    data::data(&mut page, record);
     learning::learning(&mut page, record)?;
     if let Some(analysis) = &record.analysis {
         rows::rows(&mut page, analysis)?;

@@ -10,6 +10,9 @@ use crate::report::{count, duration};
 /// The sets of a summary, the most telling first.
 const SETS: [&str; 3] = ["test", "validation", "train"];
 
+/// Baselines in a summary, and their names here.
+const BASELINES: [(&str, &str); 2] = [("constant", "a constant"), ("linear", "a linear model")];
+
 /// Rise of the validation loss above its best from which it is told: a twentieth.
 const RISE: f64 = 1.05;
 
@@ -30,6 +33,9 @@ pub(super) fn outcome(page: &mut Page, record: &RunRecord) {
     if !table.is_empty() {
         page.heading("Scores of the weights kept");
         page.table(&table);
+        if let Some(words) = baselines(record) {
+            page.paragraph(&words);
+        }
         if record.members() > 1 {
             page.paragraph("Mean ± deviation over the members.");
         }
@@ -142,8 +148,51 @@ fn table(record: &RunRecord) -> Table {
             row.push(Cell::number(&rows.unwrap_or_default()));
         }
         table.row(row);
+        for (key, name) in BASELINES {
+            let own = &record.summary["baselines"][key][set];
+            if !own.is_object() {
+                continue;
+            }
+            let mut row = vec![Cell::text(&format!("{set}, {name}"))];
+            let own = crate::report::run_record::scores(own);
+            let values = |name: &str| own.iter().find(|(own, _)| own == name).map(|(_, v)| v);
+            row.extend(first.iter().map(|(name, _)| {
+                Cell::number(&values(name).map(|values| score_of(values)).unwrap_or_default())
+            }));
+            if counts.is_object() {
+                row.push(Cell::number(""));
+            }
+            table.row(row);
+        }
     }
     table
+}
+
+/// The network beside its baselines, and what those are.
+fn baselines(record: &RunRecord) -> Option<String> {
+    let baselines = record.summary["baselines"].as_object()?;
+    let verdict = baselines.get("verdict").and_then(Value::as_str).map(capitalised);
+    let mut words = verdict.map(|verdict| format!("{verdict}. ")).unwrap_or_default();
+    words.push_str(
+        "The constant is the same for every row: what minimises the loss of the training rows. ",
+    );
+    if let Some(linear) = baselines.get("linear").filter(|linear| linear.is_object()) {
+        let rows = linear["rows"].as_u64().map(count).unwrap_or_default();
+        words.push_str(&format!(
+            "The linear model is fitted to {rows} training rows with a penalty of {} on its squared \
+             weights.",
+            linear["penalty"]
+        ));
+        if linear["converged"] == false {
+            words.push_str(" Its fit was ended before it had come to rest.");
+        }
+    }
+    Some(words)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|c| c.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// Members without a training loss in the last epoch on record.
