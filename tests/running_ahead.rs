@@ -13,14 +13,24 @@ use wgfit::error::Result;
 use wgfit::program::Plan;
 use wgfit::train::{EpochRecord, Observer, Outcome, RunAhead, StepRecord, StopReason, fit_ahead};
 
-/// Writes down all that is told, but for times; interrupts when it is asked for the so-manieth time.
+/// When a run is ended from outside; 0 is never.
+#[derive(Debug, Default, Clone, Copy)]
+struct End {
+    /// At the so-manieth time that the observer is asked.
+    interrupt_at: usize,
+    /// With the epoch of this number.
+    stop_with: usize,
+}
+
+/// Writes down all that is told, but for times.
 #[derive(Default)]
 struct Diary {
     lines: Vec<String>,
     /// Members of which an epoch had scores while others had none any more.
     uneven: bool,
     asked: Cell<usize>,
-    interrupt_at: usize,
+    end: End,
+    epochs: usize,
 }
 
 impl Observer for Diary {
@@ -33,7 +43,11 @@ impl Observer for Diary {
         self.uneven |= lost > 0 && lost < record.train.len();
         let timeless = EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..record.clone() };
         self.lines.push(format!("{timeless:?}"));
+        self.epochs = record.epoch;
         Ok(())
+    }
+    fn stops(&self) -> bool {
+        self.epochs == self.end.stop_with
     }
     fn warn(&mut self, text: &str) -> Result<()> {
         self.lines.push(text.to_owned());
@@ -41,7 +55,7 @@ impl Observer for Diary {
     }
     fn interrupted(&self) -> bool {
         self.asked.set(self.asked.get() + 1);
-        self.asked.get() == self.interrupt_at
+        self.asked.get() == self.end.interrupt_at
     }
 }
 
@@ -54,7 +68,7 @@ impl Run {
     fn new(
         backend: &dyn Backend,
         (config, overrides): (&str, &[&str]),
-        interrupt_at: usize,
+        end: End,
         run_ahead: RunAhead,
     ) -> Self {
         let file = common::root().join("configs").join(config);
@@ -63,7 +77,7 @@ impl Run {
         let settings = config.validate(file.parent().expect("a folder")).expect("settings");
         let dataset = data::load(&settings.data).expect("the data");
         let task = settings.fit_task(dataset.preprocessing.task()).expect("the task");
-        let mut diary = Diary { interrupt_at, ..Diary::default() };
+        let mut diary = Diary { end, ..Diary::default() };
         let outcome = fit_ahead(&settings, &task, dataset, backend, &mut diary, run_ahead);
         Self { diary, outcome }
     }
@@ -107,10 +121,13 @@ fn backends() -> Vec<Box<dyn Backend>> {
 
 /// The run in order and the run ahead, on each backend, after a look at whether they are the same.
 fn same(config: &str, overrides: &[&str], interrupt_at: usize) -> Vec<(Run, Run)> {
+    same_until(config, overrides, End { interrupt_at, stop_with: 0 })
+}
+
+fn same_until(config: &str, overrides: &[&str], end: End) -> Vec<(Run, Run)> {
     let mut runs = Vec::new();
     for backend in backends() {
-        let run =
-            |run_ahead| Run::new(backend.as_ref(), (config, overrides), interrupt_at, run_ahead);
+        let run = |run_ahead| Run::new(backend.as_ref(), (config, overrides), end, run_ahead);
         let (plain, ahead) = (run(RunAhead::Never), run(RunAhead::Always));
         let name = format!("{config} {overrides:?} on {}", backend.device().name);
         for (at, (a, b)) in plain.diary.lines.iter().zip(&ahead.diary.lines).enumerate() {
@@ -169,6 +186,21 @@ fn members_stop_each_at_its_own_epoch() {
         }
     }
     assert!(uneven, "every member stopped at the same epoch");
+}
+
+#[test]
+fn an_observer_ends_the_training_with_its_epoch() {
+    for (members, restore) in [("members=1", "false"), ("members=3", "true")] {
+        let restore = format!("early_stopping.restore_best={restore}");
+        let overrides = ["training.epochs=20", members, &restore];
+        for (plain, ahead) in
+            same_until("iris.json", &overrides, End { interrupt_at: 0, stop_with: 5 })
+        {
+            assert_eq!(plain.outcome().stop_reason, StopReason::Interrupted);
+            assert_eq!(plain.outcome().epochs, 5);
+            assert_eq!(ahead.readbacks(), 6, "it did not run ahead");
+        }
+    }
 }
 
 /// Asked once in 128 steps and at the end of each epoch's: here once an epoch.
@@ -297,7 +329,12 @@ fn it_runs_ahead_where_that_pays() {
     for claim in [true, false] {
         for backend in backends() {
             let backend = Claims(backend, claim);
-            let run = Run::new(&backend, ("iris.json", &overrides), 0, RunAhead::WhereItPays);
+            let run = Run::new(
+                &backend,
+                ("iris.json", &overrides),
+                End::default(),
+                RunAhead::WhereItPays,
+            );
             assert_eq!(run.outcome().stop_reason, StopReason::EarlyStopping);
             assert_eq!(run.readbacks(), run.outcome().epochs + usize::from(claim));
         }

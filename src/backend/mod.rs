@@ -3,6 +3,7 @@
 mod choice;
 pub mod cpu;
 pub mod gpu;
+#[doc(hidden)]
 pub mod reference;
 mod twins;
 

@@ -1,6 +1,8 @@
 //! The rows of the tables that the device reads at every step. Each is the twin of a WGSL struct,
 //! held to its layout by a test.
 
+#![allow(unsafe_code)]
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::kernels::Real;

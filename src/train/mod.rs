@@ -6,13 +6,17 @@
 //! should not have been.
 
 mod ahead;
+#[doc(hidden)]
 pub mod batch;
 mod decision;
+#[doc(hidden)]
 pub mod device_bench;
+mod device_set;
 pub mod diagnosis;
 mod divergence;
 mod early_stopping;
 mod epoch;
+#[doc(hidden)]
 pub mod explain;
 mod feed;
 pub mod observation;
@@ -20,25 +24,33 @@ mod order;
 mod outputs;
 mod precision;
 mod probe;
+#[doc(hidden)]
 pub mod quickest;
 pub mod range_test;
+#[doc(hidden)]
 pub mod rates;
 mod run;
 mod scores;
 mod starting_weights;
+#[doc(hidden)]
 pub mod step_time;
+#[doc(hidden)]
 pub mod stepper;
 mod steps;
 mod tables;
+mod trainer;
+mod windows;
 
 pub use ahead::RunAhead;
+pub use device_set::{DeviceSet, Features, Fit, WeightedRows};
 pub use early_stopping::{EarlyStopping, Verdict};
-pub use feed::{DeviceSet, Feed, WeightedRows};
-pub use order::epoch_order;
+pub use feed::Feed;
+pub use order::{EpochOrder, Lookup, Shuffle};
 pub use outputs::Interpreter;
 pub use scores::{PassLog, Scorer, Scores, SetOutputs, terms_of};
 pub use starting_weights::{LayerInitializers, draw};
 pub use steps::{Batches, EpochTable, Pace};
+pub use trainer::{Event, Trained, Trainer};
 
 use crate::backend::{Backend, ChosenTile, Counters};
 use crate::catalog::activation::ActivationSettings;
@@ -88,7 +100,7 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Steps since the start of training.
     pub step: u64,
-    /// Seconds since the start of training.
+    /// Seconds of training so far, without pauses for looks inside the network.
     pub seconds: f64,
     /// Rows trained on in a second of this epoch, all members counted.
     pub samples_per_second: f64,
@@ -131,6 +143,10 @@ pub trait Observer {
     }
     /// How much of an epoch's steps, 0 to 1, the device has been given; told while it goes on.
     fn advanced(&self, _epoch: usize, _share: f64) {}
+    /// Whether training should end with the epoch that it was told of last.
+    fn stops(&self) -> bool {
+        false
+    }
     /// Whether training should end after this step.
     fn interrupted(&self) -> bool {
         false
@@ -159,6 +175,8 @@ pub struct Outcome {
     pub stop_reason: StopReason,
     /// Seconds of training alone.
     pub seconds: f64,
+    /// Seconds that training paused for looks inside the network; not in `seconds`.
+    pub looking_seconds: f64,
     /// Rows trained on in a second, all members counted.
     pub samples_per_second: f64,
     /// What the backend made and ran, at the end of training.

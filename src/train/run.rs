@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ahead::{RunAhead, Snapshot};
+use super::device_set::Fit;
 use super::epoch::{Epoch, EpochRead, PassRead, Queued};
+use super::order::{EpochOrder, Shuffle};
 use super::outputs::Interpreter;
 use super::precision::check_precision;
 use super::probe::{MOST_PARAMETERS, Probe};
 use super::{
     DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Scorer,
-    Scores, StopReason, WeightedRows, draw, epoch_order, evaluation_batch, network_of, terms_of,
+    Scores, StopReason, WeightedRows, draw, evaluation_batch, network_of, terms_of,
 };
 use crate::backend::{Backend, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
@@ -33,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) executor: Box<dyn Executor>,
     /// The training pass.
     pub(super) train: Feed,
+    /// How its rows are shuffled.
+    pub(super) shuffle: Shuffle,
     /// Evaluation passes, validation first if there is one.
     pub(super) evaluations: Vec<Feed>,
     pub(super) has_validation: bool,
@@ -61,7 +65,10 @@ pub(super) struct Run<'a> {
     pub(super) best_epoch: Vec<usize>,
     pub(super) epochs: usize,
     pub(super) stop_reason: StopReason,
+    /// Seconds of training alone.
     pub(super) seconds: f64,
+    /// Seconds that training paused for looks inside the network.
+    pub(super) looking_seconds: f64,
     pub(super) samples: f64,
     pub(super) failure: Option<Error>,
     pub(super) counters_at_start: Counters,
@@ -86,8 +93,11 @@ impl<'a> Run<'a> {
         let precision = settings.training.precision;
         check_precision(settings, &dataset, backend)?;
         let largest = evaluated.max(batch.saturating_mul(members));
+        let shuffle = Shuffle::new(settings.data.shuffle, dataset.chunk_rows, batch);
+        let fit = Fit { capacity, precision, largest_batch: largest, shuffle };
         let set = |name: &str, rows: WeightedRows| {
-            Arc::new(DeviceSet::new(name, rows, inputs, width, precision, capacity, largest))
+            let set = DeviceSet::new(name, rows, inputs, width, fit);
+            set.map(Arc::new).map_err(|error| settings.locate(error))
         };
         let target_scale = preprocessing.target_scale();
         let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
@@ -96,22 +106,23 @@ impl<'a> Run<'a> {
 
         let convention = settings.optimizer.convention;
         let trained = WeightedRows::trained(dataset.train, &dataset.class_weights, convention);
-        let train_set = set("train", trained);
+        let train_set = set("train", trained)?;
         let drop_last = settings.training.drop_last;
         let collects = scorer.needs_outputs();
         let feed = |set: &Arc<DeviceSet>, kind, batch, drop_last| {
             Feed::new(set, kind, batch, drop_last, members).collecting(collects)
         };
         let train = feed(&train_set, PassKind::Train, batch, drop_last);
+        let train = train.in_windows(train_set.window(shuffle));
         let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, evaluated, false);
         let has_validation = dataset.validation.is_some();
         let mut evaluations = Vec::new();
         if let Some(rows) = dataset.validation {
-            evaluations.push(evaluate(&set("validation", rows.into())));
+            evaluations.push(evaluate(&set("validation", rows.into())?));
         }
         evaluations.push(evaluate(&train_set));
         if let Some(rows) = dataset.test {
-            evaluations.push(evaluate(&set("test", rows.into())));
+            evaluations.push(evaluate(&set("test", rows.into())?));
         }
 
         let request = PlanRequest {
@@ -168,6 +179,7 @@ impl<'a> Run<'a> {
             network,
             plan,
             train,
+            shuffle,
             evaluations,
             has_validation,
             scorer,
@@ -186,6 +198,7 @@ impl<'a> Run<'a> {
             epochs: 0,
             stop_reason: StopReason::Epochs,
             seconds: 0.0,
+            looking_seconds: 0.0,
             samples: 0.0,
             failure: None,
             counters_at_start: Counters::default(),
@@ -204,14 +217,11 @@ impl<'a> Run<'a> {
         for pass in &mut self.evaluations {
             pass.prepare(&self.plan, executor)?;
         }
-        if !self.settings.data.shuffle {
+        if self.shuffle == Shuffle::Never && self.train.set.is_resident() {
             // File order never changes.
-            let rows = self.train.set.rows as u32;
-            let order = epoch_order(0, 0, 0, rows, false);
-            if self.train.set.is_resident() {
-                let order_buffer = self.plan.buffer("train.train.order")?;
-                executor.write_words(order_buffer, &order.repeat(self.settings.members))?;
-            }
+            let (rows, members) = (self.train.set.rows, self.settings.members);
+            let order = EpochOrder::new(Shuffle::Never, 0, 1, rows, members, true);
+            self.train.write_orders(executor, order.held())?;
         }
         let arena = starting_arena(self.settings, &self.network)?;
         let wide: Vec<f64> = arena.iter().map(|w| f64::from(*w)).collect();
@@ -230,7 +240,7 @@ impl<'a> Run<'a> {
     pub(super) fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
         self.counters_at_start = self.executor.counters();
         let begun = Instant::now();
-        let mut ended = begun;
+        let mut ended = 0.0;
         let mut took = None;
         let mut ahead = None;
         let epochs = self.settings.training.epochs;
@@ -246,10 +256,9 @@ impl<'a> Run<'a> {
                 ahead = Some(self.queue_epoch(number + 1, observer)?);
             }
             let read = self.executor.take(readback)?;
-            let now = Instant::now();
-            self.seconds = (now - begun).as_secs_f64();
-            let lasted = now - std::mem::replace(&mut ended, now);
-            took = Some(lasted);
+            self.seconds = begun.elapsed().as_secs_f64() - self.looking_seconds;
+            let lasted = self.seconds - std::mem::replace(&mut ended, self.seconds);
+            took = Some(Duration::from_secs_f64(lasted.max(0.0)));
             let read = self.epoch_read(read)?;
             if self.end_epoch(&epoch, read, interrupted, lasted, observer)? {
                 break;
@@ -268,7 +277,7 @@ impl<'a> Run<'a> {
         epoch: &Epoch,
         mut read: EpochRead,
         interrupted: bool,
-        lasted: Duration,
+        lasted: f64,
         observer: &mut dyn Observer,
     ) -> Result<bool> {
         // A member that stopped before this epoch has nothing new to say, whatever the device,
@@ -321,7 +330,7 @@ impl<'a> Run<'a> {
             epoch: epoch.number,
             step: (epoch.number * self.pace().epoch_steps()) as u64,
             seconds: self.seconds,
-            samples_per_second: rows / lasted.as_secs_f64().max(1e-9),
+            samples_per_second: rows / lasted.max(1e-9),
             learning_rate: self.last_rates(epoch),
             train: self.train_scores(epoch, &read)?,
             validation: read.validation,
@@ -334,16 +343,28 @@ impl<'a> Run<'a> {
         }
         self.decide(epoch.number, &trained, &mut record)?;
         self.watch_plateaus(&trained, &record);
-        self.roll_back(&trained)?;
         observer.epoch(&record)?;
+        let stops = observer.stops();
+        for state in self.states.iter_mut().filter(|state| stops && state.bad_step == NONE) {
+            state.bad_step = STOPPED_BY_HOST;
+        }
+        self.roll_back(&trained)?;
         if let Some((after, before)) = &read.last_step {
+            let begun = Instant::now();
             self.observe(record.epoch, record.step, after, before, observer)?;
+            // A device that has run ahead trains meanwhile: then the look is no pause.
+            if !self.is_ahead {
+                self.looking_seconds += begun.elapsed().as_secs_f64();
+            }
         }
         let ends = self.states.iter().all(|state| state.bad_step != NONE);
         if ends {
             let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
-            self.stop_reason =
-                if stopped { StopReason::EarlyStopping } else { StopReason::Diverged };
+            self.stop_reason = match stopped {
+                _ if stops => StopReason::Interrupted,
+                true => StopReason::EarlyStopping,
+                false => StopReason::Diverged,
+            };
         }
         Ok(ends)
     }
@@ -362,7 +383,7 @@ impl<'a> Run<'a> {
         for pass in &self.evaluations {
             let executor = self.executor.as_mut();
             executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
-            pass.run(executor, &[], &|_| false)?;
+            pass.run(executor, None, &|_| false)?;
             wanted.extend(self.wanted(pass, self.plan.statistics)?);
         }
         wanted.push((self.evaluated, members * stride));
@@ -386,6 +407,7 @@ impl<'a> Run<'a> {
             epochs: self.epochs,
             stop_reason: self.stop_reason,
             seconds: self.seconds,
+            looking_seconds: self.looking_seconds,
             samples_per_second: self.samples / self.seconds.max(1e-9),
             counters,
             counters_at_start: self.counters_at_start,

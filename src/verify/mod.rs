@@ -11,11 +11,14 @@ mod check;
 mod comparison;
 mod fill;
 mod findings;
+#[doc(hidden)]
 pub mod finiteness;
 mod groups;
 mod scene;
+#[doc(hidden)]
 pub mod scenes;
 mod tolerance;
+#[doc(hidden)]
 pub mod training;
 
 pub use case::Case;

@@ -1,5 +1,7 @@
 //! Matrix products through the `gemm` crate: with `team`, the unsafe code of the backend.
 
+#![allow(unsafe_code)]
+
 use gemm::Parallelism;
 
 /// A matrix within a slice.

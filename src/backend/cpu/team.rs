@@ -6,6 +6,8 @@
 //! publishes, works too, and waits for finished pieces rather than for threads: a thread that the
 //! system put aside holds up the piece that it is at, and nothing else.
 
+#![allow(unsafe_code)]
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{

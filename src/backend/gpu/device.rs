@@ -1,5 +1,7 @@
 //! Adapters: what there is, and a device of one.
 
+#![allow(unsafe_code)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

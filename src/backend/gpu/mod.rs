@@ -6,13 +6,18 @@ mod fault;
 mod halves;
 mod pipeline_cache;
 mod pipelines;
+#[doc(hidden)]
 pub mod reflect;
+#[doc(hidden)]
 pub mod source;
 mod stopwatch;
+#[doc(hidden)]
 pub mod tile;
 mod transfer;
+#[doc(hidden)]
 pub mod tuning;
 mod verified;
+#[doc(hidden)]
 pub mod whole;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! Compiled pipelines kept between runs, on backends whose driver hands them out (Vulkan).
 
+#![allow(unsafe_code)]
+
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};

@@ -1,5 +1,7 @@
 //! Pipelines and bind groups: built once, before step 1.
 
+#![allow(unsafe_code)]
+
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
