@@ -99,7 +99,75 @@ fn with_initial_weights(weights: Vec<u8>, says: &'static [&'static str]) -> Case
     case
 }
 
+/// Another training file than `rows.csv`.
+fn with_train(
+    name: &'static str,
+    file: &'static str,
+    bytes: Vec<u8>,
+    says: &'static [&'static str],
+) -> Case {
+    let mut case = with_config(name, |c| c["data"]["train"] = file.into(), says);
+    if !bytes.is_empty() {
+        case.files.push((file, bytes));
+    }
+    case
+}
+
+fn with_held_out(name: &'static str, rows: &str, says: &'static [&'static str]) -> Case {
+    let mut case = with_config(name, |c| c["data"]["test"] = "test.csv".into(), says);
+    case.files.push(("test.csv", rows.into()));
+    case
+}
+
+/// An array of NumPy with that description, and bytes after its header.
+fn npy(description: &str, bytes: usize) -> Vec<u8> {
+    let mut array = b"\x93NUMPY\x01\x00".to_vec();
+    let header = format!("{description:117}\n");
+    array.extend((header.len() as u16).to_le_bytes());
+    array.extend(header.as_bytes());
+    array.resize(array.len() + bytes, 0);
+    array
+}
+
+/// A Parquet file with a column of lists beside one of numbers.
+fn nested_parquet() -> Vec<u8> {
+    use arrow_array::builder::{Float64Builder, ListBuilder};
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    let mut lists = ListBuilder::new(Float64Builder::new());
+    for row in 0..40 {
+        lists.append_value([Some(f64::from(row)), None]);
+    }
+    let numbers = || Float64Array::from_iter_values((0..40).map(f64::from));
+    let batch = RecordBatch::try_from_iter([
+        ("l", std::sync::Arc::new(lists.finish()) as ArrayRef),
+        ("a", std::sync::Arc::new(numbers())),
+        ("y", std::sync::Arc::new(numbers())),
+    ])
+    .expect("a batch");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("rows");
+    writer.into_inner().expect("a file")
+}
+
 fn cases() -> Vec<Case> {
+    let mut strict = good_config();
+    strict["data"]["missing"] = "error".into();
+    let no_target = good_rows().replacen("\n1,1,no\n", "\n1,1,\n", 1);
+    let twice = good_rows().replacen("a,b,y", "a,a,y", 1);
+    let beside = |cell: &dyn Fn(usize) -> String| {
+        let rows: String =
+            (0..40).map(|i| format!("{},{},{}\n", i % 7, cell(i), ["no", "yes"][i % 2])).collect();
+        format!("a,b,y\n{rows}")
+    };
+    let each = beside(&|row| format!("name {row}"));
+    let dates = beside(&|row| format!("2024-03-{:02}", 1 + row % 28));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, good_rows().as_bytes()).expect("compress");
+    let mut cut_gzip = gzip.finish().expect("compress");
+    cut_gzip.truncate(cut_gzip.len() / 2);
+    let objects = npy("{'descr': '|O', 'fortran_order': False, 'shape': (9, 4), }", 64);
+    let short = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (999, 4), }", 800);
     let ragged = good_rows().replacen("\n1,1,no\n", "\n1,1\n", 1);
     let text = good_rows().replacen("\n1,1,no\n", "\n1,one,no\n", 1);
     let missing = good_rows().replacen("\n1,1,no\n", "\n1,,no\n", 1);
@@ -196,7 +264,40 @@ fn cases() -> Vec<Case> {
         with_rows("header alone", "a,b,y\n", &["rows.csv", "no rows"]),
         with_rows("ragged row", ragged, &["rows.csv", "line 3", "2", "3"]),
         with_rows("text in a numeric column", text, &["rows.csv", "line 3", "\"b\"", "one"]),
-        with_rows("missing cell", missing, &["rows.csv", "line 3", "\"b\"", "missing"]),
+        Case {
+            config: strict.to_string(),
+            ..with_rows("missing cell", missing, &["rows.csv", "line 3", "\"b\"", "missing"])
+        },
+        with_rows("empty target", no_target, &["rows.csv", "line 3", "\"y\"", "missing"]),
+        with_rows("two columns of one name", twice, &["rows.csv", "line 1", "\"a\"", "rename"]),
+        with_rows(
+            "as many categories as rows",
+            each,
+            &["rows.csv", "\"b\"", "one in each row", "data.columns.b.type"],
+        ),
+        with_rows("dates", dates, &["rows.csv", "line 2", "\"b\"", "date", "data.columns.b.type"]),
+        with_train("gzip cut short", "rows.csv.gz", cut_gzip, &["rows.csv.gz", "cut short"]),
+        with_train("a pattern of nothing", "part-*.csv", Vec::new(), &["part-*.csv", "no file"]),
+        with_train("NPY of objects", "a.npy", objects, &["a.npy", "object", "astype"]),
+        with_train("NPY past its end", "a.npy", short, &["a.npy", "999 x 4", "complete"]),
+        with_train(
+            "text named as Parquet",
+            "rows.parquet",
+            good_rows().into_bytes(),
+            &["rows.parquet", "not Parquet"],
+        ),
+        with_train(
+            "nested Parquet",
+            "nested.parquet",
+            nested_parquet(),
+            &["nested.parquet", "\"l\"", "list", "data.columns.l.type"],
+        ),
+        with_held_out("a test file that lacks a column", "b,y\n1,no\n", &["test.csv", "\"a\""]),
+        with_held_out(
+            "a test file of another type",
+            "a,b,y\nred,1,no\n",
+            &["test.csv", "line 2", "\"a\"", "not a number"],
+        ),
         with_rows("not UTF-8", latin, &["rows.csv", "line 42", "UTF-8"]),
         with_rows("NUL bytes", nul, &["rows.csv", "line 42", "NUL"]),
         with_rows(
