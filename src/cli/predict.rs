@@ -79,6 +79,9 @@ fn write(
         if waiting.rows >= predictor.rows_at_once() {
             waiting.predict(&mut predictor, &mut out)?;
         }
+        if out.is_closed() {
+            break;
+        }
     }
     waiting.predict(&mut predictor, &mut out)?;
     out.finish()

@@ -49,6 +49,7 @@ mod hash;
 mod labels;
 mod labels_apart;
 mod memory;
+mod pixels;
 mod preprocessing;
 mod read;
 mod rows;
@@ -72,6 +73,7 @@ pub(crate) use encoding::{
     LEAST_PROBABILITY, MIDDLE, MIDDLE_HALF, MIDDLE_SQUARE, SMOOTH_CLIP, TAIL, TAIL_START, Value,
     written_date,
 };
+pub(crate) use pixels::square as square_of_pixels;
 pub use preprocessing::{
     Damage, InputColumn, LabelValues, Preprocessing, Target, TargetEncoding, WeightColumn,
 };
@@ -173,9 +175,7 @@ impl Dataset {
         let loaded = table.and_then(|table| dataset(table, &settings.data));
         loaded.map_err(|error| settings.locate(error))
     }
-}
 
-impl Dataset {
     /// Whether encoded rows of it are in files.
     pub fn is_streamed(&self) -> bool {
         let sets = [Some(&self.train), self.validation.as_ref(), self.test.as_ref()];
@@ -205,7 +205,11 @@ impl Dataset {
                 validation: numbers(&self.validation, &self.held_out.validation),
                 test: numbers(&self.test, &self.held_out.test),
             },
-            ..self.clone()
+            preprocessing: self.preprocessing.clone(),
+            class_weights: self.class_weights.clone(),
+            hash: self.hash.clone(),
+            chunk_rows: self.chunk_rows,
+            notes: self.notes.clone(),
         })
     }
 }
@@ -302,7 +306,8 @@ fn finish(
 /// position; columns that the model does not know are passed over. The targets are empty.
 ///
 /// # Errors
-/// As [`load`]; also a column that is lacking, or a category that training did not see.
+/// As [`load`]; also a column that is lacking. A category that training did not see is none: it is
+/// counted in the notes.
 pub fn load_features(file: &Path, preprocessing: &Preprocessing) -> Result<Encoded> {
     encode::read(file, Wanted::Features, preprocessing)
 }
@@ -315,10 +320,7 @@ pub fn encode_columns(columns: &Columns, preprocessing: &Preprocessing) -> Resul
     let reader = columns.reader()?;
     let file = reader.schema().file.clone();
     let mut encoder = encode::Encoder::new(reader, &file, Wanted::Features, preprocessing)?;
-    let mut rows = Rows::default();
-    while let Some(piece) = encoder.next_piece(None)? {
-        rows.append(piece.rows);
-    }
+    let rows = encoder.all_rows()?;
     Ok(Encoded { rows, notes: encoder.notes() })
 }
 

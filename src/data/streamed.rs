@@ -316,7 +316,7 @@ fn spill(
         })
         .collect::<Result<Vec<_>>>()?;
     let mut first = 0;
-    while let Some(piece) = encoder.next_piece(None)? {
+    while let Some(piece) = encoder.next_piece()? {
         let Rows { rows, features, targets, sample_weights, .. } = piece.rows;
         let of_row = |values: &[f32], row: usize| -> std::ops::Range<usize> {
             let width = values.len() / rows;

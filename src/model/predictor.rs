@@ -1,5 +1,7 @@
 //! Predicting rows as they come: the model is loaded once, and rows go through it in blocks.
 
+use std::sync::Arc;
+
 use super::{Model, Predictions};
 use crate::backend::{Backend, Executor};
 use crate::data::Rows;
@@ -44,10 +46,10 @@ impl Predictor {
         let mut values = Vec::with_capacity(count * self.width);
         for block in features.chunks(self.rows * self.inputs) {
             let rows = block.len() / self.inputs;
-            // The last rows of a block that is not full are of no account.
-            let mut full = block.to_vec();
-            full.resize(self.rows * self.inputs, 0.0);
-            self.feed.replace_features(self.executor.as_mut(), &full.into())?;
+            // What a block lacks of being full is never looked at.
+            let lacking = std::iter::repeat_n(0.0, self.rows * self.inputs - block.len());
+            let full: Arc<[f32]> = block.iter().copied().chain(lacking).collect();
+            self.feed.replace_features(self.executor.as_mut(), &full)?;
             // Each block begins with the first step of the pass.
             let start = vec![MemberState::START; self.members];
             self.executor.write_state(self.feed.state()?, &start)?;
@@ -60,13 +62,7 @@ impl Predictor {
         let Self { executor, feed, interpreter, logits, words, members, outputs, width, .. } = self;
         let (logits, words, members, outputs) = (*logits, *words, *members, *outputs);
         let stride = words / members;
-        let mut left = rows;
-        feed.run_each(executor.as_mut(), &mut |executor, rows| {
-            let rows = rows.min(left);
-            left -= rows;
-            if rows == 0 {
-                return Ok(());
-            }
+        feed.run_each(rows, executor.as_mut(), &mut |executor, rows| {
             let read = executor.read(&[(logits, words)])?;
             let read = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
             for row in 0..rows {

@@ -72,7 +72,7 @@ impl Model {
             let words = plan.buffers[last.0].words as usize;
             let stride = words / self.network.members;
             let mut next = encoded.chunks_exact(target_width);
-            feed.run_each(executor.as_mut(), &mut |executor, rows| {
+            feed.run_each(count, executor.as_mut(), &mut |executor, rows| {
                 let read = executor.read(&[(last, words)])?;
                 let read =
                     read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();

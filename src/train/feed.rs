@@ -236,20 +236,20 @@ impl Feed {
         Ok(false)
     }
 
-    /// Runs the pass in file order, one step at a time, and after each hands the executor and the
-    /// step's rows to `each`.
+    /// Runs the steps of the first `rows` rows in file order, one at a time, and after each hands the
+    /// executor and the number of those rows in it to `each`.
     pub fn run_each(
         &self,
+        rows: usize,
         executor: &mut dyn Executor,
         each: &mut dyn FnMut(&mut dyn Executor, usize) -> Result<()>,
     ) -> Result<()> {
         let ids = self.ids()?;
-        let steps = self.batches.steps();
-        for step in 0..steps {
+        let batch = self.batches.batch;
+        for (step, first) in (0..rows.min(self.batches.rows)).step_by(batch).enumerate() {
             self.enter_window(executor, None, step)?;
             executor.run(ids.program, 1)?;
-            let rows = self.batches.batch.min(self.batches.rows - step * self.batches.batch);
-            each(executor, rows)?;
+            each(executor, batch.min(rows - first))?;
         }
         self.leave_windows(executor)
     }

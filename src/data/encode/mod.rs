@@ -81,7 +81,7 @@ impl<'a> FeatureFile<'a> {
     /// # Errors
     /// Those of [`super::load_features`].
     pub fn next_piece(&mut self) -> Result<Option<Piece>> {
-        self.0.next_piece(None)
+        self.0.next_piece()
     }
 
     /// Remarks on the cells read so far, a line each: what was missing, and what training did not
@@ -100,10 +100,7 @@ impl std::fmt::Debug for FeatureFile<'_> {
 /// Reads and encodes a file.
 pub(super) fn read(file: &Path, wanted: Wanted, preprocessing: &Preprocessing) -> Result<Encoded> {
     let mut encoder = Encoder::open(file, wanted, preprocessing)?;
-    let mut rows = Rows::default();
-    while let Some(piece) = encoder.next_piece(None)? {
-        rows.append(piece.rows);
-    }
+    let mut rows = encoder.all_rows()?;
     if let Wanted::Targets { labels: Some(labels), .. } = wanted {
         rows.targets = encoder.labels(labels, rows.rows)?;
     }
@@ -238,21 +235,22 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Reads the next rows and encodes those that `chosen` gives, by their numbers from the file's
-    /// first row on; all of them where there is no `chosen`. None at the end.
-    pub(super) fn next_piece(
-        &mut self,
-        chosen: Option<&dyn Fn(std::ops::Range<usize>) -> Vec<usize>>,
-    ) -> Result<Option<Piece>> {
+    /// Reads and encodes all that is left.
+    pub(super) fn all_rows(&mut self) -> Result<Rows> {
+        let mut rows = Rows::default();
+        while let Some(piece) = self.next_piece()? {
+            rows.append(piece.rows);
+        }
+        Ok(rows)
+    }
+
+    /// Reads the next rows and encodes them; none at the end.
+    pub(super) fn next_piece(&mut self) -> Result<Option<Piece>> {
         let Some(chunk) = self.reader.next_chunk(&self.wanted)? else {
             return if self.rows == 0 { Err(no_rows(&self.file)) } else { Ok(None) };
         };
-        let first = self.rows;
         self.rows += chunk.rows;
-        let rows: Vec<usize> = match chosen {
-            None => (0..chunk.rows).collect(),
-            Some(chosen) => chosen(first..self.rows).into_iter().map(|row| row - first).collect(),
-        };
+        let rows: Vec<usize> = (0..chunk.rows).collect();
         let kept = self.kept.iter().map(|column| self.kept_cells(&chunk, *column, &rows));
         let kept = kept.collect();
         Ok(Some(Piece { rows: self.encode(&chunk, &rows)?, kept }))

@@ -132,6 +132,11 @@ impl<'a> PredictionsFile<'a> {
         written.or_else(|error| self.unless_closed(error))
     }
 
+    /// Whether nobody reads any more what is written.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// A reader of stdout that went away, such as `head`, has what it wanted.
     fn unless_closed(&mut self, error: io::Error) -> Result<()> {
         self.closed =
