@@ -1,6 +1,8 @@
 //! The user's columns in encoded rows: where they are, what they hold, and whether they are an image.
 
-use crate::data::{Encoding, InputColumn, Preprocessing, Rows, Value, written_date};
+use crate::data::{
+    Encoding, InputColumn, Preprocessing, Rows, Value, square_of_pixels, written_date,
+};
 
 /// A column with its inputs.
 #[derive(Debug, Clone)]
@@ -83,24 +85,16 @@ fn certain(number: f64, size: f64) -> String {
     }
 }
 
-/// Fewest pixels of a side.
-const LEAST_SIDE: usize = 8;
-
 /// The side of the square image that the columns are, line by line from its top, if they are one: as many
 /// numbers as a square has, of an IDX file or named as pixels.
 pub(crate) fn image_side(preprocessing: &Preprocessing) -> Option<usize> {
     let columns = preprocessing.columns();
-    let side = columns.len().isqrt();
-    let stem = |column: &InputColumn| -> String {
-        column.name.chars().filter(|character| !character.is_ascii_digit()).collect()
+    let (side, named) = square_of_pixels(columns.iter().map(|column| column.name.as_str()))?;
+    let is_number = |column: &InputColumn| {
+        matches!(column.encoding, Encoding::Numeric { .. }) && column.encoding.width() == 1
     };
-    let first = stem(columns.first()?);
-    let alike = columns.iter().all(|column| {
-        let number = matches!(column.encoding, Encoding::Numeric { .. });
-        number && column.encoding.width() == 1 && stem(column) == first
-    });
-    let named = preprocessing.has_labels_apart() || first.to_lowercase().contains("pixel");
-    (side >= LEAST_SIDE && side * side == columns.len() && alike && named).then_some(side)
+    let is_image = columns.iter().all(is_number) && (preprocessing.has_labels_apart() || named);
+    is_image.then_some(side)
 }
 
 /// The row as an image of 256 greys, 0 for the smallest value of all the rows.

@@ -10,6 +10,7 @@ use super::cell::check_distribution;
 use super::column::{Builder, Column, Role, TargetValues};
 use super::fit::Fitting;
 use super::labels_apart;
+use super::pixels;
 use super::read::{self, Chunk, Reader, Schema, SchemaColumn};
 use super::split::Keys;
 use crate::config::data::{ColumnReference, ColumnType, DataSettings};
@@ -245,22 +246,11 @@ fn assemble(
     })
 }
 
-/// Fewest pixels of an image's side.
-const LEAST_SIDE: usize = 8;
-
-/// Whether inputs are the pixels of square images: as many numbers as a square has, named alike but
-/// for digits, as pixels.
+/// Whether inputs are the pixels of square images: numbers, named as pixels.
 fn are_pixels(inputs: &[Input]) -> bool {
-    let stem = |input: &Input| -> String {
-        input.name.chars().filter(|character| !character.is_ascii_digit()).collect()
-    };
-    let side = inputs.len().isqrt();
-    let Some(first) = inputs.first().map(stem) else { return false };
-    let alike = |input: &Input| matches!(input.column, Column::Numbers(_)) && stem(input) == first;
-    side >= LEAST_SIDE
-        && side * side == inputs.len()
-        && first.to_lowercase().contains("pixel")
-        && inputs.iter().all(alike)
+    let square = pixels::square(inputs.iter().map(|input| input.name.as_str()));
+    square.is_some_and(|(_, named)| named)
+        && inputs.iter().all(|input| matches!(input.column, Column::Numbers(_)))
 }
 
 /// The error of a file without inputs.
