@@ -1,7 +1,8 @@
 //! A column that is being read.
 
-use std::collections::HashMap;
 use std::path::Path;
+
+use rustc_hash::FxHashMap;
 
 use super::{Coded, Column, Found, MISSING, MOST_LABELS, Role, TargetValues, written};
 use crate::data::cell::{Cell, Fault, check_probability, check_weight, column_key, quoted};
@@ -40,7 +41,9 @@ pub(in crate::data) struct Builder {
 
 #[derive(Default)]
 struct Dictionary {
-    lookup: HashMap<String, u32>,
+    lookup: FxHashMap<String, u32>,
+    /// Codes by a number's bits: a number is written as text once, not in each row.
+    numbers: FxHashMap<u64, u32>,
     codes: Vec<u32>,
     /// Whether each row's code is kept.
     keeps: bool,
@@ -69,6 +72,23 @@ impl Dictionary {
         };
         if self.keeps {
             self.codes.push(code);
+        }
+    }
+
+    fn push_number(&mut self, number: f64, kind: &Kind) {
+        if self.overflown {
+            return;
+        }
+        if let Some(code) = self.numbers.get(&number.to_bits()) {
+            if self.keeps {
+                self.codes.push(*code);
+            }
+            return;
+        }
+        let text = written(number, kind);
+        self.push(&text);
+        if let Some(code) = self.lookup.get(&text) {
+            self.numbers.insert(number.to_bits(), *code);
         }
     }
 
@@ -203,9 +223,7 @@ impl Builder {
             }
             self.number_cells += 1;
             self.numbers.push(number);
-            if !self.dictionary.overflown {
-                self.dictionary.push(&written(number, kind));
-            }
+            self.dictionary.push_number(number, kind);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
 use arrow_schema::{DataType, Schema as ArrowSchema, TimeUnit};
 
 use super::values::first_lost;
@@ -79,21 +79,22 @@ fn kind(of: &DataType) -> Kind {
 pub(super) fn chunk(
     file: &Arc<Path>,
     schema: &Schema,
-    batch: &RecordBatch,
+    batch: RecordBatch,
     wanted: &[bool],
     first_row: u64,
 ) -> Result<Chunk> {
-    let mut arrays = batch.columns().iter();
+    let (_, arrays, rows) = batch.into_parts();
+    let mut arrays = arrays.into_iter();
     let mut columns = Vec::with_capacity(wanted.len());
     for (column, wanted) in schema.columns.iter().zip(wanted) {
         columns.push(match arrays.as_slice().first().filter(|_| *wanted) {
             None => Cells::Skipped,
             Some(array) => {
-                arrays.next();
-                cells(array.as_ref()).ok_or_else(|| {
-                    let what = match kind(array.data_type()) {
+                let of = array.data_type().clone();
+                arrays.next().and_then(cells).ok_or_else(|| {
+                    let what = match kind(&of) {
                         Kind::Unusable(what) => what,
-                        _ => format!("cells of type {} that cannot be read", array.data_type()),
+                        _ => format!("cells of type {of} that cannot be read"),
                     };
                     let Fault { problem, help } = Fault::unusable(&column.name, &what);
                     Error::data(file, Place::column(&column.name), problem).with_help(help)
@@ -101,16 +102,25 @@ pub(super) fn chunk(
             }
         });
     }
-    let rows = batch.num_rows();
     Ok(Chunk { file: Arc::clone(file), rows, places: Places::Rows(first_row), columns })
 }
 
 /// The cells of an array; none where a network can take nothing of that type.
-fn cells(array: &dyn Array) -> Option<Cells> {
-    Some(match array.data_type() {
-        DataType::UInt8 if array.null_count() == 0 => {
-            Cells::Numbers(Numbers::U8(array.as_primitive::<UInt8Type>().values().to_vec()))
+fn cells(array: ArrayRef) -> Option<Cells> {
+    if array.null_count() == 0 {
+        match array.data_type() {
+            DataType::UInt8 => return Some(Cells::Numbers(Numbers::U8(taken::<UInt8Type>(array)))),
+            DataType::Float32 => {
+                return Some(Cells::Numbers(Numbers::F32(taken::<Float32Type>(array))));
+            }
+            DataType::Float64 => {
+                return Some(Cells::Numbers(Numbers::F64(taken::<Float64Type>(array))));
+            }
+            _ => {}
         }
+    }
+    let array = array.as_ref();
+    Some(match array.data_type() {
         DataType::UInt8 => wide::<UInt8Type>(array, f64::from),
         DataType::Int8 => wide::<Int8Type>(array, f64::from),
         DataType::Int16 => wide::<Int16Type>(array, f64::from),
@@ -155,6 +165,13 @@ fn cells(array: &dyn Array) -> Option<Cells> {
     })
 }
 
+/// The values of an array that lacks none, in its own memory where nothing else has a hold on that.
+fn taken<T: ArrowPrimitiveType>(array: ArrayRef) -> Vec<T::Native> {
+    let own = array.as_primitive::<T>().clone();
+    drop(array);
+    own.into_parts().1.into()
+}
+
 fn wide<T: ArrowPrimitiveType>(array: &dyn Array, number: impl Fn(T::Native) -> f64) -> Cells {
     Cells::Numbers(Numbers::F64(values(array.as_primitive::<T>(), f64::NAN, number)))
 }
@@ -181,7 +198,7 @@ fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Option<Cells> {
 /// A dictionary's values, once for each row.
 fn of_dictionary(array: &dyn Array) -> Option<Cells> {
     let dictionary = array.as_any_dictionary_opt()?;
-    let values = cells(dictionary.values().as_ref())?;
+    let values = cells(Arc::clone(dictionary.values()))?;
     let no_value = dictionary.values().is_empty();
     let keys = if no_value { vec![0; array.len()] } else { dictionary.normalized_keys() };
     let nulls = dictionary.keys().nulls();

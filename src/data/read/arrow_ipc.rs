@@ -125,9 +125,12 @@ impl Reader for ArrowReader {
         let rows = batch.num_rows().min(CHUNK_ROWS);
         self.left = (rows < batch.num_rows()).then(|| batch.slice(rows, batch.num_rows() - rows));
         let batch = batch.slice(0, rows);
-        let chunk = guarded(|| arrow::chunk(&self.file, &self.schema, &batch, wanted, self.row));
+        let (file, schema, row, inexact) = (&self.file, &self.schema, self.row, &mut self.inexact);
+        let chunk = guarded(|| {
+            arrow::note_inexact(&batch, wanted, inexact);
+            arrow::chunk(file, schema, batch, wanted, row)
+        });
         let chunk = chunk.ok_or_else(|| damaged(&self.file, &BROKEN))??;
-        arrow::note_inexact(&batch, wanted, &mut self.inexact);
         self.row += rows as u64;
         Ok(Some(chunk))
     }

@@ -1,25 +1,35 @@
-//! Parquet files.
+//! Parquet files. Columns are decoded on as many threads as there are, each of which has its own.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use rayon::prelude::*;
 
 use super::guard::guarded;
-use super::{CHUNK_ROWS, Chunk, Reader, Schema, arrow};
+use super::{CHUNK_ROWS, Cells, Chunk, Places, Reader, Schema, arrow};
 use crate::error::{Error, Place, Result};
 
 /// A Parquet file, read forward.
 pub(super) struct ParquetReader {
     file: Arc<Path>,
     schema: Schema,
-    /// Taken when the first chunk says what is wanted.
-    builder: Option<ParquetRecordBatchReaderBuilder<File>>,
-    batches: Option<ParquetRecordBatchReader>,
+    metadata: ArrowReaderMetadata,
+    /// None before the first chunk says what is wanted, and after an error.
+    parts: Option<Vec<Part>>,
     row: u64,
     inexact: Vec<(usize, String)>,
+}
+
+/// Some of the columns that are wanted.
+struct Part {
+    wanted: Vec<bool>,
+    batches: ParquetRecordBatchReader,
 }
 
 fn damaged(file: &Path, place: Place, error: &dyn std::fmt::Display) -> Error {
@@ -35,19 +45,76 @@ impl ParquetReader {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
         let wrong = |error: &dyn std::fmt::Display| damaged(path, Place::default(), error);
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))
-            .ok_or_else(|| wrong(&BROKEN))?
-            .map_err(|error| wrong(&error))?;
-        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).ok();
-        let schema = arrow::schema(path, builder.schema(), rows)?;
-        Ok(Self {
-            file: path.into(),
-            schema,
-            builder: Some(builder),
-            batches: None,
-            row: 0,
-            inexact: Vec::new(),
-        })
+        let load = || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default());
+        let metadata =
+            guarded(load).ok_or_else(|| wrong(&BROKEN))?.map_err(|error| wrong(&error))?;
+        let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).ok();
+        let schema = arrow::schema(path, metadata.schema(), rows)?;
+        Ok(Self { file: path.into(), schema, metadata, parts: None, row: 0, inexact: Vec::new() })
+    }
+
+    /// Shares the wanted columns out among the threads, alike in bytes.
+    fn parts(&self, wanted: &[bool]) -> Result<Vec<Part>> {
+        let mut bytes = vec![0_u64; wanted.len()];
+        let types = self.metadata.parquet_schema();
+        for group in self.metadata.metadata().row_groups() {
+            for (leaf, column) in group.columns().iter().enumerate() {
+                if let Some(bytes) = bytes.get_mut(types.get_column_root_idx(leaf)) {
+                    let own = u64::try_from(column.uncompressed_size()).unwrap_or_default();
+                    *bytes = bytes.saturating_add(own);
+                }
+            }
+        }
+        let mut columns: Vec<usize> = (0..wanted.len()).filter(|at| wanted[*at]).collect();
+        let threads = rayon::current_num_threads().min(columns.len()).max(1);
+        columns.sort_by_key(|at| std::cmp::Reverse(bytes[*at]));
+        let mut shares = vec![(0_u64, vec![false; wanted.len()]); threads];
+        for column in columns {
+            if let Some((held, share)) = shares.iter_mut().min_by_key(|(held, _)| *held) {
+                *held = held.saturating_add(bytes[column].max(1));
+                share[column] = true;
+            }
+        }
+        shares.into_iter().map(|(_, wanted)| self.part(wanted)).collect()
+    }
+
+    fn part(&self, wanted: Vec<bool>) -> Result<Part> {
+        let wrong = |error: &dyn std::fmt::Display| damaged(&self.file, Place::default(), error);
+        // A file opened once more: handles that are cloned share where they stand.
+        let file = File::open(&self.file).map_err(|error| Error::io("read", &self.file, error))?;
+        let batches = guarded(|| {
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+            let roots = (0..wanted.len()).filter(|column| wanted[*column]);
+            let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+            builder.with_projection(mask).with_batch_size(CHUNK_ROWS).build()
+        });
+        let batches = batches.ok_or_else(|| wrong(&BROKEN))?.map_err(|error| wrong(&error))?;
+        Ok(Part { wanted, batches })
+    }
+}
+
+impl Part {
+    /// The next rows of its columns, the others skipped, and the first number of each column that a
+    /// 64-bit float cannot hold; none at the end.
+    fn next_chunk(
+        &mut self,
+        file: &Arc<Path>,
+        schema: &Schema,
+        row: u64,
+    ) -> Result<Option<(Chunk, Vec<(usize, String)>)>> {
+        let here = Place { row: Some(row), ..Place::default() };
+        let wrong = |error: &dyn std::fmt::Display| damaged(file, here.clone(), error);
+        let read = guarded(|| {
+            let batch = match self.batches.next() {
+                None => return Ok(None),
+                Some(batch) => batch.map_err(|error| wrong(&error))?,
+            };
+            let mut inexact = Vec::new();
+            arrow::note_inexact(&batch, &self.wanted, &mut inexact);
+            Ok(Some((arrow::chunk(file, schema, batch, &self.wanted, row)?, inexact)))
+        });
+        read.ok_or_else(|| wrong(&BROKEN))?
     }
 }
 
@@ -61,31 +128,45 @@ impl Reader for ParquetReader {
     }
 
     fn next_chunk(&mut self, wanted: &[bool]) -> Result<Option<Chunk>> {
-        let here = Place { row: Some(self.row), ..Place::default() };
-        let wrong = |error: &dyn std::fmt::Display| damaged(&self.file, here.clone(), error);
-        if let Some(builder) = self.builder.take() {
-            let roots = (0..wanted.len()).filter(|column| wanted[*column]);
-            let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-            let builder = builder.with_projection(mask).with_batch_size(CHUNK_ROWS);
-            let batches = guarded(|| builder.build()).ok_or_else(|| wrong(&BROKEN))?;
-            self.batches = Some(batches.map_err(|error| wrong(&error))?);
-        }
-        let Some(mut batches) = self.batches.take() else { return Ok(None) };
-        let (file, schema, row) = (&self.file, &self.schema, self.row);
-        let read = guarded(|| {
-            let batch = match batches.next() {
-                None => return Ok(None),
-                Some(batch) => batch.map_err(|error| wrong(&error))?,
-            };
-            let chunk = arrow::chunk(file, schema, &batch, wanted, row)?;
-            Ok(Some((batch, chunk, batches)))
-        });
-        let Some((batch, chunk, batches)) = read.ok_or_else(|| wrong(&BROKEN))?? else {
-            return Ok(None);
+        let mut parts = match self.parts.take() {
+            Some(parts) => parts,
+            None if self.row > 0 => return Ok(None),
+            None => self.parts(wanted)?,
         };
-        self.batches = Some(batches);
-        arrow::note_inexact(&batch, wanted, &mut self.inexact);
-        self.row += chunk.rows as u64;
-        Ok(Some(chunk))
+        let (file, schema, row) = (&self.file, &self.schema, self.row);
+        let read: Vec<Result<Option<_>>> =
+            parts.par_iter_mut().map(|part| part.next_chunk(file, schema, row)).collect();
+        let mut columns = vec![Cells::Skipped; wanted.len()];
+        let mut lost = Vec::new();
+        let mut rows = None;
+        for (read, part) in read.into_iter().zip(&parts) {
+            let own = read?;
+            let found = own.as_ref().map_or(0, |(chunk, _)| chunk.rows);
+            if *rows.get_or_insert(found) != found {
+                let here = Place { row: Some(row), ..Place::default() };
+                return Err(damaged(file, here, &"its columns differ in length"));
+            }
+            let Some((chunk, inexact)) = own else { continue };
+            for (at, cells) in chunk.columns.into_iter().enumerate() {
+                if part.wanted[at] {
+                    columns[at] = cells;
+                }
+            }
+            lost.extend(inexact);
+        }
+        // In the columns' order, however they were shared out.
+        lost.sort_by_key(|(column, _)| *column);
+        for (column, value) in lost {
+            if self.inexact.iter().all(|(known, _)| *known != column) {
+                self.inexact.push((column, value));
+            }
+        }
+        let rows = rows.unwrap_or(0);
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.parts = Some(parts);
+        self.row = row.saturating_add(rows as u64);
+        Ok(Some(Chunk { file: Arc::clone(&self.file), rows, places: Places::Rows(row), columns }))
     }
 }

@@ -141,5 +141,6 @@ impl<'a> Strided<'a> {
 
 /// The first of some integers that a 64-bit float cannot hold.
 pub(super) fn first_lost(mut values: impl Iterator<Item = i128>) -> Option<String> {
-    values.find(|value| *value as f64 as i128 != *value).map(|value| value.to_string())
+    let is_lost = |value: &i128| value.unsigned_abs() > 1 << 53 && *value as f64 as i128 != *value;
+    values.find(is_lost).map(|value| value.to_string())
 }

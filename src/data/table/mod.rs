@@ -154,8 +154,13 @@ fn read_columns(
         .map(|(at, builder)| builder.is_wanted() || split_by == Some(at))
         .collect();
     let mut rows = 0_usize;
-    while let Some(chunk) = reader.next_chunk(&wanted)? {
-        take(&mut builders, schema, &chunk)?;
+    let mut next = reader.next_chunk(&wanted)?;
+    while let Some(chunk) = next {
+        // The rows behind these are decoded while these are looked at. What is wrong with these is told
+        // first.
+        let (taken, read) =
+            rayon::join(|| take(&mut builders, schema, &chunk), || reader.next_chunk(&wanted));
+        taken?;
         if let Some(column) = split_by {
             keys.take(&chunk, column, &schema.columns[column])?;
         }
@@ -171,6 +176,7 @@ fn read_columns(
             }
         }
         rows += chunk.rows;
+        next = read?;
     }
     if rows == 0 {
         return Err(no_rows(file));
