@@ -13,7 +13,7 @@ use wgfit::catalog::optimizer::Convention;
 use wgfit::catalog::optimizer::muon::Adjust;
 use wgfit::catalog::row_activation::ROW_ACTIVATIONS;
 use wgfit::kernels::Kernel;
-use wgfit::network::{LayerShape, Network};
+use wgfit::network::{EmbeddingShape, LayerShape, Network};
 use wgfit::program::{Clip, Orthogonalization, Plan, Program, ProgramId, Update};
 
 const BATCH: usize = 64;
@@ -31,6 +31,16 @@ fn plain(fuses: bool) -> (Network, Plan, usize) {
 fn split() -> (Network, Plan, usize) {
     let network = common::network(1, 784, &[32], 10);
     let plan = plan(&network, LARGE_BATCH, update("adam"), [true, true]);
+    (network, plan, LARGE_BATCH)
+}
+
+/// 20 numbers and learned tables of 2, 1000 and 20000 categories, with large batches.
+fn embedded() -> (Network, Plan, usize) {
+    let shape = |column, categories, size| EmbeddingShape { column, categories, size };
+    let tables = [shape(0, 2, 1), shape(7, 1000, 16), shape(22, 20_000, 50)];
+    let layer = |units| LayerShape::new(units, relu());
+    let network = Network::embedded(1, 23, &tables, &[layer(128)], layer(10)).expect("a network");
+    let plan = plan(&network, LARGE_BATCH, update("adam"), [false, false]);
     (network, plan, LARGE_BATCH)
 }
 
@@ -97,7 +107,7 @@ fn kernels(criterion: &mut Criterion) {
         let fuses = backend.capacity().fuses;
         let mut done = HashSet::new();
         let fused = fuses.then(|| [plain(true), split()]).into_iter().flatten();
-        for (network, plan, batch) in fused.chain([plain(false), adorned()]) {
+        for (network, plan, batch) in fused.chain([plain(false), adorned(), embedded()]) {
             calls(criterion, (&name, backend.as_ref()), (&network, &plan, batch), &mut done);
         }
         let is_left = |k: Kernel| !done.contains(&k) && (fuses || !k.is_grouped());

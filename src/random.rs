@@ -29,6 +29,8 @@ pub enum Purpose {
     /// The order of the rows within a window of blocks; the index is the epoch, and each window has a
     /// part.
     WindowOrder = 8,
+    /// Starting tables of embedded columns; the index is the embedding.
+    Embeddings = 9,
 }
 
 const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];

@@ -11,14 +11,15 @@ use wgfit::catalog::{activation, loss, normalization, row_activation};
 use wgfit::config::data::Task;
 use wgfit::kernels::Kernel;
 use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
-use wgfit::network::LayerShape;
+use wgfit::network::{EmbeddingShape, LayerShape};
 use wgfit::program::{Program, ProgramId};
 use wgfit::verify::{Case, Fill, Scene};
 
 /// Relative step of a central difference.
 const STEP: f64 = 1e-5;
 
-const FORWARD: [Kernel; 5] = [
+const FORWARD: [Kernel; 6] = [
+    Kernel::Embedding,
     Kernel::DenseForward,
     Kernel::Normalize,
     Kernel::LayerOutput,
@@ -26,7 +27,7 @@ const FORWARD: [Kernel; 5] = [
     Kernel::Loss,
 ];
 
-const BACKWARD: [Kernel; 8] = [
+const BACKWARD: [Kernel; 10] = [
     Kernel::RowActivationGradient,
     Kernel::SlopeGradient,
     Kernel::LayerGradient,
@@ -34,6 +35,8 @@ const BACKWARD: [Kernel; 8] = [
     Kernel::NormalizeGradient,
     Kernel::WeightGradient,
     Kernel::InputGradient,
+    Kernel::ZeroGradients,
+    Kernel::EmbeddingGradient,
     Kernel::GradientStatistics,
 ];
 
@@ -257,6 +260,22 @@ fn activations_of_the_output_layer() {
     assert_eq!(row_activation::ROW_ACTIVATIONS.len(), 2);
     for output in outputs {
         central_differences(&Case { output, loss: "mse", ..case() });
+    }
+}
+
+/// A table of few rows, each of which stands for several of the batch, and one of more than the batch
+/// has.
+#[test]
+fn learned_tables() {
+    let shape = |column, categories, size| EmbeddingShape { column, categories, size };
+    let embeddings = vec![shape(1, 3, 4), shape(4, 9, 2)];
+    for hidden in [vec![], vec![7, 6]] {
+        for dropout in [0.0, 0.3] {
+            let embeddings = embeddings.clone();
+            let case = Case { embeddings, dropout, hidden: hidden.clone(), ..case() };
+            central_differences(&case);
+            central_differences_with(&case, &|_, layer| normalized(layer, "batch_norm"));
+        }
     }
 }
 

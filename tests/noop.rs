@@ -10,7 +10,8 @@ use wgfit::catalog::metric::TERMS;
 use wgfit::catalog::optimizer::{self, Convention, OPTIMIZERS, OptimizerForm};
 use wgfit::config::data::Task;
 use wgfit::error::Error;
-use wgfit::network::{LayerShape, Network};
+use wgfit::kernels::Kernel;
+use wgfit::network::{EmbeddingShape, LayerShape, Network};
 use wgfit::program::{
     Contents, MemberState, Pass, PassKind, Plan, PlanRequest, Precision, StepSettings, Update,
 };
@@ -92,6 +93,39 @@ fn every_network_loads() {
                 let executor = load(&backend, &plan, &name);
                 let calls = plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
                 assert_eq!(executor.counters().bind_groups, calls as u64, "{name}");
+            }
+        }
+    }
+}
+
+/// Of one table, and of more than a call takes; alone, with hidden layers, evaluated and predicted
+/// with.
+#[test]
+fn networks_with_learned_tables_load() {
+    let backends = [backend(), roomy_backend()];
+    for embeddings in [1, 16, 17, 40] {
+        for hidden in [0, 2] {
+            let shape = |i| EmbeddingShape { column: i * 2, categories: 3 + i, size: 1 + i % 5 };
+            let shapes: Vec<EmbeddingShape> = (0..embeddings).map(shape).collect();
+            let relu = ActivationSettings::new(&ACTIVATIONS[1], Convention::Torch);
+            let layer = |units| LayerShape::new(units, relu);
+            let layers = vec![layer(33); hidden];
+            let output = LayerShape::new(3, ActivationSettings::linear());
+            let network = Network::embedded(3, 80, &shapes, &layers, output).expect("a network");
+            let mut request = request(&network, "mse", "adam", OptimizerForm::default());
+            (request.fuses, request.gradient_statistics) = (true, false);
+            let plan = Plan::new(&request).expect("a plan");
+            assert!(plan.buffer("gradients").is_ok(), "no step of it is fused");
+            let parts = usize::div_ceil(embeddings, 16);
+            for (program, more) in plan.programs.iter().zip([1 + 2 * parts, parts, parts]) {
+                let kernels = [Kernel::Embedding, Kernel::ZeroGradients, Kernel::EmbeddingGradient];
+                let own = program.calls.iter().filter(|call| kernels.contains(&call.kernel));
+                assert_eq!(own.count(), more, "{}", program.name);
+            }
+            for backend in &backends {
+                let executor = load(backend, &plan, &format!("{embeddings} tables"));
+                let calls = plan.programs.iter().map(|program| program.calls.len()).sum::<usize>();
+                assert_eq!(executor.counters().bind_groups, calls as u64);
             }
         }
     }

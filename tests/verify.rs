@@ -110,7 +110,15 @@ fn software_adapters_are_right() {
     let folder = tempfile::tempdir().expect("a folder");
     for device in devices() {
         let mut arguments = vec!["verify", "--device", device, "--json"];
-        for kernel in ["finish_step", "norm_factors", "max_norm", "row_activation"] {
+        for kernel in [
+            "finish_step",
+            "norm_factors",
+            "max_norm",
+            "row_activation",
+            "embedding",
+            "zero_gradients",
+            "embedding_gradient",
+        ] {
             arguments.extend(["--kernel", kernel]);
         }
         for kernel in ["dense_forward/naive", "weight_gradient/naive", "input_gradient/naive"] {
@@ -238,8 +246,14 @@ fn a_kernel_that_is_wrong_in_f16_leaves_f32() {
 /// A fault can be planted in every kernel.
 #[test]
 fn every_kernel_with_a_fault_builds() {
-    let lists =
-        [scenes::apart, scenes::updates, scenes::fused_sizes, scenes::split_sizes, scenes::halves];
+    let lists = [
+        scenes::apart,
+        scenes::embeddings,
+        scenes::updates,
+        scenes::fused_sizes,
+        scenes::split_sizes,
+        scenes::halves,
+    ];
     let scenes: Vec<Held> = lists.into_iter().flat_map(|list| list().expect("scenes")).collect();
     for kernel in Kernel::ALL {
         let planted_fault =

@@ -98,7 +98,14 @@ pub fn fill(
     let some = |count: u64| (0..count).map(|i| (i * 37 % 101) as f64 / 1010.0 - 0.05).collect();
     for name in ["parameters", "train.features"] {
         let id = plan.buffer(name)?;
-        let values: Vec<f64> = some(plan.buffers[id.0].words);
+        let mut values: Vec<f64> = some(plan.buffers[id.0].words);
+        if name == "train.features" {
+            for (at, row) in values.chunks_exact_mut(network.inputs).enumerate() {
+                for own in &network.embeddings {
+                    row[own.shape.column] = (at * 7919 % own.shape.categories) as f64;
+                }
+            }
+        }
         executor.write_reals(id, &values)?;
     }
     // Of each block the factors of decay and rate are 1.

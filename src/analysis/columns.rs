@@ -28,7 +28,7 @@ pub(crate) fn places<'a>(preprocessing: &'a Preprocessing) -> Vec<Place<'a>> {
 impl Place<'_> {
     /// Whether it holds categories.
     pub(crate) fn is_categorical(&self) -> bool {
-        matches!(self.column.encoding, Encoding::Categorical { .. })
+        self.column.encoding.categories().is_some()
     }
 
     /// The column's inputs of an encoded row.
@@ -56,12 +56,10 @@ impl Place<'_> {
             }
             Value::Boolean(yes) => if yes { "yes" } else { "no" }.to_owned(),
             Value::Date(seconds) => written_date(seconds),
-            Value::Category(code) => match &self.column.encoding {
-                Encoding::Categorical { categories, .. } => {
-                    categories.get(code).cloned().unwrap_or_default()
-                }
-                _ => String::new(),
-            },
+            Value::Category(code) => {
+                let categories = self.column.encoding.categories().unwrap_or_default();
+                categories.get(code).cloned().unwrap_or_default()
+            }
         }
     }
 }

@@ -160,10 +160,10 @@ fn heaviest(model: &Model, places: &[Place], affordable: f64) -> Vec<Group> {
     let most = ((affordable / FEWEST_ROWS as f64) as usize).clamp(10, MOST_GROUPS);
     let mut order: Vec<usize> = (0..places.len()).collect();
     if order.len() > most {
-        let inputs = model.network.inputs;
         let stride = model.parameters.len() / model.network.members.max(1);
+        let inputs = model.network.layers.first().map_or(0, |layer| layer.inputs);
         let mut squares = vec![0.0_f64; inputs];
-        if let Some(layer) = model.network.layers.first() {
+        if let Some(layer) = model.network.layers.first().filter(|_| inputs > 0) {
             for member in model.parameters.chunks_exact(stride.max(1)) {
                 let weights = member[layer.offsets.weight..].chunks_exact(inputs);
                 for unit in weights.take(layer.units) {
@@ -171,10 +171,16 @@ fn heaviest(model: &Model, places: &[Place], affordable: f64) -> Vec<Group> {
                 }
             }
         }
-        let weight = |at: usize| {
-            let place = &places[at];
-            squares[place.first..place.first + place.width].iter().sum::<f64>()
-        };
+        // A column's inputs of the first layer are as many as its values, or its vector's.
+        let mut rest = squares.as_slice();
+        let weights: Vec<f64> = places
+            .iter()
+            .map(|place| {
+                let own = place.column.encoding.inputs().min(rest.len());
+                rest.split_off(..own).unwrap_or_default().iter().sum()
+            })
+            .collect();
+        let weight = |at: usize| weights[at];
         order.sort_by(|a, b| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b)));
         order.truncate(most);
     }

@@ -111,7 +111,9 @@ pub(super) fn columns(sample: &Sample, contents: &[Content]) -> Vec<Finding> {
 
 /// More inputs than training rows.
 pub(super) fn few_rows(dataset: &Dataset) -> Option<Finding> {
-    let (rows, inputs) = (dataset.train.rows, dataset.preprocessing.inputs());
+    let columns = dataset.preprocessing.columns().iter();
+    let inputs = columns.map(|column| column.encoding.inputs()).sum();
+    let rows = dataset.train.rows;
     if rows >= inputs {
         return None;
     }

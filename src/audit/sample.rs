@@ -168,9 +168,9 @@ impl Sorted {
         let is_categorical = place.is_categorical();
         let value = |row: &[f32]| {
             let own = &row[place.first..place.first + place.width];
-            match is_categorical {
+            match is_categorical && place.column.encoding.table().is_none() {
                 true => own.iter().position(|x| *x > 0.5).map_or(-1.0, |at| at as f32),
-                // 0 and -0 are one value.
+                // A number, or a category's code; 0 and -0 are one value.
                 false => own[0] + 0.0,
             }
         };

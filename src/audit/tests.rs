@@ -88,6 +88,21 @@ fn the_bundled_data_is_silent() {
 }
 
 #[test]
+fn an_embedded_column_that_gives_the_target_away_is_found() {
+    let of = |tells: bool| {
+        look(
+            &table(600, ",code", |row, class| {
+                let class = if tells { class } else { row / 15 % 2 };
+                format!(",k{class}{}", row % 15)
+            }),
+            json!({ "columns": { "code": { "encoding": "embedding" } } }),
+        )
+    };
+    assert_eq!(find(&of(true), Kind::LeakingColumn).columns, ["code"]);
+    assert_eq!(kinds(&of(false)), []);
+}
+
+#[test]
 fn rows_in_two_sets_are_found_and_named() {
     let mut text = table(200, "", |_, _| String::new());
     // Rows 181 to 200 once more, as rows 201 to 220: some of a pair are held out, some are not.

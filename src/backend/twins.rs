@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::kernels::average_parameters::average_parameters;
 use crate::kernels::clip_gradients::clip_gradients;
 use crate::kernels::dense_forward::dense_forward;
+use crate::kernels::embedding::embedding;
+use crate::kernels::embedding_gradient::embedding_gradient;
 use crate::kernels::finish_step::finish_step;
 use crate::kernels::gradient_statistics::gradient_statistics;
 use crate::kernels::input_gradient::{Below, input_gradient};
@@ -32,6 +34,7 @@ use crate::kernels::scale_gradient::scale_gradient;
 use crate::kernels::slope_gradient::slope_gradient;
 use crate::kernels::update::{Operands, update};
 use crate::kernels::weight_gradient::weight_gradient;
+use crate::kernels::zero_gradients::zero_gradients;
 use crate::kernels::{Parameters, Real, Step};
 use crate::program::{BufferId, Call, LayerSettings, MemberState};
 
@@ -153,6 +156,10 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
     let (call, step, layers) = (bound.call, bound.step, bound.layers);
     let step = &step;
     match &call.parameters {
+        Parameters::Embedding(p) => {
+            let (input, parameters) = (bound.read("input")?, bound.read("parameters")?);
+            embedding(p, step, input, parameters, out!("output"), out!("codes"));
+        }
         Parameters::DenseForward(p) => {
             let (functions, values) = bound.functions()?;
             let (input, parameters) = (bound.read("input")?, bound.read("parameters")?);
@@ -244,6 +251,11 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
             };
             let (delta, parameters) = (bound.read("delta")?, bound.read("parameters")?);
             input_gradient(p, step, delta, parameters, below, out!("delta_below"));
+        }
+        Parameters::ZeroGradients(p) => zero_gradients(p, step, out!("gradients")),
+        Parameters::EmbeddingGradient(p) => {
+            let (codes, delta) = (bound.read("codes")?, bound.read("delta")?);
+            embedding_gradient(p, step, codes, delta, out!("gradients"));
         }
         Parameters::GradientStatistics(p) => {
             let (parameters, gradients) = (bound.read("parameters")?, bound.read("gradients")?);

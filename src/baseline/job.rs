@@ -5,7 +5,7 @@ use crate::backend::Capacity;
 use crate::catalog::optimizer::Convention;
 use crate::config::TaskSettings;
 use crate::data::{Dataset, Rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::Precision;
 use crate::train::{DeviceSet, Features, Fit, Interpreter, Scorer, Shuffle, WeightedRows};
 
@@ -28,8 +28,10 @@ pub struct Job {
     pub(super) task: TaskSettings,
     pub(super) scorer: Scorer,
     pub(super) interpreter: Interpreter,
-    /// Inputs of a row.
+    /// Inputs of a row; 0 where every column is embedded.
     pub(super) inputs: usize,
+    /// Columns whose codes are no numbers for a linear model: embedded ones.
+    pub(super) left_out: Vec<String>,
     /// Outputs of the network for a row.
     pub(super) outputs: usize,
     pub(super) train: DeviceSet,
@@ -46,13 +48,23 @@ impl Job {
     /// When rows are in a file that cannot be read.
     pub fn of(dataset: &Dataset, task: &TaskSettings, convention: Convention) -> Result<Self> {
         let preprocessing = &dataset.preprocessing;
-        let (inputs, width) = (preprocessing.inputs(), preprocessing.target_width());
+        let (all, width) = (preprocessing.inputs(), preprocessing.target_width());
+        let embedded: Vec<usize> =
+            preprocessing.embeddings().iter().map(|table| table.column).collect();
+        let inputs = all - embedded.len();
         let some = |rows: &Rows, most: usize| {
             // Rows in a file are read one by one.
             let most = if rows.spill.is_some() { most.min(MOST_READ) } else { most };
-            let count = rows.rows.min((most / inputs.max(1)).max(1));
+            let count = rows.rows.min((most / all.max(1)).max(1));
             let chosen: Vec<usize> = (0..count).map(|at| at * rows.rows / count.max(1)).collect();
-            gather(rows, &chosen)
+            let mut rows = gather(rows, &chosen)?;
+            if !embedded.is_empty() {
+                let mut at = 0..;
+                rows.features.retain(|_| {
+                    at.next().is_some_and(|at: usize| embedded.binary_search(&(at % all)).is_err())
+                });
+            }
+            Ok::<_, Error>(rows)
         };
         let set = |name: &str, rows: WeightedRows| {
             let (capacity, precision) = (HOST, Precision::F32);
@@ -70,12 +82,15 @@ impl Job {
             rows.map(|rows| set(name, rows.into())).transpose()
         };
         let target_scale = preprocessing.target_scale();
+        let columns = preprocessing.columns().iter();
+        let columns = columns.filter(|column| column.encoding.table().is_some());
         let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
         Ok(Self {
             scorer: Scorer::new(task.task, &task.metrics, width, deviations),
             interpreter: Interpreter { task: task.task, loss: task.loss, target_scale },
             task: task.clone(),
             inputs,
+            left_out: columns.map(|column| column.name.clone()).collect(),
             outputs: preprocessing.outputs() * task.loss.row.outputs_per_target(),
             train: set("train", train)?,
             weights,

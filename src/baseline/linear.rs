@@ -102,11 +102,11 @@ pub(super) fn models<'a>(
     Box::new(move |penalty| Some(fit.minimum(&mut at, penalty, limits)))
 }
 
-/// Fits and scores it; none for a model that is too large.
+/// Fits and scores it; none for a model that is too large, or has no input.
 pub(super) fn linear(job: &Job) -> Result<Option<Linear>> {
     let (link, outputs) = link(job);
     let weights = outputs.saturating_mul(job.inputs + 1);
-    if weights > MOST_WEIGHTS {
+    if job.inputs == 0 || weights > MOST_WEIGHTS {
         return Ok(None);
     }
     let closed = link == Link::Identity && job.inputs <= CLOSED;
@@ -126,7 +126,13 @@ pub(super) fn linear(job: &Job) -> Result<Option<Linear>> {
     let Some((penalty, model)) = chosen else { return Ok(None) };
     let scores = score::scores(job, &as_network(job, &model))?;
     let is_finite = scores.iter().all(|(_, scores)| scores.loss.is_finite());
-    Ok(is_finite.then_some(Linear { scores, penalty, rows, converged: model.converged }))
+    Ok(is_finite.then_some(Linear {
+        scores,
+        penalty,
+        rows,
+        converged: model.converged,
+        left_out: job.left_out.clone(),
+    }))
 }
 
 /// The penalty with the lowest loss on the validation rows, from the strongest on until it rises.

@@ -1,5 +1,5 @@
-//! What a network must beat to be worth it: a constant, and a linear model of the same encoded inputs,
-//! scored with the same loss and metrics on the same sets.
+//! What a network must beat to be worth it: a constant, and a linear model of the same encoded inputs (but
+//! for embedded columns, which have none without the network), scored with the same loss and metrics on the same sets.
 //!
 //! The constant is the training rows' class frequencies, or the number that minimises the loss on them. The
 //! linear model is ridge regression, or (multinomial) logistic regression with an L2 penalty as
@@ -60,6 +60,8 @@ pub struct Linear {
     pub rows: usize,
     /// Whether the fit came to its end.
     pub converged: bool,
+    /// Columns that it goes without: the network embeds them, and their codes are no numbers.
+    pub left_out: Vec<String>,
 }
 
 /// Fits both and scores them.
@@ -85,6 +87,9 @@ impl Baselines {
             own["penalty"] = json!(linear.penalty);
             own["rows"] = json!(linear.rows);
             own["converged"] = json!(linear.converged);
+            if !linear.left_out.is_empty() {
+                own["left_out"] = json!(linear.left_out);
+            }
             document["linear"] = own;
         }
         document

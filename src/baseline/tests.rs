@@ -214,6 +214,7 @@ fn the_verdict_says_who_is_better_and_by_what() {
             penalty: 1.0,
             rows: 10,
             converged: true,
+            left_out: Vec::new(),
         }),
     };
     let verdict = |members: Vec<Scores>| {
@@ -245,4 +246,42 @@ fn the_verdict_says_who_is_better_and_by_what() {
         baselines.verdict(&[("validation".to_owned(), vec![scored(f64::NAN, f64::NAN)])]),
         None
     );
+}
+
+#[test]
+fn codes_of_embedded_columns_are_no_numbers_for_a_linear_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = "a,who,b,also,y\n".to_owned();
+    for row in 0..300 {
+        let (who, also) = (row * 7 % 30, row * 11 % 40);
+        text.push_str(&format!(
+            "{},w{who},{}.5,v{also},{}.25\n",
+            row % 13,
+            row % 17,
+            who % 5 + row % 3
+        ));
+    }
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, text).expect("a file");
+    let job = |columns: Value| {
+        let data = json!({ "train": file, "target": "y", "validation": 0.2, "columns": columns });
+        job_of(&json!({ "data": data }))
+    };
+    let embedded = job(json!({}));
+    let without = job(json!({ "who": { "type": "ignore" }, "also": { "type": "ignore" } }));
+    assert_eq!((embedded.inputs, without.inputs), (2, 2));
+    assert_eq!(embedded.left_out, ["who", "also"]);
+    let [own, other] = [&embedded, &without].map(|job| baselines(job).expect("baselines"));
+    let [own, other] = [own.linear.expect("a model"), other.linear.expect("a model")];
+    assert_eq!(own.scores, other.scores);
+    assert_eq!(own.left_out, ["who", "also"]);
+    let network = [("validation".to_owned(), vec![scored(0.0, 1.0)])];
+    let constant = baselines(&embedded).expect("baselines").constant;
+    let said = Baselines { constant, linear: Some(own) }.verdict(&network).expect("a verdict");
+    assert!(said.ends_with("goes without what is embedded: who, also"), "{said}");
+    // Of nothing but codes there is no linear model.
+    let none = job(json!({ "a": { "type": "ignore" }, "b": { "type": "ignore" } }));
+    assert_eq!(none.inputs, 0);
+    let none = baselines(&none).expect("baselines");
+    assert!(none.linear.is_none() && none.constant.len() == 2);
 }

@@ -2,6 +2,7 @@
 
 use super::{Baselines, SetScores};
 use crate::catalog::metric::{self, Better};
+use crate::data::listed;
 use crate::report::score;
 use crate::train::Scores;
 
@@ -64,14 +65,20 @@ pub(super) fn verdict(baselines: &Baselines, network: &[(String, Vec<Scores>)]) 
             measure.text()
         ));
     }
-    let (words, (loss, metric)) = of(&baselines.linear.as_ref()?.scores)?;
+    let linear = baselines.linear.as_ref()?;
+    let (words, (loss, metric)) = of(&linear.scores)?;
+    let without = match linear.left_out.as_slice() {
+        [] => String::new(),
+        columns => format!("; the baseline goes without what is embedded: {}", listed(columns)),
+    };
     let Some(metric) = metric else {
-        return Some(match loss.gain > 0.0 {
+        let verdict = match loss.gain > 0.0 {
             true => beats(words, &loss, None),
             false => no_better(words, &loss),
-        });
+        };
+        return Some(verdict + &without);
     };
-    Some(match (metric.gain, loss.gain) {
+    let verdict = match (metric.gain, loss.gain) {
         (metric_gain, loss_gain) if metric_gain <= 0.0 && loss_gain <= 0.0 => {
             no_better(words, &metric)
         }
@@ -86,7 +93,8 @@ pub(super) fn verdict(baselines: &Baselines, network: &[(String, Vec<Scores>)]) 
             metric.text(),
             loss.text()
         ),
-    })
+    };
+    Some(verdict + &without)
 }
 
 fn beats(words: &str, by: &Pair, and: Option<&Pair>) -> String {

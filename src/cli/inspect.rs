@@ -56,11 +56,20 @@ fn about(model: &Model) -> String {
         1 => String::new(),
         members => format!("{members} members, each with "),
     };
+    let inputs = network.layers.first().map_or(network.inputs, |layer| layer.inputs);
+    let embedded = match network.embeddings.as_slice() {
+        [] => String::new(),
+        tables => {
+            let size = tables.iter().map(|table| table.shape.size).sum::<usize>();
+            let columns = if tables.len() == 1 { "column" } else { "columns" };
+            format!(" ({size} of {} embedded {columns})", tables.len())
+        }
+    };
     format!(
-        "{}: {members}{} parameters\n{} inputs -> {}\n\n",
+        "{}: {members}{} parameters\n{} inputs{embedded} -> {}\n\n",
         network.shape(),
         count(network.parameters() as u64),
-        count(network.inputs as u64),
+        count(inputs as u64),
         layers.join(" -> "),
     )
 }

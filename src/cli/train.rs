@@ -209,7 +209,9 @@ fn show_data(progress: &Progress, file: &Path, dataset: &Dataset) {
             text.push_str(&format!(", {} {name}", rows(set)));
         }
     }
-    text.push_str(&format!("; {} inputs", count(dataset.preprocessing.inputs() as u64)));
+    let columns = dataset.preprocessing.columns().iter();
+    let inputs: usize = columns.map(|column| column.encoding.inputs()).sum();
+    text.push_str(&format!("; {} inputs", count(inputs as u64)));
     progress.fact("data", &text);
     for note in &dataset.notes {
         progress.fact("", note);

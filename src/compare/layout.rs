@@ -97,6 +97,8 @@ impl Layout {
             log: plan.buffer("train.train.log")?,
             plan,
         };
+        let embedded = network.layers.first().map_or(0, |layer| layer.inputs);
+        layout.rows("embedded", "embeddings output".to_owned(), embedded);
         for (i, layer) in network.layers.iter().enumerate() {
             let parts = [("linear", "sums"), ("pre_activation", "sums"), ("activation", "output")];
             let normalized = layer.shape.normalization.is_some();
@@ -115,12 +117,17 @@ impl Layout {
         });
         let tensors = network.tensors();
         for (i, layer) in network.layers.iter().enumerate().rev() {
-            let own = |tensor: &&network::Tensor| tensor.layer == i;
+            let own = |tensor: &&network::Tensor| tensor.layer == Some(i);
             layout.rows(&format!("delta.{i}"), format!("layers.{i} gradient"), layer.units);
             for tensor in tensors.iter().filter(own).filter(|tensor| tensor.kind.is_trained()) {
                 let name = format!("{} gradient", tensor.name);
                 layout.range("gradients", name, Quantity::Gradient, tensor);
             }
+        }
+        layout.rows("delta.embedded", "embeddings gradient".to_owned(), embedded);
+        for tensor in tensors.iter().filter(|tensor| tensor.layer.is_none()) {
+            let name = format!("{} gradient", tensor.name);
+            layout.range("gradients", name, Quantity::Gradient, tensor);
         }
         for (buffer, id) in carried_buffers(&layout.plan, accumulates) {
             let at = layout.buffer(id);

@@ -99,6 +99,8 @@ impl Oracle {
         coins: &mut Coins,
     ) -> Result<()> {
         let written = call.kernel.outputs();
+        // Copies are exact but where f16 stores them.
+        let copies = matches!(call.kernel, Kernel::Embedding | Kernel::ZeroGradients);
         let gamma = coins.gamma(depth(call, rows));
         let mut as_they_are = Vec::new();
         let mut before = Vec::new();
@@ -106,12 +108,12 @@ impl Oracle {
             let is_written = written.contains(name);
             let contents = self.layout.plan.buffers[id.0].contents;
             let is_number = matches!(contents, Contents::Reals | Contents::Halves);
-            // Settings and targets are as they are, and some of them are indices.
-            if !is_number || matches!(*name, "block_settings" | "targets") {
+            // Settings, targets and codes are as they are, and some of them are indices.
+            if !is_number || matches!(*name, "block_settings" | "targets" | "codes") {
                 continue;
             }
             let values = self.read(*id)?;
-            if !is_written || is_changed_in_place(call.kernel, name) {
+            if !copies && (!is_written || is_changed_in_place(call.kernel, name)) {
                 // A weight that is stepped, not summed, is rounded where it is stored.
                 let own = if is_written && *name == "parameters" { 0.0 } else { gamma };
                 let off: Vec<f64> = values.iter().map(|x| x + x * own * coins.toss()).collect();
@@ -127,7 +129,7 @@ impl Oracle {
         for (id, values) in as_they_are {
             self.executor.write_reals(id, &values)?;
         }
-        let stored = coins.stored();
+        let stored = if copies { 0.0 } else { coins.stored() };
         let steps = call.kernel == Kernel::OptimizerStep;
         for (id, contents, before) in before {
             let mut after = self.read(id)?;

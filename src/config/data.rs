@@ -124,7 +124,7 @@ impl fmt::Display for ColumnReference {
 pub enum ColumnType {
     /// A number.
     Numeric,
-    /// One of several values, one-hot encoded.
+    /// One of several values: an input for each, or a learned vector for each.
     Categorical,
     /// Yes or no: true/false, yes/no, t/f, y/n in any case, or 1/0. One input, 1 or 0.
     Boolean,
@@ -136,6 +136,23 @@ pub enum ColumnType {
     /// How much the row counts: a number, 0 or more. Not an input; one column at most.
     Weight,
 }
+
+/// How the categories of a column become inputs of the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CategoryEncoding {
+    /// One-hot up to 20 categories, else an embedding.
+    #[default]
+    Auto,
+    /// An input for each category: 1 for the cell's own, and else 0.
+    OneHot,
+    /// A vector for each category, learned with the network's weights (Guo and Berkhahn 2016, "Entity
+    /// embeddings of categorical variables"). A category that training did not see is a vector of zeros.
+    Embedding,
+}
+
+/// The longest vector of an embedded column.
+pub const MOST_EMBEDDING_SIZE: usize = 1024;
 
 /// What becomes of missing cells: empty ones, `NA`, `N/A`, `NaN`, `null`, `?`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -327,6 +344,14 @@ pub struct ColumnConfig {
     /// What its missing cells become, when it is not `data.missing` that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<ColumnMissing>,
+    /// How its categories become inputs, when it is not `data.encoding` that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<CategoryEncoding>,
+    /// Numbers of the vector that each of its categories gets, where it is embedded; left out,
+    /// min(50, round(1.6 n^0.56)) for n categories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub embedding_size: Option<usize>,
 }
 
 /// Where a set of rows comes from.
@@ -365,6 +390,8 @@ pub struct DataSettings {
     pub scaling: Scaling,
     /// What missing cells become.
     pub missing: Missing,
+    /// How categories become inputs.
+    pub encoding: CategoryEncoding,
     /// How shares of the training file are taken from it.
     pub split: SplitBy,
     /// Scaling of a regression target.

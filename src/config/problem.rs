@@ -7,9 +7,6 @@ use super::locations::join;
 use super::reserved::NOT_AVAILABLE;
 use crate::error::{Error, did_you_mean};
 
-/// Keys of a column that a later version will take.
-const LATER_COLUMN_KEYS: [&str; 1] = ["encoding"];
-
 /// A text cut to a length that a message can bear.
 pub(super) fn short(text: &str) -> String {
     const LONGEST: usize = 60;
@@ -55,8 +52,7 @@ pub(super) fn explain(
     }
     let text = error.inner().to_string();
     if let Some(rest) = text.strip_prefix("unknown field `") {
-        let column = path.starts_with("data.columns.") && LATER_COLUMN_KEYS.contains(&last);
-        return if column { not_available(path) } else { unknown_key(path, last, &quoted(rest)) };
+        return unknown_key(path, last, &quoted(rest));
     }
     if let Some(rest) = text.strip_prefix("unknown variant `") {
         let name = found.and_then(Value::as_str).unwrap_or_default();
@@ -107,10 +103,6 @@ pub(super) fn unknown_key<S: AsRef<str>>(path: String, key: &str, known: &[S]) -
     let help =
         if all.is_empty() { "no key is known here".into() } else { format!("{near}known: {all}") };
     Error::config(path, "unknown key").with_help(help)
-}
-
-fn not_available(path: String) -> Error {
-    Error::config(path, NOT_AVAILABLE).with_help("leave it out")
 }
 
 /// The words in backquotes that serde expected; the culprit, before them, may hold any text.

@@ -44,6 +44,7 @@ impl Settings {
                 columns: data.columns.clone(),
                 scaling: data.scaling,
                 missing: data.missing,
+                encoding: data.encoding,
                 split: data.split.clone(),
                 class_weights: data.class_weights.clone(),
                 target_scaling: data.target_scaling,

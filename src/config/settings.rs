@@ -158,6 +158,11 @@ pub struct WeightSettings {
     pub learning_rate_factor: f64,
 }
 
+impl WeightSettings {
+    /// What holds where nothing is asked.
+    pub const PLAIN: Self = Self { l1: 0.0, l2: 0.0, max_norm: None, learning_rate_factor: 1.0 };
+}
+
 /// The activation of the output layer.
 #[derive(Debug, Clone, Copy)]
 pub enum OutputActivation {

@@ -278,7 +278,7 @@ fn ranges_are_checked() {
 
 #[test]
 fn what_a_later_version_will_take_is_refused_as_such() {
-    for change in ["data.columns.a.encoding=onehot", "checkpoint.keep=3"] {
+    for change in ["checkpoint.keep=3"] {
         let text = with(r#""model": {"layers": [{}]}"#);
         refused(
             &text,
@@ -286,6 +286,27 @@ fn what_a_later_version_will_take_is_refused_as_such() {
             &["override: `", "not available in this version of wgfit", "help: leave it out"],
         );
     }
+}
+
+#[test]
+fn sizes_of_embeddings_are_checked() -> Result<()> {
+    let text = with(r#""model": {"layers": [{}]}"#);
+    let a = "`data.columns.a.embedding_size`";
+    for (changes, parts) in [
+        (&["data.columns.a.embedding_size=0"][..], &[a, "from 1 to 1024, found 0"][..]),
+        (&["data.columns.a.embedding_size=1025"], &[a, "found 1025"]),
+        (&["data.columns.a.embedding_size=1.5"], &[a, "a whole number"]),
+        (
+            &["data.columns.a.embedding_size=3", "data.encoding=one_hot"],
+            &[a, "is one-hot encoded", "data.columns.a.encoding to \"embedding\""],
+        ),
+        (&["data.encoding=onehot"], &["`data.encoding`", "did you mean \"one_hot\""]),
+    ] {
+        refused(&text, changes, parts);
+    }
+    let stated = ["data.encoding=one_hot", "data.columns.a.encoding=embedding"];
+    settings_of(&text, &[&stated[..], &["data.columns.a.embedding_size=3"]].concat())?;
+    Ok(())
 }
 
 #[test]

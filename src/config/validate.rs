@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::data::{DataSettings, Portion, TargetScaling, Task};
+use super::data::{
+    CategoryEncoding, DataSettings, MOST_EMBEDDING_SIZE, Portion, TargetScaling, Task,
+};
 use super::locations::join;
 use super::schedule;
 use super::settings::{LayerSpec, ModelSettings, Settings};
@@ -198,6 +200,7 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
             .with_help("a column for each label; one label alone is a binary task"));
     }
     class_weights(config)?;
+    embedding_sizes(config)?;
     if config.chunk_rows == Some(0) {
         return Err(Error::config("data.chunk_rows", "0 rows are no block")
             .with_help("give a number of rows, or null to shuffle all rows as one"));
@@ -217,6 +220,7 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
         columns: config.columns.clone(),
         scaling: config.scaling,
         missing: config.missing,
+        encoding: config.encoding,
         split: config.split.clone(),
         class_weights: config.class_weights.clone(),
         target_scaling: config.target_scaling,
@@ -227,6 +231,27 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
         chunk_rows: config.chunk_rows,
         seed,
     })
+}
+
+/// Checks the sizes of embeddings as far as it goes without the data.
+fn embedding_sizes(config: &DataConfig) -> Result<()> {
+    for (name, column) in &config.columns {
+        let Some(size) = column.embedding_size else { continue };
+        let path = join(&join("data.columns", name), "embedding_size");
+        if !(1..=MOST_EMBEDDING_SIZE).contains(&size) {
+            let problem =
+                format!("expected a whole number from 1 to {MOST_EMBEDDING_SIZE}, found {size}");
+            return Err(Error::config(path, problem)
+                .with_help("left out, it is min(50, round(1.6 n^0.56)) for n categories"));
+        }
+        if column.encoding.unwrap_or(config.encoding) == CategoryEncoding::OneHot {
+            return Err(Error::config(path, "the column is one-hot encoded").with_help(format!(
+                "leave the size out, or set {} to \"embedding\"",
+                join(&join("data.columns", name), "encoding")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the class weights as far as it goes without the data.

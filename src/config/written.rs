@@ -11,7 +11,9 @@ use super::catalogs::{
     AUTO, Activations, Initializers, Losses, Normalizations, Optimizers, OutputActivations,
     Schedules,
 };
-use super::data::{ColumnConfig, Missing, Scaling, SplitBy, Streaming, TargetScaling};
+use super::data::{
+    CategoryEncoding, ColumnConfig, Missing, Scaling, SplitBy, Streaming, TargetScaling,
+};
 use super::locations::Locations;
 use super::named::Named;
 use super::reserved::ReservedCheckpoint;
@@ -106,6 +108,10 @@ pub struct DataConfig {
     /// its own; `error` refuses them.
     #[serde(default)]
     pub missing: Missing,
+    /// How columns of categories become inputs: `one_hot`, an input for each category; `embedding`, a
+    /// learned vector for each; `auto`, one-hot up to 20 categories and else an embedding.
+    #[serde(default)]
+    pub encoding: CategoryEncoding,
     /// How rows of validation and test are taken from the training file: `random`,
     /// `{"group": column}` or `{"time": column}`.
     #[serde(default)]

@@ -61,7 +61,7 @@ impl Source<'_> {
                     MISSING => Code::Missing,
                     code => usize::try_from(code).map_or(Code::Unseen, Code::Seen),
                 };
-                encoding.categories(rows.map(code), out, stride)
+                encoding.codes(rows.map(code), out, stride)
             }
         }
     }

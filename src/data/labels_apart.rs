@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::column::{Builder, Column, Role, TargetValues};
 use super::read::{self, Chunk, Schema};
+use crate::config::data::CategoryEncoding;
 use crate::error::{Error, Place, Result};
 
 /// Hands the chunks of a file of labels to `each`; `rows` are those of `file`, the inputs.
@@ -37,7 +38,7 @@ pub(super) fn read_labels(
 
 /// Labels as a target column.
 pub(super) fn target(labels: &Path, rows: usize, file: &Path) -> Result<TargetValues> {
-    let mut builder = Builder::new("label", Role::Target, true, true);
+    let mut builder = Builder::new("label", Role::Target, CategoryEncoding::Auto, true, true);
     read_labels(labels, rows, file, &mut |schema, chunk| {
         builder.take(chunk, &schema.columns[0].kind, &chunk.columns[0]).map_err(|(row, fault)| {
             Error::data(labels, chunk.place(row, None), fault.problem).with_help(fault.help)

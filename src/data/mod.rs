@@ -80,6 +80,7 @@ pub use preprocessing::{
 pub use read::Columns;
 pub use rows::Rows;
 pub use spill::Spill;
+pub(crate) use table::listed;
 
 use crate::config::Config;
 use crate::config::data::{DataSettings, Portion};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::{Encoding, Scale};
 use crate::config::data::Task;
+use crate::network::EmbeddingShape;
 
 /// A column that is fed to the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,9 +95,23 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
-    /// The width of an encoded row: the network's inputs.
+    /// The width of an encoded row: the network's inputs, of which an embedded column is one.
     pub fn inputs(&self) -> usize {
         self.inputs.iter().map(|column| column.encoding.width()).sum()
+    }
+
+    /// The embedded columns, in their order: where the code of each is in an encoded row, and what table
+    /// it is an index into.
+    pub fn embeddings(&self) -> Vec<EmbeddingShape> {
+        let mut first = 0;
+        let mut shapes = Vec::new();
+        for InputColumn { encoding, .. } in &self.inputs {
+            if let Some((categories, size)) = encoding.table() {
+                shapes.push(EmbeddingShape { column: first, categories, size });
+            }
+            first += encoding.width();
+        }
+        shapes
     }
 
     /// The width of the network's output layer: K for K classes or K labels, 1 for a binary task,

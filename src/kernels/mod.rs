@@ -28,6 +28,8 @@ macro_rules! uniform {
 pub mod average_parameters;
 pub mod clip_gradients;
 pub mod dense_forward;
+pub mod embedding;
+pub mod embedding_gradient;
 pub mod finish_step;
 pub mod gradient_statistics;
 pub mod input_gradient;
@@ -50,6 +52,7 @@ pub mod scale_gradient;
 pub mod slope_gradient;
 pub mod update;
 pub mod weight_gradient;
+pub mod zero_gradients;
 
 pub use real::Real;
 
@@ -125,6 +128,8 @@ macro_rules! kernels {
 }
 
 kernels! {
+    Embedding embedding ["output", "codes"]
+        "The first layer's input: data values, and rows of learned tables in place of codes.",
     DenseForward dense_forward ["output", "pre_activation"]
         "output = dropout(act(input W^T + bias)).",
     Normalize normalize ["parameters", "statistics", "output"]
@@ -149,6 +154,10 @@ kernels! {
         "dW = delta^T input; db = column sums of delta.",
     InputGradient input_gradient ["delta_below"]
         "delta_below = (delta W) * dropout mask * act'(below).",
+    ZeroGradients zero_gradients ["gradients"]
+        "Begins the gradients of learned tables.",
+    EmbeddingGradient embedding_gradient ["gradients"]
+        "The gradient of learned tables, a sum for each code of the batch.",
     GradientStatistics gradient_statistics ["partials"]
         "Sums of squared gradients and of penalties, a block of 64 parameters at a time.",
     NormFactors norm_factors ["factors"]
@@ -179,7 +188,8 @@ impl Kernel {
     /// The half of a step that it belongs to.
     pub fn half(self) -> Half {
         match self {
-            Self::DenseForward
+            Self::Embedding
+            | Self::DenseForward
             | Self::Normalize
             | Self::LayerOutput
             | Self::RowActivation

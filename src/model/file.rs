@@ -263,7 +263,7 @@ fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
 }
 
 /// Fills the arena. What a layer has beside its weights and biases may be missing where `starts`:
-/// it then keeps its starting values.
+/// it then keeps its starting values. Tables of embeddings may not.
 fn fill(
     path: &Path,
     bytes: &[u8],
@@ -273,7 +273,8 @@ fn fill(
 ) -> Result<()> {
     let file = open(path, bytes)?;
     for tensor in network.tensors() {
-        let is_extra = !matches!(tensor.kind, TensorKind::Weight | TensorKind::Bias);
+        let is_extra =
+            !matches!(tensor.kind, TensorKind::Embedding | TensorKind::Weight | TensorKind::Bias);
         if starts && is_extra && file.tensor(&tensor.name).is_err() {
             continue;
         }
@@ -309,7 +310,12 @@ fn copy(
             network.shape(),
             tensor.shape
         ))
-        .with_help("weights are [units, inputs]; model.layers must be as when they were saved"));
+        .with_help(match tensor.kind {
+            TensorKind::Embedding => {
+                "tables are [categories, size]; the columns must be as when they were saved"
+            }
+            _ => "weights are [units, inputs]; model.layers must be as when they were saved",
+        }));
     }
     let values: Vec<f32> = match view.dtype() {
         Dtype::F32 => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),

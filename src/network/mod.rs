@@ -1,5 +1,6 @@
 //! The network: dense layers, their shapes, and the flat arena that holds all parameters.
 
+mod embedding;
 mod tensors;
 
 use crate::catalog::activation::ActivationSettings;
@@ -8,6 +9,7 @@ use crate::catalog::row_activation::RowActivationRow;
 use crate::error::{Error, Result};
 use crate::kernels::gradient_statistics::BLOCK;
 
+pub use embedding::{Embedding, EmbeddingShape};
 pub use tensors::{Tensor, TensorKind};
 
 /// What the user asks of one layer.
@@ -109,8 +111,11 @@ impl Dense {
 pub struct Network {
     /// Independent networks of this architecture, trained side by side.
     pub members: usize,
-    /// Columns of an input row.
+    /// Values of a data row. The first layer's inputs are as many, but for the vectors that stand in
+    /// place of codes.
     pub inputs: usize,
+    /// The tables of embedded columns, in the order of the columns.
+    pub embeddings: Vec<Embedding>,
     /// The layers; the last is the output layer.
     pub layers: Vec<Dense>,
     /// Length of one member's arena, padding included.
@@ -144,10 +149,23 @@ impl Network {
         hidden: &[LayerShape],
         output: LayerShape,
     ) -> Result<Self> {
+        Self::embedded(members, inputs, &[], hidden, output)
+    }
+
+    /// The same, with learned vectors in place of the codes of some columns, whose tables come first.
+    ///
+    /// # Errors
+    /// Those of [`Network::with_output`], and a table that cannot be addressed.
+    pub fn embedded(
+        members: usize,
+        inputs: usize,
+        embeddings: &[EmbeddingShape],
+        hidden: &[LayerShape],
+        output: LayerShape,
+    ) -> Result<Self> {
+        let (embeddings, mut width, mut end) = embedding::place(inputs, embeddings)?;
         let shapes: Vec<LayerShape> = hidden.iter().copied().chain([output]).collect();
         let mut layers: Vec<Dense> = Vec::with_capacity(shapes.len());
-        let mut width = inputs;
-        let mut end = 0_usize;
         for (index, shape) in shapes.iter().enumerate() {
             if shape.residual && (index == 0 || width != shape.units) {
                 let below = if index == 0 { "the input" } else { "the layer below" };
@@ -183,7 +201,7 @@ impl Network {
             width = shape.units;
             end = new_end;
         }
-        Ok(Self { members, inputs, layers, stride: end.next_multiple_of(BLOCK) })
+        Ok(Self { members, inputs, embeddings, layers, stride: end.next_multiple_of(BLOCK) })
     }
 
     /// Units of the output layer.
@@ -207,9 +225,10 @@ impl Network {
         self.tensors().into_iter().rev().find(|tensor| tensor.offset <= element)
     }
 
-    /// `784-256-128-10`, for people.
+    /// `784-256-128-10`, the inputs of the first layer and the units of each, for people.
     pub fn shape(&self) -> String {
-        let mut widths = vec![self.inputs.to_string()];
+        let inputs = self.layers.first().map_or(self.inputs, |layer| layer.inputs);
+        let mut widths = vec![inputs.to_string()];
         widths.extend(self.layers.iter().map(|layer| layer.units.to_string()));
         widths.join("-")
     }

@@ -3,9 +3,11 @@
 use super::{LayerShape, Network, Offsets};
 use crate::kernels::gradient_statistics::BLOCK;
 
-/// What a tensor is to its layer.
+/// What a tensor is to its layer, or to the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TensorKind {
+    /// `embeddings.{i}.weight`, `[categories, size]`: the table of an embedded column.
+    Embedding,
     /// `layers.{i}.weight`, `[units, inputs]`.
     Weight,
     /// `layers.{i}.bias`.
@@ -23,10 +25,10 @@ pub enum TensorKind {
 }
 
 impl TensorKind {
-    /// Its name behind the layer's, as in `torch.nn`.
+    /// Its name behind the layer's or the embedding's, as in `torch.nn`.
     pub fn suffix(self) -> &'static str {
         match self {
-            Self::Weight => "weight",
+            Self::Embedding | Self::Weight => "weight",
             Self::Bias => "bias",
             Self::Scale => "norm.weight",
             Self::Shift => "norm.bias",
@@ -47,11 +49,11 @@ impl TensorKind {
 pub struct Tensor {
     /// `layers.{i}.weight` and so on.
     pub name: String,
-    /// The layer.
-    pub layer: usize,
+    /// The layer; none of the table of an embedded column.
+    pub layer: Option<usize>,
     /// What it is to the layer.
     pub kind: TensorKind,
-    /// `[units, inputs]`, or its length.
+    /// `[units, inputs]`, `[categories, size]`, or its length.
     pub shape: Vec<usize>,
     /// Where it begins.
     pub offset: usize,
@@ -90,6 +92,8 @@ pub(super) fn place(shape: &LayerShape, inputs: usize, end: usize) -> Option<(Of
         end = start.checked_add(length)?;
         u32::try_from(end.checked_add(BLOCK)?).ok()?;
         *match kind {
+            // No layer has any.
+            TensorKind::Embedding => continue,
             TensorKind::Weight => &mut offsets.weight,
             TensorKind::Bias => &mut offsets.bias,
             TensorKind::Scale => &mut offsets.scale,
@@ -105,15 +109,26 @@ pub(super) fn place(shape: &LayerShape, inputs: usize, end: usize) -> Option<(Of
 impl Network {
     /// The arena's tensors, in order.
     pub fn tensors(&self) -> Vec<Tensor> {
-        let mut tensors = Vec::with_capacity(self.layers.len() * 2);
-        let mut end = 0_usize;
+        let mut tensors = Vec::with_capacity(self.embeddings.len() + self.layers.len() * 2);
+        for (i, embedding) in self.embeddings.iter().enumerate() {
+            let kind = TensorKind::Embedding;
+            tensors.push(Tensor {
+                name: format!("embeddings.{i}.{}", kind.suffix()),
+                layer: None,
+                kind,
+                shape: vec![embedding.shape.categories, embedding.shape.size],
+                offset: embedding.offset,
+                length: embedding.values(),
+            });
+        }
+        let mut end = self.tables_end();
         for (i, layer) in self.layers.iter().enumerate() {
             for (kind, length) in lengths(&layer.shape, layer.inputs).unwrap_or_default() {
                 let offset = end.next_multiple_of(BLOCK);
                 end = offset + length;
                 tensors.push(Tensor {
                     name: format!("layers.{i}.{}", kind.suffix()),
-                    layer: i,
+                    layer: Some(i),
                     kind,
                     shape: match kind {
                         TensorKind::Weight => vec![layer.units, layer.inputs],

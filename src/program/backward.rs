@@ -4,6 +4,7 @@
 use super::builder::{Builder, PassBuffers, word};
 use super::plan::Pass;
 use super::{Call, Variants};
+use crate::catalog::activation::ActivationSettings;
 use crate::error::{Error, Result};
 use crate::kernels::input_gradient::InputGradient;
 use crate::kernels::layer_gradient::LayerGradient;
@@ -31,10 +32,11 @@ impl Builder<'_> {
                 calls.push(self.normalize_gradient(i, pass, buffers)?);
             }
             calls.push(self.weight_gradient(i, pass, buffers)?);
-            if i > 0 {
+            if i > 0 || self.embedded.is_some() {
                 calls.push(self.input_gradient(i, pass, buffers)?);
             }
         }
+        calls.extend(self.embedding_gradients(pass, buffers)?);
         Ok(calls)
     }
 
@@ -80,28 +82,41 @@ impl Builder<'_> {
 
     fn input_gradient(&self, i: usize, pass: &Pass, buffers: &PassBuffers) -> Result<Call> {
         let network = self.request.network;
-        let (layer, below) = (&network.layers[i], &network.layers[i - 1]);
+        let layer = &network.layers[i];
+        let delta_below = match (i.checked_sub(1), &self.embedded) {
+            (Some(below), _) => self.layers[below].delta,
+            (None, embedded) => {
+                let delta = embedded.as_ref().and_then(|embedded| embedded.delta);
+                self.of_layer(i, delta)?
+            }
+        };
         let mut bindings = vec![
             ("steps", buffers.steps),
             ("state", buffers.state),
             ("delta", self.layers[i].delta),
             ("parameters", self.parameters),
-            ("delta_below", self.layers[i - 1].delta),
+            ("delta_below", delta_below),
         ];
-        if below.apart {
-            bindings.extend(self.layers[i].residual_gradient.map(|id| ("residual_gradient", id)));
-        } else {
-            bindings.push(("layers", self.layer_table));
-            bindings.push(("below", self.layers[i - 1].activation));
-            bindings.extend(self.layers[i - 1].pre_activation.map(|id| ("pre_activation", id)));
+        // The layer below whose derivative is part of the call.
+        let below = i.checked_sub(1).filter(|below| !network.layers[*below].apart);
+        match below {
+            None => bindings
+                .extend(self.layers[i].residual_gradient.map(|id| ("residual_gradient", id))),
+            Some(below) => {
+                let own = &self.layers[below];
+                bindings.push(("layers", self.layer_table));
+                bindings.push(("below", own.activation));
+                bindings.extend(own.pre_activation.map(|id| ("pre_activation", id)));
+            }
         }
-        let activation = below.shape.activation;
+        let shape_below = i.checked_sub(1).map(|below| &network.layers[below].shape);
+        let activation = shape_below.map_or(ActivationSettings::linear(), |own| own.activation);
         Ok(Call {
             kernel: Kernel::InputGradient,
             subject: format!("layers.{i}"),
             variants: Variants {
-                activation: (!below.apart).then_some(activation),
-                drops: !below.apart && below.shape.dropout > 0.0,
+                activation: below.map(|_| activation),
+                drops: below.is_some() && shape_below.is_some_and(|own| own.dropout > 0.0),
                 ..Variants::default()
             },
             parameters: Parameters::InputGradient(InputGradient {
@@ -112,7 +127,7 @@ impl Builder<'_> {
                 below_member_stride: word("activations", self.rows * layer.inputs)?,
                 parameter_stride: word("parameters", network.stride)?,
                 weight_offset: word("parameters", layer.offsets.weight)?,
-                layer: word("layers", i - 1)?,
+                layer: word("layers", i.saturating_sub(1))?,
                 layer_stride: word("layers", network.layers.len())?,
                 alpha: activation.values[0] as f32,
                 beta: activation.values[1] as f32,

@@ -1,5 +1,6 @@
 //! Builds a plan: the shared buffers, and the calls of each pass.
 
+use super::embedding::EmbeddedInput;
 use super::fused::{Arenas, fuses};
 use super::plan::{Pass, PassKind, Plan, PlanRequest};
 use super::split::Split;
@@ -45,6 +46,8 @@ pub(super) struct Builder<'a> {
     pub evaluated: BufferId,
     pub layer_table: BufferId,
     pub layers: Vec<LayerBuffers>,
+    /// The first layer's input, where it is not the data set's.
+    pub embedded: Option<EmbeddedInput>,
     pub row_statistics: BufferId,
     pub partials: BufferId,
     /// What lets weight gradients and the optimizer's step be one call; none in a plain plan.
@@ -70,6 +73,8 @@ impl<'a> Builder<'a> {
         let members = network.members;
         let rows = request.passes.iter().map(|pass| pass.batch_rows).max().unwrap_or(1);
         let widest = network.layers.iter().map(|layer| layer.units).max().unwrap_or(1);
+        let embedded = network.layers.first().filter(|_| !network.embeddings.is_empty());
+        let widest = widest.max(embedded.map_or(0, |layer| layer.inputs));
         let trains = request.update.is_some();
         let statistics =
             1 + request.terms.iter().map(|term| term.width(request.target_width)).sum::<usize>();
@@ -131,6 +136,7 @@ impl<'a> Builder<'a> {
             own.delta = plan.add_stored(format!("delta.{i}"), precision, values, delta);
             layers.push(own);
         }
+        let embedded = EmbeddedInput::new(&mut plan, request, rows);
         let row_statistics =
             plan.add("row_statistics", Contents::Reals, members * rows * statistics);
         let blocks = arena / BLOCK;
@@ -166,6 +172,7 @@ impl<'a> Builder<'a> {
             evaluated,
             layer_table,
             layers,
+            embedded,
             row_statistics,
             partials,
             arenas,
@@ -276,7 +283,14 @@ impl<'a> Builder<'a> {
         pass: &Pass,
         buffers: &PassBuffers,
     ) -> Result<Input> {
-        Ok(if layer == 0 {
+        Ok(if let (0, Some(embedded)) = (layer, &self.embedded) {
+            Input {
+                buffer: embedded.input,
+                member_stride: word("activations", self.rows * self.embedded_width())?,
+                order_stride: 0,
+                gathered: false,
+            }
+        } else if layer == 0 {
             Input {
                 buffer: buffers.features,
                 member_stride: 0,

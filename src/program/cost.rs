@@ -95,6 +95,7 @@ impl Call {
     pub fn shape(&self, batch: u64) -> Shape {
         let shape = |rows: u64, columns: u64, depth: u64| Shape { rows, columns, depth };
         match &self.parameters {
+            Parameters::Embedding(call) => shape(batch, wide(call.inputs), 1),
             Parameters::DenseForward(call) => shape(batch, wide(call.outputs), wide(call.inputs)),
             Parameters::WeightGradient(call) => {
                 shape(wide(call.outputs), wide(call.inputs) + 1, batch)
@@ -115,6 +116,10 @@ impl Call {
             Parameters::LayerGradient(call) => shape(batch, wide(call.units), 1),
             Parameters::ScaleGradient(call) => shape(2, wide(call.units), batch),
             Parameters::NormalizeGradient(call) => shape(batch, wide(call.units), 1),
+            Parameters::ZeroGradients(call) => shape(1, wide(call.quads) * 4, 1),
+            Parameters::EmbeddingGradient(call) => {
+                shape(batch, call.columns().iter().map(|own| wide(own.size)).sum(), batch)
+            }
             Parameters::GradientStatistics(call) => shape(wide(call.blocks), 2, BLOCK as u64),
             Parameters::NormFactors(call) => {
                 let groups = wide(call.groups).max(1);
@@ -152,6 +157,15 @@ impl Call {
         let binds = |name: &str| u64::from(self.buffer(name).is_some());
         let order = batch * binds("order");
         match &self.parameters {
+            // Of a table no more is read than the rows of the batch's codes.
+            Parameters::Embedding(call) => {
+                let vectors: u64 = call.columns().iter().map(|own| wide(own.size)).sum();
+                Cost::words(
+                    0,
+                    order + batch * (wide(call.data_values()) + vectors),
+                    batch * (wide(call.inputs) + wide(call.embeddings)),
+                )
+            }
             Parameters::DenseForward(call) => {
                 let (inputs, outputs) = (wide(call.inputs), wide(call.outputs));
                 let result = batch * outputs;
@@ -258,6 +272,14 @@ impl Call {
                 let values = batch * wide(call.units);
                 let read = 2 * values + self.statistics(batch, call.units) + wide(call.units);
                 Cost::words((NORMALIZE + STATISTICS) * values, read, values)
+            }
+            Parameters::ZeroGradients(call) => Cost::words(0, 0, wide(call.quads) * 4),
+            // Every row's code is compared with every other's; the sums are of each row once.
+            Parameters::EmbeddingGradient(call) => {
+                let vectors: u64 = call.columns().iter().map(|own| wide(own.size)).sum();
+                let codes = batch * wide(call.embeddings);
+                let read = codes + 2 * batch * vectors;
+                Cost::words(codes * batch + batch * vectors, read, batch * vectors)
             }
             Parameters::GradientStatistics(call) => {
                 let blocks = wide(call.blocks);

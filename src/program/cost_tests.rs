@@ -4,7 +4,7 @@ use crate::catalog::loss::{self, LossSettings};
 use crate::catalog::metric::TermRow;
 use crate::catalog::optimizer::{self, Convention, OptimizerForm};
 use crate::kernels::Kernel;
-use crate::network::{LayerShape, Network};
+use crate::network::{EmbeddingShape, LayerShape, Network};
 use crate::program::{Pass, PassKind, Plan, PlanRequest, Precision, Update};
 
 const BATCH: u64 = 4;
@@ -215,4 +215,56 @@ fn the_floor_is_the_longer_of_the_two() {
     assert_eq!(cost.floor(1000.0, 10.0), 10.0);
     let all: Cost = [cost, cost].into_iter().sum();
     assert_eq!(all, bytes(1200, 100, 100));
+}
+
+/// 4 rows of a, [b: 9 x 3], c, [d: 40 x 2] into a layer of 5.
+#[test]
+fn learned_tables_cost_what_was_counted_by_hand() {
+    let shape = |column, categories, size| EmbeddingShape { column, categories, size };
+    let layer = LayerShape::new(5, ActivationSettings::linear());
+    let shapes = [shape(1, 9, 3), shape(3, 40, 2)];
+    let network = Network::embedded(2, 4, &shapes, &[], layer).expect("a small network");
+    let [full, half] = [Precision::F32, Precision::F16].map(|precision| {
+        Plan::new(&PlanRequest {
+            network: &network,
+            loss: LossSettings::new(loss::find("mse").expect("a loss"), Convention::Torch),
+            terms: Vec::new(),
+            target_width: 5,
+            update: Some(Update::new(
+                optimizer::find("sgd").expect("an optimizer"),
+                OptimizerForm::default(),
+            )),
+            gradient_statistics: false,
+            fuses: true,
+            precision,
+            splits: false,
+            passes: vec![Pass {
+                set: "train".to_owned(),
+                kind: PassKind::Train,
+                resident_rows: 20,
+                batch_rows: BATCH as usize,
+                table_steps: 5,
+                weighted: false,
+                collected_rows: 0,
+            }],
+        })
+        .expect("a plan")
+    });
+    let both = |one: Cost| one.times(2);
+    // 4 indices, 4 x 4 values, and 4 x 5 of the tables in; 4 x 7 inputs and 4 x 2 codes out.
+    let forward = both(bytes(0, (4 + 16 + 20) * 4, (28 + 8) * 4));
+    assert_eq!(cost_of(&full, Kernel::Embedding, "embeddings.0-1"), forward);
+    // 9 x 3 and 40 x 2 of the tables, each in blocks of 64.
+    let zeros = both(bytes(0, 0, 3 * 64 * 4));
+    assert_eq!(cost_of(&full, Kernel::ZeroGradients, "embeddings"), zeros);
+    // Each of 2 x 4 codes with 4; 4 x 5 gradients to as many of the tables'.
+    let sums = both(bytes(32 + 20, (8 + 40) * 4, 20 * 4));
+    assert_eq!(cost_of(&full, Kernel::EmbeddingGradient, "embeddings.0-1"), sums);
+    let saved = |kernel, subject: &str| {
+        let (half, full) = (cost_of(&half, kernel, subject), cost_of(&full, kernel, subject));
+        [full.bytes_read - half.bytes_read, full.bytes_written - half.bytes_written]
+    };
+    assert_eq!(saved(Kernel::Embedding, "embeddings.0-1"), [2 * 16 * 2, 2 * 28 * 2]);
+    assert_eq!(saved(Kernel::ZeroGradients, "embeddings"), [0, 0]);
+    assert_eq!(saved(Kernel::EmbeddingGradient, "embeddings.0-1"), [2 * 20 * 2, 0]);
 }

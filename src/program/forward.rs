@@ -14,7 +14,7 @@ use crate::kernels::{Kernel, Parameters};
 
 impl Builder<'_> {
     pub(super) fn forward(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Vec<Call>> {
-        let mut calls = Vec::with_capacity(self.layers.len());
+        let mut calls = self.embed(pass, buffers)?;
         for (i, layer) in self.request.network.layers.iter().enumerate() {
             calls.push(self.dense_forward(i, pass, buffers)?);
             if layer.shape.normalization.is_some() {

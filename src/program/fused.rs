@@ -14,14 +14,15 @@ use crate::network::Network;
 /// Bytes that a part of a buffer begins at a multiple of, which every adapter allows.
 const ALIGNMENT: usize = 256;
 
-/// Whether a request's training step can be fused: nothing needs the whole gradient, and each
-/// layer is its matrix product.
+/// Whether a request's training step can be fused: nothing needs the whole gradient, each layer is
+/// its matrix product, and no table stands before the first.
 pub(super) fn fuses(request: &PlanRequest) -> bool {
     let steps_at_once = request
         .update
         .is_some_and(|update| update.clip.is_none() && update.orthogonalization.is_none());
     let layers = &request.network.layers;
     request.fuses
+        && request.network.embeddings.is_empty()
         && steps_at_once
         && !request.gradient_statistics
         && layers.iter().all(|layer| !layer.apart && layer.shape.normalization.is_none())

@@ -4,6 +4,7 @@
 mod backward;
 mod builder;
 mod cost;
+mod embedding;
 mod forward;
 mod fused;
 mod loss_scale;

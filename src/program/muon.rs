@@ -44,11 +44,12 @@ impl Matrix {
 
 impl Network {
     /// The weight matrices that Muon takes: PyTorch's advice is the hidden layers', Keras takes
-    /// every layer's.
+    /// every layer's. Tables of embeddings are no such matrices (Jordan et al., 2024).
     pub fn muon_matrices(&self, keras: bool) -> Vec<Tensor> {
         let last = self.layers.len() - 1;
-        let taken =
-            |tensor: &Tensor| tensor.kind == TensorKind::Weight && (keras || tensor.layer < last);
+        let taken = |tensor: &Tensor| {
+            tensor.kind == TensorKind::Weight && (keras || tensor.layer < Some(last))
+        };
         self.tensors().into_iter().filter(taken).collect()
     }
 }

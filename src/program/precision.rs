@@ -97,6 +97,10 @@ impl Call {
             Parameters::DenseForward(call) => {
                 [of(call.inputs), of(call.outputs) * (1 + binds("pre_activation"))]
             }
+            Parameters::Embedding(call) => [of(call.data_values()), of(call.inputs)],
+            Parameters::EmbeddingGradient(call) => {
+                [call.columns().iter().map(|own| of(own.size)).sum(), 0]
+            }
             Parameters::WeightGradient(call) => [of(call.inputs) + of(call.outputs), 0],
             Parameters::InputGradient(call) => {
                 let kept = binds("below").max(binds("pre_activation")) + binds("residual_gradient");
@@ -146,9 +150,14 @@ impl Kernel {
     /// it.
     pub fn meets_loss_scale(self) -> bool {
         match self {
-            Self::DenseForward | Self::Normalize | Self::LayerOutput | Self::RowActivation => false,
+            Self::Embedding
+            | Self::DenseForward
+            | Self::Normalize
+            | Self::LayerOutput
+            | Self::RowActivation => false,
             // Sums what is there, finite or not.
             Self::GradientStatistics => false,
+            Self::ZeroGradients => false,
             _ => true,
         }
     }

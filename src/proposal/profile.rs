@@ -100,7 +100,8 @@ pub(super) fn look(request: &Request) -> Result<(Profile, Request)> {
         .map(|place| place.column.name.clone())
         .collect();
     let told = [Kind::IdColumn, Kind::ConstantColumn, Kind::ImbalancedClasses, Kind::LeakingColumn];
-    let (inputs, categorical) = (kept.iter().map(|place| place.width).sum(), kept.len() - numeric);
+    let (inputs, categorical) =
+        (kept.iter().map(|place| place.column.encoding.inputs()).sum(), kept.len() - numeric);
     findings.retain(|finding| finding.severity > Severity::Info && !told.contains(&finding.kind));
     let profile = Profile {
         rows: dataset.train.rows,

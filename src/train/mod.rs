@@ -224,7 +224,8 @@ pub fn network_of(settings: &Settings, preprocessing: &Preprocessing) -> Result<
         OutputActivation::Elements(activation) => LayerShape { activation, ..linear },
         OutputActivation::Rows(row) => LayerShape { row_activation: Some(row), ..linear },
     };
-    Network::with_output(settings.members, preprocessing.inputs(), &hidden, output)
+    let (inputs, embeddings) = (preprocessing.inputs(), preprocessing.embeddings());
+    Network::embedded(settings.members, inputs, &embeddings, &hidden, output)
 }
 
 /// Rows of an evaluation batch: large enough to keep a device busy, small enough to stay small.

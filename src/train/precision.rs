@@ -42,6 +42,16 @@ pub(super) fn check_precision(
              features in `wgfit devices`",
         );
     }
+    let embeddings = dataset.preprocessing.embeddings();
+    if let Some(most) = embeddings.iter().map(|own| own.categories).max().filter(|n| past(*n)) {
+        return refusal(
+            format!(
+                "an embedded column has {most} categories, and f16 tells {} apart",
+                MOST_CODE_IN_F16 + 1
+            ),
+            "leave training.precision at \"f32\", or give the column fewer categories",
+        );
+    }
     let sets = [Some(&dataset.train), dataset.validation.as_ref(), dataset.test.as_ref()];
     match sets.into_iter().flatten().map(past_f16).find(|found| !matches!(found, Ok(None))) {
         None | Some(Ok(None)) => Ok(()),
@@ -51,6 +61,14 @@ pub(super) fn check_precision(
             "scale the data (data.scaling), or leave training.precision at \"f32\"",
         ),
     }
+}
+
+/// The largest code up to which f16 holds every integer.
+const MOST_CODE_IN_F16: usize = 2048;
+
+/// Whether f16 does not tell so many categories apart.
+fn past(categories: usize) -> bool {
+    categories > MOST_CODE_IN_F16 + 1
 }
 
 /// The first input of a set that f16 does not hold.
@@ -67,6 +85,15 @@ fn past_f16(rows: &Rows) -> Result<Option<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::rounded_to_f16;
+
+    #[test]
+    fn f16_holds_every_code_up_to_its_last() {
+        let holds =
+            |codes: usize| (0..codes).all(|code| rounded_to_f16(code as f64) == code as f64);
+        assert!(holds(MOST_CODE_IN_F16 + 1) && !past(MOST_CODE_IN_F16 + 1));
+        assert!(!holds(MOST_CODE_IN_F16 + 2) && past(MOST_CODE_IN_F16 + 2));
+    }
 
     #[test]
     fn the_first_input_past_f16_is_found() {

@@ -157,8 +157,14 @@ impl Probe {
         let tensors = self.network.tensors();
         let mut observed = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.network.layers.clone().iter().enumerate() {
-            let own = tensors.iter().filter(|tensor| tensor.layer == i && tensor.kind.is_trained());
-            let own = own.map(|tensor| self.tensor(tensor, weights, before, &gradients)).collect();
+            let own = tensors.iter().filter(|tensor| tensor.layer == Some(i));
+            let own = own.filter(|tensor| tensor.kind.is_trained());
+            // The tables are seen beside the layer that they feed.
+            let tables = tensors.iter().filter(|tensor| i == 0 && tensor.layer.is_none());
+            let own = own
+                .chain(tables)
+                .map(|tensor| self.tensor(tensor, weights, before, &gradients))
+                .collect();
             observed.push(self.layer(i, layer, own)?);
         }
         Ok(observed)

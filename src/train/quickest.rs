@@ -62,12 +62,15 @@ fn job(settings: &Settings, task: &TaskSettings, preprocessing: &Preprocessing) 
             )
         })
         .collect();
+    let tables = network.embeddings.iter().map(|own| (own.shape.categories, own.shape.size));
+    let tables: String = tables.map(|(rows, size)| format!("+{rows}x{size}")).collect();
     let (optimizer, training) = (&settings.optimizer, &settings.training);
     Ok(format!(
-        "{} members of {} {}; {} of {} targets; {} {:?} {:?} average {} accumulate {} logs {}; {} \
+        "{} members of {}{} {}; {} of {} targets; {} {:?} {:?} average {} accumulate {} logs {}; {} \
          rows, {}, weights {}",
         settings.members,
         network.inputs,
+        tables,
         layers.join(" "),
         task.loss.row.name,
         preprocessing.target_width(),

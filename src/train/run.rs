@@ -432,7 +432,7 @@ pub(super) fn starting_arena(settings: &Settings, network: &Network) -> Result<V
     let output = &settings.model.output;
     initializers
         .push(LayerInitializers { weight: output.init.clone(), bias: output.bias_init.clone() });
-    let mut arena = draw(network, &initializers, settings.seed)?;
+    let mut arena = draw(network, &initializers, settings.optimizer.convention, settings.seed)?;
     if let Some(file) = &settings.model.init_from {
         crate::model::read_weights(file, network, &mut arena)?;
     }

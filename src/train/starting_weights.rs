@@ -1,6 +1,7 @@
 //! Starting weights: made on the CPU, so that every device starts from the same bits.
 
-use crate::catalog::initializer::InitializerSettings;
+use crate::catalog::initializer::{Distribution, InitializerSettings};
+use crate::catalog::optimizer::Convention;
 use crate::error::Result;
 use crate::model::read_tensor;
 use crate::network::{Network, TensorKind};
@@ -19,11 +20,18 @@ pub struct LayerInitializers {
 ///
 /// # Errors
 /// A file of starting values that cannot be read, or does not hold them.
-pub fn draw(network: &Network, initializers: &[LayerInitializers], seed: u64) -> Result<Vec<f32>> {
+pub fn draw(
+    network: &Network,
+    initializers: &[LayerInitializers],
+    convention: Convention,
+    seed: u64,
+) -> Result<Vec<f32>> {
     let mut arena = vec![0.0; network.members * network.stride];
+    draw_tables(network, convention, seed, &mut arena);
     for tensor in network.tensors() {
-        let layer = &network.layers[tensor.layer];
-        let initializers = &initializers[tensor.layer];
+        let Some(index) = tensor.layer else { continue };
+        let layer = &network.layers[index];
+        let initializers = &initializers[index];
         let (purpose, initializer) = match tensor.kind {
             TensorKind::Weight => (Purpose::Weights, &initializers.weight),
             TensorKind::Bias => (Purpose::Biases, &initializers.bias),
@@ -45,12 +53,28 @@ pub fn draw(network: &Network, initializers: &[LayerInitializers], seed: u64) ->
             continue;
         }
         for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
-            let stream = Stream::new(seed, purpose, tensor.layer as u32, member as u32);
+            let stream = Stream::new(seed, purpose, index as u32, member as u32);
             let values = &mut mine[tensor.offset..tensor.offset + tensor.length];
             initializer.fill(&stream, layer.inputs, layer.units, values);
         }
     }
     Ok(arena)
+}
+
+/// Draws the tables of embedded columns: N(0, 1) as `torch.nn.Embedding`, or U(-0.05, 0.05) as
+/// `keras.layers.Embedding`.
+fn draw_tables(network: &Network, convention: Convention, seed: u64, arena: &mut [f32]) {
+    let distribution = match convention {
+        Convention::Torch => Distribution::Normal { mean: 0.0, stddev: 1.0 },
+        Convention::Keras => Distribution::Uniform { minimum: -0.05, maximum: 0.05 },
+    };
+    for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
+        for (index, embedding) in network.embeddings.iter().enumerate() {
+            let stream = Stream::new(seed, Purpose::Embeddings, index as u32, member as u32);
+            let values = &mut mine[embedding.offset..embedding.offset + embedding.values()];
+            distribution.fill(&stream, values);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,9 +86,9 @@ mod tests {
     use super::*;
     use crate::catalog::activation::ActivationSettings;
     use crate::catalog::initializer::{self, InitializerRow, TensorFile};
-    use crate::catalog::optimizer::Convention;
     use crate::error::Error;
-    use crate::network::LayerShape;
+    use crate::model::read_weights;
+    use crate::network::{EmbeddingShape, LayerShape};
 
     fn row(name: &str) -> &'static InitializerRow {
         initializer::find(name).expect("a row")
@@ -84,7 +108,7 @@ mod tests {
             LayerInitializers { weight: from(tensor), bias: zeros() },
             LayerInitializers { weight: zeros(), bias: from(None) },
         ];
-        let arena = draw(&network, &layers, 1)?;
+        let arena = draw(&network, &layers, Convention::Torch, 1)?;
         Ok((network, arena))
     }
 
@@ -121,6 +145,71 @@ mod tests {
             assert_eq!(member[output.offsets.bias..][..2], biases);
             assert_eq!(member.iter().filter(|value| **value != 0.0).count(), 8);
         }
+        Ok(())
+    }
+
+    /// As `torch.nn.Embedding` and `keras.layers.Embedding` begin, each table and member by itself, and
+    /// the layers as without them.
+    #[test]
+    fn tables_start_as_the_convention_has_them() -> Result<()> {
+        let shape = |column| EmbeddingShape { column, categories: 500, size: 8 };
+        let output = LayerShape::new(2, ActivationSettings::linear());
+        let network = Network::embedded(2, 2, &[shape(0), shape(1)], &[], output)?;
+        let layer = LayerInitializers {
+            weight: InitializerSettings::new(row("glorot_uniform"), Convention::Torch),
+            bias: InitializerSettings::new(row("zeros"), Convention::Torch),
+        };
+        for (convention, deviation, largest) in
+            [(Convention::Torch, 1.0, 6.0), (Convention::Keras, 0.1 / 12_f64.sqrt(), 0.05)]
+        {
+            let arena = draw(&network, std::slice::from_ref(&layer), convention, 7)?;
+            let mut seen = Vec::new();
+            for member in arena.chunks_exact(network.stride) {
+                for table in &network.embeddings {
+                    let values = &member[table.offset..table.offset + table.values()];
+                    let wide = || values.iter().map(|x| f64::from(*x));
+                    let count = values.len() as f64;
+                    let mean = wide().sum::<f64>() / count;
+                    let own = (wide().map(|x| x * x).sum::<f64>() / count - mean * mean).sqrt();
+                    assert!(mean.abs() < 4.0 * deviation / count.sqrt(), "{mean}");
+                    assert!((own / deviation - 1.0).abs() < 0.05, "{own}");
+                    assert!(wide().all(|x| x.abs() <= largest));
+                    assert!(!seen.contains(&values), "two tables are alike");
+                    seen.push(values);
+                }
+            }
+            let plain = Network::new(2, 16, &[], 2)?;
+            let alone = draw(&plain, std::slice::from_ref(&layer), convention, 7)?;
+            let weights = |network: &Network, arena: &[f32]| {
+                arena[network.layers[0].offsets.weight..][..32].to_vec()
+            };
+            assert_eq!(weights(&network, &arena), weights(&plain, &alone));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_of_weights_must_hold_the_tables() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("w.safetensors");
+        let shape = EmbeddingShape { column: 0, categories: 3, size: 2 };
+        let output = LayerShape::new(1, ActivationSettings::linear());
+        let network = Network::embedded(2, 1, &[shape], &[], output)?;
+        let layer: [(&str, &[usize], &[f32]); 2] =
+            [("layers.0.weight", &[1, 2], &[7.0, 8.0]), ("layers.0.bias", &[1], &[9.0])];
+        let mut arena = vec![0.0; 2 * network.stride];
+        let table = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        write(&path, &[layer[0], layer[1], ("embeddings.0.weight", &[3, 2], &table)]);
+        read_weights(&path, &network, &mut arena)?;
+        for member in arena.chunks_exact(network.stride) {
+            assert_eq!(member[..6], table);
+            assert_eq!(member.iter().sum::<f32>(), 21.0 + 24.0);
+        }
+        let mut message = || read_weights(&path, &network, &mut arena).unwrap_err().to_string();
+        write(&path, &layer);
+        assert!(message().contains("embeddings.0.weight"), "{}", message());
+        write(&path, &[layer[0], layer[1], ("embeddings.0.weight", &[2, 3], &table)]);
+        assert!(message().contains("[categories, size]"), "{}", message());
         Ok(())
     }
 

@@ -136,11 +136,17 @@ fn made_up(settings: &Settings, preprocessing: &Preprocessing) -> Dataset {
         Task::Binary | Task::Multilabel => (at % 2) as f32,
         Task::Regression => (at * 29 % 97) as f32 / 97.0,
     };
+    // Numbers of no particular kind: products of zeros may be quicker.
+    let mut features: Vec<f32> =
+        (0..rows * inputs).map(|i| (i * 37 % 101) as f32 / 101.0 - 0.5).collect();
+    for table in preprocessing.embeddings() {
+        let codes = features.iter_mut().skip(table.column).step_by(inputs);
+        codes.enumerate().for_each(|(row, code)| *code = (row * 37 % table.categories) as f32);
+    }
     Dataset {
         train: Rows {
             rows,
-            // Numbers of no particular kind: products of zeros may be quicker.
-            features: (0..rows * inputs).map(|i| (i * 37 % 101) as f32 / 101.0 - 0.5).collect(),
+            features,
             targets: (0..rows * width).map(target).collect(),
             sample_weights: match preprocessing.weight_column() {
                 Some(_) => vec![1.0; rows],

@@ -2,6 +2,7 @@
 //! that norms are taken of, the moments' starting values.
 
 use super::run::Run;
+use crate::config::WeightSettings;
 use crate::error::Result;
 use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::optimizer_step::BLOCK_SETTINGS;
@@ -47,10 +48,12 @@ impl Run<'_> {
         let clips_tensors = matches!(optimizer.clip, Some((Clip::Norm, _)));
         for (index, tensor) in self.network.tensors().iter().enumerate() {
             let model = &self.settings.model;
-            let weights =
-                model.layers.get(tensor.layer).map_or(model.output.weights, |l| l.weights);
-            let is_weight = tensor.kind == TensorKind::Weight;
-            let regularised = f64::from(u8::from(is_weight));
+            let of_layer =
+                |layer: usize| model.layers.get(layer).map_or(model.output.weights, |l| l.weights);
+            // Tables of embeddings are no layer's: nothing is asked of them.
+            let weights = tensor.layer.map_or(WeightSettings::PLAIN, of_layer);
+            let regularised = f64::from(u8::from(tensor.kind == TensorKind::Weight));
+            let is_weight = matches!(tensor.kind, TensorKind::Weight | TensorKind::Embedding);
             let decays = is_weight || optimizer.decay_biases;
             let matrix = matrices.iter().position(|matrix| matrix.name == tensor.name);
             // Muon's table holds a decay of 1, its blocks hold their own. What it leaves to AdamW

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalog::optimizer::OptimizerForm;
-use crate::network::LayerShape;
+use crate::network::{EmbeddingShape, LayerShape};
 use crate::program::{Precision, Update};
 
 /// The sizes and the features of a training pass.
@@ -11,8 +11,10 @@ use crate::program::{Precision, Update};
 pub struct Case {
     /// Rows of a batch.
     pub rows: usize,
-    /// Inputs of the network.
+    /// Values of a data row.
     pub inputs: usize,
+    /// Columns of it that are codes.
+    pub embeddings: Vec<EmbeddingShape>,
     /// Units of the hidden layers.
     pub hidden: Vec<usize>,
     /// Targets, or classes.
@@ -62,6 +64,7 @@ impl Default for Case {
         Self {
             rows: 21,
             inputs: 11,
+            embeddings: Vec::new(),
             hidden: vec![19],
             outputs: 5,
             members: 1,
@@ -95,6 +98,9 @@ impl fmt::Display for Case {
             write!(f, "-{units}")?;
         }
         write!(f, ", batch of {}", self.rows)?;
+        for EmbeddingShape { categories, size, .. } in &self.embeddings {
+            write!(f, ", embedding {categories}x{size}")?;
+        }
         if self.members > 1 {
             write!(f, ", {} members", self.members)?;
         }

@@ -227,7 +227,9 @@ fn compare_all(
     wanted: &[(BufferId, Contained)],
 ) -> Result<(Worst, Vec<Difference>)> {
     let kernel = call.kernel;
-    let sums = kernel.is_matmul() || kernel.is_grouped() || kernel == Kernel::FinishStep;
+    let sums = kernel.is_matmul()
+        || kernel.is_grouped()
+        || matches!(kernel, Kernel::EmbeddingGradient | Kernel::FinishStep);
     let terms = if sums {
         let (scene, call) = sizes_of(scene, call);
         run_alone(&Reference::<f64>::new(), &scene, &call)?

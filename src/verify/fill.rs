@@ -78,7 +78,8 @@ impl Filling<'_> {
         };
         Ok(match spec.contents {
             Contents::Halves => {
-                Fill::Reals(noise.reals(words, -1.0, 1.0).into_iter().map(rounded_to_f16).collect())
+                let values = self.reals(spec, words, noise)?;
+                Fill::Reals(values.into_iter().map(rounded_to_f16).collect())
             }
             Contents::Scales => Fill::Scales(
                 (0..case.members)
@@ -141,6 +142,26 @@ impl Filling<'_> {
     fn reals(&self, spec: &BufferSpec, words: usize, noise: &mut Noise) -> Result<Vec<f64>> {
         let optimizer = self.case.optimizer.0;
         Ok(match spec.name.as_str() {
+            "train.features" => {
+                let mut values = noise.reals(words, -1.0, 1.0);
+                for row in values.chunks_exact_mut(self.network.inputs) {
+                    for own in &self.network.embeddings {
+                        row[own.shape.column] = code(noise, own.shape.categories);
+                    }
+                }
+                values
+            }
+            // `[members][embeddings][rows]`.
+            "codes" => {
+                let embeddings = &self.network.embeddings;
+                let rows = words / embeddings.len() / self.case.members;
+                let of_member = || embeddings.iter().map(|own| own.shape.categories);
+                let categories = (0..self.case.members).flat_map(|_| of_member());
+                categories
+                    .flat_map(|categories| std::iter::repeat_n(categories, rows))
+                    .map(|categories| code(noise, categories))
+                    .collect()
+            }
             "train.targets" => {
                 let stride = self.target_width + usize::from(self.case.weighted);
                 (0..words / stride).flat_map(|_| self.target(noise)).collect()
@@ -173,6 +194,14 @@ impl Filling<'_> {
             row.push(noise.real(0.25, 2.0));
         }
         row
+    }
+}
+
+/// A code of a table of so many rows; now and then none of its.
+fn code(noise: &mut Noise, categories: usize) -> f64 {
+    match noise.bits() as usize % (categories + 1) {
+        none if none == categories => -1.0,
+        code => code as f64,
     }
 }
 

@@ -72,6 +72,7 @@ fn of_any<'a>(
         of("deep networks", own, scenes::deep),
         of("activations", plain, scenes::activations),
         of("normalisations and residuals", plain, scenes::apart),
+        of("learned tables", plain, scenes::embeddings),
         of("losses", plain, scenes::losses),
         of("optimizers", plain, scenes::optimizers),
         of("clipping, averages, muon", own, scenes::updates),

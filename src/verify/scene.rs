@@ -71,7 +71,8 @@ impl Scene {
         }
         let outputs = case.outputs * row.outputs_per_target();
         let output = (case.output)(LayerShape::new(outputs, ActivationSettings::linear()));
-        let network = Network::with_output(case.members, case.inputs, &hidden, output)?;
+        let network =
+            Network::embedded(case.members, case.inputs, &case.embeddings, &hidden, output)?;
         let classes = row.tasks.contains(&Task::Classification);
         let labels = row.tasks.contains(&Task::Binary);
         let target_width = if classes && !case.soft { 1 } else { case.outputs };

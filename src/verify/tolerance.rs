@@ -70,8 +70,10 @@ fn largest(values: &[f64], least: f64) -> f64 {
 /// The same call where no term of a sum is negative: what its rounding errors are measured by.
 pub(super) fn sizes_of(scene: &Scene, call: &Call) -> (Scene, Call) {
     let mut scene = scene.clone();
-    for fill in &mut scene.fills {
+    for (spec, fill) in scene.plan.buffers.iter().zip(&mut scene.fills) {
         match fill {
+            // Not sizes, but which rows are summed.
+            Fill::Reals(_) if spec.name == "codes" => {}
             Fill::Reals(values) => values.iter_mut().for_each(|x| *x = x.abs()),
             Fill::Layers(layers) => layers.fill(LayerSettings::default()),
             _ => {}
@@ -144,7 +146,14 @@ pub(super) fn tolerance_of<'a>(
                 Tolerance { bound, size: summed.max(wanted[i].abs()) }
             })
         }
-        Parameters::WeightGradient(_) => of_terms(gamma(rows), rows),
+        Parameters::WeightGradient(_) | Parameters::EmbeddingGradient(_) => {
+            of_terms(gamma(rows), rows)
+        }
+        // Copies, but that a device may take a subnormal number for 0.
+        Parameters::Embedding(_) | Parameters::ZeroGradients(_) => Box::new(move |i| {
+            let size = wanted[i].abs().max(f64::from(f32::MIN_POSITIVE));
+            Tolerance { bound: f64::from(f32::MIN_POSITIVE), size }
+        }),
         Parameters::InputGradient(p) => {
             // With outputs in [-1, 1] no derivative is above 2.
             let depth = p.outputs as usize;

@@ -88,6 +88,11 @@ macro_rules! for_backends {
                 }
 
                 #[test]
+                fn learned_tables() {
+                    hold_all(&$once, &scenes::embeddings().unwrap());
+                }
+
+                #[test]
                 fn clipping_averages_and_orthogonalization() {
                     hold_all(&$backends, &scenes::updates().unwrap());
                 }

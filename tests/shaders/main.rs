@@ -17,6 +17,7 @@ use wgfit::catalog::metric::TERMS;
 use wgfit::catalog::normalization::NORMALIZATIONS;
 use wgfit::catalog::optimizer::{Convention, OPTIMIZERS, OptimizerForm};
 use wgfit::catalog::row_activation::ROW_ACTIVATIONS;
+use wgfit::kernels::embedding::EmbeddedColumn;
 use wgfit::kernels::update::UpdatedLayer;
 use wgfit::kernels::{Kernel, Parameters};
 use wgfit::network::{LayerShape, Network};
@@ -261,7 +262,11 @@ fn host_structs_match_the_shaders() {
         assert_eq!(host, reflected(&source_of(*kernel), name), "{name}");
         assert_eq!(host.1 % 16, 0, "{name} is bound in whole groups of 16 bytes");
     }
+    let column =
+        layout!(EmbeddedColumn { column, input, categories, size, offset, spare0, spare1, spare2 });
     let rows = [
+        (Kernel::Embedding, "EmbeddedColumn", column.clone()),
+        (Kernel::EmbeddingGradient, "EmbeddedColumn", column),
         (
             Kernel::Update,
             "UpdatedLayer",

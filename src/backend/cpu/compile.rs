@@ -298,7 +298,15 @@ impl Compiler<'_> {
     fn twin(&mut self, call: &Call) -> Result<Work> {
         let outputs = call.kernel.outputs();
         let mut written = Vec::new();
+        let (mut order, mut shared) = (None, None);
+        if let Parameters::Embedding(p) = &call.parameters {
+            order = self.order(call, p.order_stride)?;
+            shared = Some(self.reals(call, "input", Place::Shared)?);
+        }
         for (name, id) in &call.bindings {
+            if shared == Some(id.0) {
+                continue;
+            }
             let spec = &self.plan.buffers[id.0];
             if spec.contents != Contents::Reals {
                 continue;
@@ -317,7 +325,7 @@ impl Compiler<'_> {
             }
             None => None,
         };
-        Ok(Work::Twin(Box::new(TwinWork { call: call.clone(), layers, written })))
+        Ok(Work::Twin(Box::new(TwinWork { call: call.clone(), order, shared, layers, written })))
     }
 
     fn optimizer(&mut self, call: &Call, p: OptimizerStep) -> Result<Work> {

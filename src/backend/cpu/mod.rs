@@ -248,12 +248,16 @@ fn twin(
     };
     let mut written: Vec<(&'static str, &mut [f32])> =
         taken.iter_mut().map(|(name, _, values)| (*name, values.as_mut_slice())).collect();
-    let reals = &member.reals;
+    let order = work.order.map(|(order, stride)| &tables.words[order][member.index * stride..]);
+    let reals = |id: BufferId| match work.shared {
+        Some(shared) if shared == id.0 => tables.reals[shared].values(),
+        _ => member.reals[id.0].as_slice(),
+    };
     let done = run_twin(&mut Bound {
         call: &work.call,
-        step: Step { member: 0, settings: *settings, order: None, unscale: 1.0 },
+        step: Step { member: 0, settings: *settings, order, unscale: 1.0 },
         layers,
-        reals: &|id| Ok(reals[id.0].as_slice()),
+        reals: &|id| Ok(reals(id)),
         words: &|id| Ok(tables.words[id.0].as_slice()),
         written: &mut written,
         state: &mut own_state,

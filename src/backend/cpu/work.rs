@@ -150,6 +150,10 @@ pub(super) struct ProductWork {
 #[derive(Debug)]
 pub(super) struct TwinWork {
     pub call: Call,
+    /// The order that rows are gathered by, and where a member's part of it begins.
+    pub order: Option<(usize, usize)>,
+    /// The data set that all members read.
+    pub shared: Option<usize>,
     /// The layer table, and the layers of a member in it.
     pub layers: Option<(usize, usize)>,
     /// The buffers that are written, by their bindings.

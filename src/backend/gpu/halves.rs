@@ -15,7 +15,10 @@ pub(super) const ENABLE: &str = "enable f16;\n";
 
 /// Whether a call's source has 16-bit floats.
 pub(super) fn is_concerned(call: &Call) -> bool {
-    let works_on_weights = matches!(call.kernel, Kernel::GradientStatistics | Kernel::FinishStep);
+    let works_on_weights = matches!(
+        call.kernel,
+        Kernel::GradientStatistics | Kernel::ZeroGradients | Kernel::FinishStep
+    );
     let works_on_weights = works_on_weights || call.kernel.follows_gradient();
     call.variants.precision == Precision::F16 && !works_on_weights
 }
@@ -60,7 +63,8 @@ struct Access {
 /// What becomes of the accesses to a name, in a kernel that binds a loss scale or not.
 fn access(kernel: Kernel, name: &str, scaled: bool) -> Option<Access> {
     let half = Kernel::STORED.contains(&name);
-    let sums_gradients = matches!(kernel, Kernel::SlopeGradient | Kernel::ScaleGradient);
+    let sums_gradients =
+        matches!(kernel, Kernel::SlopeGradient | Kernel::ScaleGradient | Kernel::EmbeddingGradient);
     let is_gradient = matches!(name, "delta" | "delta_below" | "residual_gradient");
     let read = (scaled && sums_gradients && name == "delta").then_some("unscaled");
     let written = match kernel {

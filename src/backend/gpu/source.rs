@@ -81,6 +81,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/run_product.wgsl"),
     shader!("shared/store_quad.wgsl"),
     shader!("shared/store_whole_quad.wgsl"),
+    shader!("shared/embedded_column.wgsl"),
+    shader!("embedding.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("normalize.wgsl"),
     shader!("layer_output.wgsl"),
@@ -93,6 +95,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("normalize_gradient.wgsl"),
     shader!("weight_gradient.wgsl"),
     shader!("input_gradient.wgsl"),
+    shader!("zero_gradients.wgsl"),
+    shader!("embedding_gradient.wgsl"),
     shader!("gradient_statistics.wgsl"),
     shader!("norm_factors.wgsl"),
     shader!("clip_gradients.wgsl"),
@@ -230,6 +234,14 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
         either(draws, "dropout", "dropout_none");
     }
     match call.kernel {
+        Kernel::Embedding => {
+            either(true, "rows_gathered", "");
+            either(true, "embedded_column", "");
+        }
+        Kernel::EmbeddingGradient => {
+            either(true, "sum_lanes", "");
+            either(true, "embedded_column", "");
+        }
         Kernel::DenseForward => {
             either(call.variants.gathered, "rows_gathered", "rows_direct");
             either(binds("pre_activation"), "pre_activation_kept", "pre_activation_dropped");
@@ -359,6 +371,10 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
         Kernel::NormFactors => [columns, 1, members],
         Kernel::MaxNorm | Kernel::SlopeGradient => [columns.min(limit), 1, members],
         Kernel::FinishStep => [1, 1, members],
+        Kernel::EmbeddingGradient => {
+            let [x, y] = folded(columns, limit);
+            [x, y, members]
+        }
         // An item an invocation.
         Kernel::Normalize
         | Kernel::NormalizeGradient

@@ -20,6 +20,7 @@ fn matches(schema: &Value, value: &Value, root: &Value) -> bool {
             Value::Array(types) => types.iter().any(|rule| is_of(rule, value)),
             rule => is_of(rule, value),
         },
+        "maximum" => value.as_f64().is_none_or(|x| x <= rule.as_f64().expect("a bound")),
         "minimum" => value.as_f64().is_none_or(|x| x >= rule.as_f64().expect("a bound")),
         "exclusiveMinimum" => value.as_f64().is_none_or(|x| x > rule.as_f64().expect("a bound")),
         "required" => rule.as_array().expect("keys").iter().all(|key| {
@@ -66,8 +67,17 @@ fn the_schema_takes_what_is_right_and_refuses_what_is_wrong() {
     check(&json!({ "data": data }));
     check(&json!({ "data": { "train": "a", "target": [0, "b"] }, "optimizer": { "beta1": 0.5 } }));
     check(&json!({ "data": data, "early_stopping": null, "loss": "mse", "checkpoint": null }));
+    let embedded = json!({ "who": { "encoding": "embedding", "embedding_size": 1024 } });
+    check(&json!({ "data": { "train": "a", "target": "y", "columns": embedded } }));
+    check(&json!({ "data": { "train": "a", "target": "y", "encoding": "one_hot" } }));
     let schema = Config::schema();
     for wrong in [
+        json!({ "data": { "train": "a", "target": "y", "encoding": "hot" } }),
+        json!({ "data": { "train": "a", "target": "y", "columns": { "a": { "encoding": 1 } } } }),
+        json!({ "data": { "train": "a", "target": "y",
+            "columns": { "a": { "embedding_size": 0 } } } }),
+        json!({ "data": { "train": "a", "target": "y",
+            "columns": { "a": { "embedding_size": 1025 } } } }),
         json!({}),
         json!({ "data": { "target": "y" } }),
         json!({ "data": data, "sed": 1 }),

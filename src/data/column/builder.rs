@@ -5,13 +5,21 @@ use std::path::Path;
 use rustc_hash::FxHashMap;
 
 use super::{Coded, Column, Found, MISSING, MOST_LABELS, Role, TargetValues, written};
+use crate::config::data::CategoryEncoding;
 use crate::data::cell::{Cell, Fault, check_probability, check_weight, column_key, quoted};
-use crate::data::encoding::{are_boolean, boolean, looks_like_date, seconds};
+use crate::data::encoding::{MOST_CATEGORIES, are_boolean, boolean, looks_like_date, seconds};
 use crate::data::read::{Cells, Chunk, Kind, Numbers};
 use crate::error::{Error, Place, Result};
 
-/// The most categories of a column that nobody called categorical.
+/// The most categories of a column that nobody called categorical, where each takes an input.
 const MOST_FOUND_CATEGORIES: usize = 1_000;
+/// From so many categories on, a column that nobody called categorical needs [`ROWS_OF_CATEGORY`] rows for
+/// each.
+const MANY_CATEGORIES: usize = 1_000;
+/// Rows of a category, on average: less often, and there is little to learn of it.
+const ROWS_OF_CATEGORY: usize = 2;
+/// Bytes of all the categories of a column.
+const MOST_TEXT: usize = 64 << 20;
 /// Up to this many rows a text column may differ in every row.
 const FEW_ROWS: usize = 10;
 
@@ -48,24 +56,30 @@ struct Dictionary {
     /// Whether each row's code is kept.
     keeps: bool,
     limit: usize,
-    overflown: bool,
+    /// Bytes of the texts.
+    bytes: usize,
+    /// The number of texts that was too many.
+    overflown: Option<usize>,
 }
 
 impl Dictionary {
     fn push(&mut self, text: &str) {
-        if self.overflown {
+        if self.overflown.is_some() {
             return;
         }
         let code = match self.lookup.get(text) {
             Some(code) => *code,
             None => match u32::try_from(self.lookup.len()) {
-                Ok(code) if self.lookup.len() < self.limit => {
+                Ok(code)
+                    if self.lookup.len() < self.limit && self.bytes + text.len() <= MOST_TEXT =>
+                {
                     self.lookup.insert(text.to_owned(), code);
+                    self.bytes += text.len();
                     code
                 }
                 _ => {
-                    let (limit, keeps) = (self.limit, self.keeps);
-                    *self = Self { limit, keeps, overflown: true, ..Self::default() };
+                    let (keeps, overflown) = (self.keeps, Some(self.lookup.len()));
+                    *self = Self { keeps, overflown, ..Self::default() };
                     return;
                 }
             },
@@ -76,7 +90,7 @@ impl Dictionary {
     }
 
     fn push_number(&mut self, number: f64, kind: &Kind) {
-        if self.overflown {
+        if self.overflown.is_some() {
             return;
         }
         if let Some(code) = self.numbers.get(&number.to_bits()) {
@@ -93,30 +107,42 @@ impl Dictionary {
     }
 
     fn push_missing(&mut self) {
-        if self.keeps && !self.overflown {
+        if self.keeps && self.overflown.is_none() {
             self.codes.push(MISSING);
         }
     }
 
-    fn finish(self) -> Option<Coded> {
+    /// The codes, or how many texts were too many.
+    fn finish(self) -> Result<Coded, usize> {
         let mut texts = vec![String::new(); self.lookup.len()];
         for (text, code) in self.lookup {
             if let Some(slot) = usize::try_from(code).ok().and_then(|code| texts.get_mut(code)) {
                 *slot = text;
             }
         }
-        (!self.overflown).then_some(Coded { codes: self.codes, texts })
+        match self.overflown {
+            None => Ok(Coded { codes: self.codes, texts }),
+            Some(count) => Err(count),
+        }
     }
 }
 
 impl Builder {
     /// An empty column. Without `keeps` the cells of an input are looked at, for what they are, and
-    /// let go.
-    pub(in crate::data) fn new(name: &str, role: Role, refuses_missing: bool, keeps: bool) -> Self {
+    /// let go. Its categories, if it has such, are encoded by `encoding`.
+    pub(in crate::data) fn new(
+        name: &str,
+        role: Role,
+        encoding: CategoryEncoding,
+        refuses_missing: bool,
+        keeps: bool,
+    ) -> Self {
         let keeps = keeps || matches!(role, Role::Target | Role::Probability | Role::Weight);
-        let limit = match role {
-            Role::Categorical { stated: true } | Role::Target => MOST_LABELS,
-            _ => MOST_FOUND_CATEGORIES,
+        let limit = match (role, encoding) {
+            (Role::Target, _) => MOST_LABELS,
+            (_, CategoryEncoding::Auto | CategoryEncoding::Embedding) => MOST_CATEGORIES,
+            (Role::Categorical { stated: true }, CategoryEncoding::OneHot) => MOST_LABELS,
+            (_, CategoryEncoding::OneHot) => MOST_FOUND_CATEGORIES,
         };
         Self {
             name: name.to_owned(),
@@ -332,7 +358,7 @@ impl Builder {
     }
 
     fn dictionary_is_new(&self) -> bool {
-        self.dictionary.lookup.is_empty() && !self.dictionary.overflown
+        self.dictionary.lookup.is_empty() && self.dictionary.overflown.is_none()
     }
 
     /// Whether so many cells are numbers that a text among them is a slip: nine in ten.
@@ -373,7 +399,7 @@ impl Builder {
             Role::Target => Column::Target(TargetValues {
                 mostly_numbers: self.mostly_numbers(),
                 numbers: (self.text_cells == 0).then_some(self.numbers),
-                coded: self.dictionary.finish(),
+                coded: self.dictionary.finish().ok(),
                 first_text: self.first_text,
             }),
             Role::Auto if self.text_cells == 0 => Column::Numbers(Numbers::F64(self.numbers)),
@@ -384,17 +410,22 @@ impl Builder {
             Role::Auto if self.dictionary_is_new() => Column::Mixed,
             Role::Auto | Role::Categorical { .. } => {
                 let Self { name, role, dictionary, .. } = self;
-                let limit = dictionary.limit;
                 let stated = role == Role::Categorical { stated: true };
                 match dictionary.finish() {
-                    None => return Err(too_many(file, &name, &format!("more than {limit}"))),
-                    Some(coded) if !stated && rows > FEW_ROWS && coded.texts.len() == rows => {
+                    Err(count) => {
+                        return Err(too_many(file, &name, &format!("more than {count}")));
+                    }
+                    Ok(coded) if !stated && rows > FEW_ROWS && coded.texts.len() == rows => {
                         return Err(too_many(file, &name, &format!("{rows}, one in each row,")));
                     }
-                    Some(coded) if !stated && are_boolean(&coded.texts) => {
+                    Ok(coded) if !stated && are_rare(coded.texts.len(), rows) => {
+                        let count = format!("{} in {rows} rows", coded.texts.len());
+                        return Err(too_many(file, &name, &count));
+                    }
+                    Ok(coded) if !stated && are_boolean(&coded.texts) => {
                         Column::Booleans(truth_values(&coded))
                     }
-                    Some(coded) => Column::Categories(coded),
+                    Ok(coded) => Column::Categories(coded),
                 }
             }
         })
@@ -432,6 +463,11 @@ impl Builder {
             "correct the cell, or set {key}.type to \"categorical\" or \"ignore\""
         ))
     }
+}
+
+/// Whether categories are too many for the rows there are.
+fn are_rare(categories: usize, rows: usize) -> bool {
+    categories > MANY_CATEGORIES && categories.saturating_mul(ROWS_OF_CATEGORY) > rows
 }
 
 /// A column of words for yes and no as truth values.

@@ -16,6 +16,9 @@ pub(super) const MOST_LABELS: usize = 10_000;
 /// The code of a missing cell.
 pub(super) const MISSING: u32 = u32::MAX;
 
+/// The code of a cell whose category training did not see: beyond those of all categories.
+pub(super) const UNSEEN: u32 = MISSING - 1;
+
 /// What is known of a column before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {

@@ -1,7 +1,7 @@
 //! Cells as the encodings of their columns need them.
 
 use crate::data::cell::{Cell, Fault, quoted};
-use crate::data::column::{MISSING, written};
+use crate::data::column::{MISSING, UNSEEN, written};
 use crate::data::encoding::{CellKind, Refusal, boolean, seconds};
 use crate::data::labels::Labels;
 use crate::data::preprocessing::Preprocessing;
@@ -84,8 +84,7 @@ impl Parser<'_> {
             return MISSING;
         }
         let found = self.categories[at].as_ref().and_then(|labels| labels.find(field));
-        // Beyond all categories: not seen in training.
-        found.and_then(|code| u32::try_from(code).ok()).unwrap_or(MISSING - 1)
+        found.and_then(|code| u32::try_from(code).ok()).unwrap_or(UNSEEN)
     }
 }
 

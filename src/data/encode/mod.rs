@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::Rows;
 use super::block::{Numbers, Source, encode_rows};
 use super::cell::Fault;
-use super::encoding::{Encoding, Met, written_date};
+use super::encoding::{Met, written_date};
 use super::fit::of_cells;
 use super::labels::Labels;
 use super::preprocessing::{Preprocessing, TargetEncoding};
@@ -169,10 +169,8 @@ impl<'a> Encoder<'a> {
                 "give it as well: --labels FILE, or data.validation_labels and the like",
             ));
         }
-        let categories = preprocessing.inputs.iter().map(|input| match &input.encoding {
-            Encoding::Categorical { categories, .. } => Some(Labels::new(categories)),
-            _ => None,
-        });
+        let categories =
+            preprocessing.inputs.iter().map(|input| input.encoding.categories().map(Labels::new));
         let classes = match &preprocessing.target.encoding {
             TargetEncoding::Classes { classes } => vec![Labels::new(classes)],
             TargetEncoding::Labels { values } => values

@@ -2,9 +2,12 @@
 //!
 //! A cell is a number (`NaN` where it is missing) or a [`Code`]. What is missing is filled, or has an input
 //! of its own, and is counted; so is a category that training did not see, whose inputs are all 0.
+//! An embedded column is one value of a row, its category's code; the network puts a learned vector in its
+//! place, of zeros for a category that training did not see.
 
 mod boolean;
 mod date;
+mod embedding;
 mod quantiles;
 mod scaler;
 
@@ -16,6 +19,7 @@ pub(super) use boolean::{are_boolean, boolean};
 pub use date::DateEncoding;
 pub(crate) use date::written as written_date;
 pub(super) use date::{DAY, looks_like_date, seconds};
+pub(super) use embedding::{MOST_CATEGORIES, MOST_ONE_HOT, embedding_size};
 pub use quantiles::Quantiles;
 #[cfg(test)]
 pub(super) use quantiles::percentile as percentile_of_sorted;
@@ -47,6 +51,16 @@ pub enum Encoding {
     Categorical {
         /// The values, in the order of their inputs.
         categories: Vec<String>,
+        /// What a missing cell becomes.
+        missing: MissingCategory,
+    },
+    /// One of several values, by a learned vector. One value of a row: the category's index, that of
+    /// missing cells after the others, or -1 for none.
+    Embedding {
+        /// The values that training saw, in the order of the table's rows.
+        categories: Vec<String>,
+        /// Numbers of a vector.
+        size: usize,
         /// What a missing cell becomes.
         missing: MissingCategory,
     },
@@ -154,16 +168,43 @@ pub(crate) enum Value {
 }
 
 impl Encoding {
-    /// How many inputs of the network the column takes.
+    /// How many values of an encoded row the column takes.
     pub fn width(&self) -> usize {
         match self {
             Self::Numeric { missing, .. } | Self::Boolean { missing } => {
                 1 + usize::from(missing.indicator())
             }
             Self::Date(date) => date.width() + usize::from(date.missing.indicator()),
-            Self::Categorical { categories, missing } => {
-                categories.len() + usize::from(*missing == MissingCategory::Own)
+            Self::Categorical { categories, missing } => with_missing(categories, *missing),
+            Self::Embedding { .. } => 1,
+        }
+    }
+
+    /// How many inputs of the network's first layer the column makes.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::Embedding { size, .. } => *size,
+            _ => self.width(),
+        }
+    }
+
+    /// The rows and columns of its table, where it is embedded.
+    pub fn table(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Embedding { categories, size, missing } => {
+                Some((with_missing(categories, *missing), *size))
             }
+            _ => None,
+        }
+    }
+
+    /// The categories that it knows, if it is of categories.
+    pub fn categories(&self) -> Option<&[String]> {
+        match self {
+            Self::Categorical { categories, .. } | Self::Embedding { categories, .. } => {
+                Some(categories)
+            }
+            _ => None,
         }
     }
 
@@ -173,7 +214,7 @@ impl Encoding {
             Self::Numeric { .. } => CellKind::Number,
             Self::Boolean { .. } => CellKind::Boolean,
             Self::Date(_) => CellKind::Date,
-            Self::Categorical { .. } => CellKind::Category,
+            Self::Categorical { .. } | Self::Embedding { .. } => CellKind::Category,
         }
     }
 
@@ -201,33 +242,34 @@ impl Encoding {
                 })
             }
             // What is no category was not seen as one.
-            Self::Categorical { .. } => {
+            Self::Categorical { .. } | Self::Embedding { .. } => {
                 let code = |value: f64| if value.is_nan() { Code::Missing } else { Code::Unseen };
-                self.categories(values.into_iter().map(code), out, stride)
+                self.codes(values.into_iter().map(code), out, stride)
             }
         }
     }
 
     /// Encodes categories. The inputs of the first row begin at `out[0]`, those of row r at
     /// `out[r * stride]`.
-    pub(super) fn categories(
+    pub(super) fn codes(
         &self,
         codes: impl IntoIterator<Item = Code>,
         out: &mut [f32],
         stride: usize,
     ) -> Met {
         let mut met = Met::default();
-        let (width, own, missing) = match self {
-            Self::Categorical { categories, missing } => (self.width(), categories.len(), *missing),
-            _ => (self.width(), usize::MAX, MissingCategory::Error),
+        let width = self.width();
+        let (own, missing) = match self {
+            Self::Categorical { categories, missing }
+            | Self::Embedding { categories, missing, .. } => (categories.len(), *missing),
+            _ => (usize::MAX, MissingCategory::Error),
         };
         for (row, code) in codes.into_iter().enumerate() {
             let Some(inputs) = out.get_mut(row * stride..).and_then(|out| out.get_mut(..width))
             else {
                 break;
             };
-            inputs.fill(0.0);
-            let hot = match code {
+            let category = match code {
                 Code::Seen(code) if code < own => Some(code),
                 Code::Seen(_) | Code::Unseen => {
                     met.unseen += 1;
@@ -246,7 +288,13 @@ impl Encoding {
                     }
                 }
             };
-            if let Some(input) = hot.and_then(|hot| inputs.get_mut(hot)) {
+            if let Self::Embedding { .. } = self {
+                // Codes are below 2^24, which f32 holds exactly.
+                inputs.fill(category.map_or(NO_CATEGORY, |category| category as f32));
+                continue;
+            }
+            inputs.fill(0.0);
+            if let Some(input) = category.and_then(|category| inputs.get_mut(category)) {
                 *input = 1.0;
             }
         }
@@ -277,6 +325,12 @@ impl Encoding {
                     None => Value::Unseen,
                 }
             }
+            // Not a number is no category either.
+            Self::Embedding { .. } if first.is_nan() || first < 0.0 => Value::Unseen,
+            Self::Embedding { categories, .. } => match first as usize {
+                code if code < categories.len() => Value::Category(code),
+                _ => Value::Missing,
+            },
         }
     }
 
@@ -289,7 +343,11 @@ impl Encoding {
             Self::Numeric { scaler, missing } => (scaler.is_sound(), *missing),
             Self::Boolean { missing } => (true, *missing),
             Self::Date(date) => (date.days.is_sound(), date.missing),
-            Self::Categorical { categories, missing } => {
+            Self::Categorical { categories, missing }
+            | Self::Embedding { categories, missing, .. } => {
+                if let Self::Embedding { size, .. } = self {
+                    embedding::check(categories.len(), *size)?;
+                }
                 let mut seen = HashSet::new();
                 if let Some(twice) = categories.iter().find(|category| !seen.insert(*category)) {
                     return Err(format!("has category {twice:?} twice"));
@@ -309,6 +367,14 @@ impl Encoding {
             _ => Ok(()),
         }
     }
+}
+
+/// The code of a cell of an embedded column that has no category.
+const NO_CATEGORY: f32 = -1.0;
+
+/// How many categories there are, that of missing cells counted where they have one.
+fn with_missing(categories: &[String], missing: MissingCategory) -> usize {
+    categories.len() + usize::from(missing == MissingCategory::Own)
 }
 
 /// A cell of a categorical column.

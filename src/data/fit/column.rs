@@ -4,11 +4,14 @@
 use std::path::Path;
 
 use super::remarks::Remarks;
-use crate::config::data::{ColumnConfig, ColumnMissing, DataSettings, Missing, Scaling};
+use crate::config::data::{
+    CategoryEncoding, ColumnConfig, ColumnMissing, DataSettings, Missing, Scaling,
+};
 use crate::data::cell::column_key;
+use crate::data::column::UNSEEN;
 use crate::data::encoding::{
-    CellKind, DAY, DateEncoding, Encoding, MissingCategory, MissingNumber, Quantiles, Scale,
-    Scaler, boolean, seconds,
+    CellKind, DAY, DateEncoding, Encoding, MOST_ONE_HOT, MissingCategory, MissingNumber, Quantiles,
+    Scale, Scaler, boolean, embedding_size, seconds,
 };
 use crate::data::labels::{Labels, sort_labels};
 use crate::data::statistics::{Asked, Summary};
@@ -58,6 +61,11 @@ impl Column<'_> {
         self.missing() == Some(&ColumnMissing::Error)
     }
 
+    /// How its categories become inputs, by the user's word.
+    pub(in crate::data) fn encoding(&self) -> CategoryEncoding {
+        self.config.and_then(|config| config.encoding).unwrap_or(self.settings.encoding)
+    }
+
     fn is_typed(&self) -> bool {
         self.config.is_some_and(|config| config.kind.is_some())
     }
@@ -82,6 +90,7 @@ impl Column<'_> {
             return Err(Error::data(self.file, place(), "a training row holds an infinite value")
                 .with_help("correct it, or leave it empty to have it filled"));
         }
+        self.refuse_categories(kind)?;
         if summary.is_empty() {
             return self.empty(remarks);
         }
@@ -114,6 +123,23 @@ impl Column<'_> {
                 Encoding::Numeric { scaler: self.scaler(&mut summary)?, missing }
             }
         }))
+    }
+
+    /// Refuses what is said of a column's categories where it has none.
+    fn refuse_categories(&self, kind: CellKind) -> Result<()> {
+        let Some(config) = self.config else { return Ok(()) };
+        let stated = config.encoding.filter(|encoding| *encoding != CategoryEncoding::Auto);
+        let key = match (stated, config.embedding_size) {
+            (Some(_), _) => "encoding",
+            (None, Some(_)) => "embedding_size",
+            (None, None) => return Ok(()),
+        };
+        let help = format!(
+            "leave it out, or say that what it holds are names: {} = \"categorical\"",
+            self.key("type")
+        );
+        let problem = format!("the column is {}, not categorical", kind_name(kind));
+        Err(Error::config(self.key(key), problem).with_help(help))
     }
 
     /// A column without a value in any training row.
@@ -190,11 +216,7 @@ impl Column<'_> {
         let refuse = |problem: String, help: &str| {
             Err(Error::config(self.key("missing"), problem).with_help(help))
         };
-        let what = match kind {
-            CellKind::Boolean => "boolean",
-            CellKind::Date => "of dates",
-            CellKind::Number | CellKind::Category => "numeric",
-        };
+        let what = kind_name(kind);
         let constant = match self.missing() {
             Some(ColumnMissing::Error) => return Ok(None),
             // Of truth values the more frequent one.
@@ -253,8 +275,11 @@ impl Column<'_> {
             remarks.constant.push(self.name.to_owned());
             return Ok(None);
         }
-        let known = texts.len();
-        let mut texts = texts;
+        let seen = |(text, rows): (&String, &usize)| (*rows > 0).then(|| text.clone());
+        let seen: Vec<String> = texts.iter().zip(rows).filter_map(seen).collect();
+        let size = self.embeds(sort_labels(seen.clone()).0.len())?;
+        // A vector is learned for what training sees; an input is there for all of the file.
+        let mut known = if size.is_some() { seen } else { texts.clone() };
         let becomes = match self.missing() {
             Some(ColumnMissing::Error) => MissingCategory::Error,
             None | Some(ColumnMissing::Category) if missing > 0 => MissingCategory::Own,
@@ -264,21 +289,22 @@ impl Column<'_> {
                     .with_help("give \"category\", or the category that missing cells have"));
             }
             Some(ColumnMissing::Value(value)) => {
-                if Labels::new(&texts).find(value).is_none() && missing > 0 {
-                    texts.push(value.clone());
+                if Labels::new(&known).find(value).is_none() && missing > 0 {
+                    known.push(value.clone());
                 }
                 MissingCategory::None
             }
         };
-        let (categories, mut codes) = sort_labels(texts);
-        codes.truncate(known);
+        let (categories, _) = sort_labels(known);
+        let labels = Labels::new(&categories);
+        let code = |text: &String| labels.find(text).and_then(|code| u32::try_from(code).ok());
+        let codes = texts.iter().map(|text| code(text).unwrap_or(UNSEEN)).collect();
         let becomes = match self.missing() {
-            Some(ColumnMissing::Value(value)) => Labels::new(&categories)
-                .find(value)
-                .map_or(MissingCategory::None, MissingCategory::Category),
+            Some(ColumnMissing::Value(value)) => {
+                labels.find(value).map_or(MissingCategory::None, MissingCategory::Category)
+            }
             _ => becomes,
         };
-        remarks.one_hot.push(format!("{} ({})", self.name, categories.len()));
         if missing > 0 {
             let what = match becomes {
                 MissingCategory::Category(code) => {
@@ -288,6 +314,46 @@ impl Column<'_> {
             };
             remarks.filled_by(self.name, missing, &what.unwrap_or_default());
         }
-        Ok(Some((Encoding::Categorical { categories, missing: becomes }, codes)))
+        let Some(size) = size else {
+            remarks.one_hot.push(format!("{} ({})", self.name, categories.len()));
+            return Ok(Some((Encoding::Categorical { categories, missing: becomes }, codes)));
+        };
+        let all = categories.len() + usize::from(becomes == MissingCategory::Own);
+        let size = size.unwrap_or_else(|| embedding_size(all));
+        remarks.embedded.push(format!("{} ({} by {size})", self.name, categories.len()));
+        Ok(Some((Encoding::Embedding { categories, size, missing: becomes }, codes)))
+    }
+
+    /// Whether a column with so many categories is embedded, and in vectors of which length where the
+    /// user says so.
+    fn embeds(&self, categories: usize) -> Result<Option<Option<usize>>> {
+        let size = self.config.and_then(|config| config.embedding_size);
+        let embeds = match self.encoding() {
+            CategoryEncoding::Auto => categories > MOST_ONE_HOT,
+            CategoryEncoding::OneHot => false,
+            CategoryEncoding::Embedding => true,
+        };
+        match size {
+            Some(_) if !embeds => {
+                let problem = format!(
+                    "the column is one-hot encoded: it has {categories} categories, and more than \
+                     {MOST_ONE_HOT} are embedded"
+                );
+                Err(Error::config(self.key("embedding_size"), problem).with_help(format!(
+                    "leave the size out, or set {} to \"embedding\"",
+                    self.key("encoding")
+                )))
+            }
+            size => Ok(embeds.then_some(size)),
+        }
+    }
+}
+
+/// What a column's cells are, as a word that follows `the column is`.
+fn kind_name(kind: CellKind) -> &'static str {
+    match kind {
+        CellKind::Boolean => "boolean",
+        CellKind::Date => "of dates",
+        CellKind::Number | CellKind::Category => "numeric",
     }
 }

@@ -23,6 +23,12 @@ use crate::error::{Error, Place, Result};
 /// Rows whose statistics are taken together: a multiple of what [`ColumnStatistics`] takes at once.
 const STATISTICS_ROWS: usize = 4096;
 
+/// Bytes of categories that a model file has room for, as they stand in it: safetensors reads headers of
+/// 10^8 bytes.
+const MOST_TEXT: usize = 90_000_000;
+/// Bytes of categories that fit in any case.
+const FEW_TEXT: usize = 8 << 20;
+
 /// What the training rows say of one input column.
 pub(super) enum Gathered {
     /// Of numbers, truth values or dates.
@@ -45,7 +51,7 @@ pub(super) struct Targets<'a> {
 
 /// Fits the preprocessing on the rows `train`, of which `gathered` says what there is to know, an item
 /// an input. Categorical columns become codes in the order of their categories, which come from the
-/// whole file; inputs that say nothing leave the table. Remarks go to `notes`.
+/// whole file, or from the training rows where they are embedded; inputs that say nothing leave the table. Remarks go to `notes`.
 pub(super) fn fit(
     table: &mut Table,
     gathered: Vec<Gathered>,
@@ -100,12 +106,39 @@ pub(super) fn fit(
         },
     };
     let target = Target { names, indices, encoding };
+    check_texts(table, &inputs)?;
     let (header, columns) = (table.header, table.columns);
     let weight = table.weights.as_ref().map(|weights| {
         let RawWeights { name, index, .. } = weights;
         WeightColumn { name: name.clone(), index: *index }
     });
     Ok(Preprocessing { task: resolved.task, header, columns, inputs, target, weight })
+}
+
+/// Refuses categories that a model file has no room for: it keeps them as JSON within its header's JSON.
+fn check_texts(table: &Table, inputs: &[InputColumn]) -> Result<()> {
+    let bytes = |input: &InputColumn| -> usize {
+        input.encoding.categories().unwrap_or_default().iter().map(String::len).sum()
+    };
+    if inputs.iter().map(bytes).sum::<usize>() <= FEW_TEXT {
+        return Ok(());
+    }
+    let text = serde_json::to_string(inputs).and_then(|text| serde_json::to_string(&text));
+    let length = text.map_or(usize::MAX, |text| text.len());
+    let largest = inputs.iter().max_by_key(|input| bytes(input));
+    match largest.filter(|_| length > MOST_TEXT) {
+        None => Ok(()),
+        Some(InputColumn { name, .. }) => {
+            let problem = format!(
+                "the texts of all categories take {length} bytes, more than the {MOST_TEXT} that a \
+                 model file has room for"
+            );
+            Err(Error::data(&table.file, Place::column(name), problem).with_help(format!(
+                "this column has the most of them: leave it out with {}.type = \"ignore\"",
+                column_key(name)
+            )))
+        }
+    }
 }
 
 fn fitting<'a>(
@@ -246,9 +279,10 @@ pub(super) fn encode(
     features.resize(rows.len() * width, 0.0);
     let sources = preprocessing.inputs.iter().zip(&table.inputs).map(|(fitted, input)| {
         Ok(match (&fitted.encoding, &input.column) {
-            (Encoding::Categorical { .. }, Column::Categories(coded)) => {
-                Source::Codes(&coded.codes)
-            }
+            (
+                Encoding::Categorical { .. } | Encoding::Embedding { .. },
+                Column::Categories(coded),
+            ) => Source::Codes(&coded.codes),
             _ => Source::Numbers(numbers(input)?),
         })
     });

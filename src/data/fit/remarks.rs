@@ -12,6 +12,8 @@ const MOST_NAMED: usize = 5;
 pub(in crate::data) struct Remarks {
     /// One-hot encoded columns, with the number of their categories.
     pub(super) one_hot: Vec<String>,
+    /// Embedded columns, with the number of their categories and the length of their vectors.
+    pub(super) embedded: Vec<String>,
     /// Columns left out since they are constant.
     pub(super) constant: Vec<String>,
     /// Columns that are constant and stay.
@@ -47,6 +49,7 @@ impl Remarks {
             }
         };
         say("one-hot encoded, with their categories", &self.one_hot);
+        say("embedded, with their categories and the size of a vector", &self.embedded);
         say("filled where missing in training rows, with what", &self.filled);
         for (names, end) in [
             (&self.constant, "constant in the training rows, and left out"),

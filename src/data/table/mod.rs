@@ -141,8 +141,8 @@ fn read_columns(
     let builder = |(column, role): (&SchemaColumn, &Role)| {
         let (name, config) = (&column.name, settings.columns.get(&column.name));
         let in_matrix = schema.matrix;
-        let refuses = Fitting { file, name, config, settings, in_matrix }.refuses_missing();
-        Builder::new(name, *role, refuses, keeps)
+        let fitting = Fitting { file, name, config, settings, in_matrix };
+        Builder::new(name, *role, fitting.encoding(), fitting.refuses_missing(), keeps)
     };
     let mut builders: Vec<Builder> = schema.columns.iter().zip(roles).map(builder).collect();
     let probabilities: Vec<usize> =
@@ -293,7 +293,7 @@ pub(super) fn no_such_column(
 }
 
 /// Names for a message: all of them, or the first ones and their number.
-pub(super) fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     if names.len() <= MOST_LISTED {
         return names.join(", ");
     }

@@ -112,10 +112,14 @@ fn check_weight_config(
         return Err(Error::config(format!("{key}.type"), problem)
             .with_help("one column of weights is possible; ignore the other one"));
     }
-    let taken = |config: &ColumnConfig| match (&config.scaling, &config.missing) {
-        (Some(_), _) => Some("scaling"),
-        (None, Some(_)) => Some("missing"),
-        (None, None) => None,
+    let taken = |config: &ColumnConfig| {
+        let stated = [
+            ("scaling", config.scaling.is_some()),
+            ("missing", config.missing.is_some()),
+            ("encoding", config.encoding.is_some()),
+            ("embedding_size", config.embedding_size.is_some()),
+        ];
+        stated.into_iter().find_map(|(key, is_stated)| is_stated.then_some(key))
     };
     if let Some(other) = config.and_then(taken) {
         return Err(Error::config(format!("{key}.{other}"), "the column holds the rows' weights")
@@ -157,6 +161,15 @@ fn check_target_config(name: &str, config: Option<&ColumnConfig>) -> Result<()> 
     if config.is_some_and(|config| config.missing.is_some()) {
         return Err(Error::config(format!("{key}.missing"), "the column is the target")
             .with_help("remove the rows that lack it: a target is not filled"));
+    }
+    let categories = |config: &ColumnConfig| match (config.encoding, config.embedding_size) {
+        (Some(_), _) => Some("encoding"),
+        (None, Some(_)) => Some("embedding_size"),
+        (None, None) => None,
+    };
+    if let Some(other) = config.and_then(categories) {
+        return Err(Error::config(format!("{key}.{other}"), "the column is the target")
+            .with_help("a target's classes are indices: leave it out"));
     }
     Ok(())
 }

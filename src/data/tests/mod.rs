@@ -3,6 +3,7 @@
 mod class_weights;
 mod columns;
 mod distributions;
+mod embeddings;
 mod formats;
 mod hostile;
 mod images;
@@ -25,8 +26,8 @@ use tempfile::TempDir;
 
 use super::{Dataset, Preprocessing, Rows, load};
 use crate::config::data::{
-    ColumnConfig, ColumnReference, ColumnType, DataSettings, Missing, Portion, Scaling, SplitBy,
-    Streaming, TargetScaling, Task,
+    CategoryEncoding, ColumnConfig, ColumnReference, ColumnType, DataSettings, Missing, Portion,
+    Scaling, SplitBy, Streaming, TargetScaling, Task,
 };
 use crate::error::Result;
 
@@ -79,6 +80,7 @@ pub(super) fn settings(train: PathBuf, target: &str) -> DataSettings {
         columns: BTreeMap::new(),
         scaling: Scaling::None,
         missing: Missing::Auto,
+        encoding: CategoryEncoding::Auto,
         split: SplitBy::Random,
         streaming: Streaming::Never,
         streaming_folder: None,

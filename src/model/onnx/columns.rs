@@ -1,20 +1,24 @@
 //! Raw columns as inputs of the network, in operators: computed in f64 and rounded once, as `predict`
-//! does.
+//! does. Where a column is embedded, its vectors are looked up here: each member's own.
 
 use super::OUTPUTS;
 use super::graph::{Graph, Name};
 use super::messages::{Attribute, DOUBLE, FLOAT, STRING};
 use crate::data::{
     Encoding, LEAST_PROBABILITY, MIDDLE, MIDDLE_HALF, MIDDLE_SQUARE, MissingCategory,
-    MissingNumber, Preprocessing, Quantiles, SMOOTH_CLIP, Scale, Scaler, TAIL, TAIL_START,
+    MissingNumber, Quantiles, SMOOTH_CLIP, Scale, Scaler, TAIL, TAIL_START,
 };
 use crate::error::{Error, Result};
+use crate::model::Model;
 
-/// The columns as the network takes them: `[batch, inputs]`.
-pub(super) fn encoded(graph: &mut Graph, preprocessing: &Preprocessing) -> Result<Name> {
-    let mut parts = Vec::new();
+/// The columns as the first layer takes them: `[batch, inputs]`; `[members, batch, inputs]` where several
+/// members have tables of their own.
+pub(super) fn encoded(graph: &mut Graph, model: &Model) -> Result<Name> {
+    // Each with whether every member has its own.
+    let mut parts: Vec<(Name, bool)> = Vec::new();
     let mut affine = Affine::default();
-    for column in preprocessing.columns() {
+    let mut tables = 0;
+    for column in model.preprocessing.columns() {
         let name = &column.name;
         if OUTPUTS.contains(&name.as_str()) || name.starts_with("wgfit/") || name.is_empty() {
             return Err(Error::usage(format!("the column {name:?} cannot be an ONNX input"))
@@ -35,20 +39,29 @@ pub(super) fn encoded(graph: &mut Graph, preprocessing: &Preprocessing) -> Resul
                 let number = graph.input(name, FLOAT);
                 let (wide, is_missing) = filled(graph, &number, *missing);
                 let scaled = scaled(graph, wide, scaler);
-                parts.push(graph.cast(&scaled, FLOAT));
+                parts.push((graph.cast(&scaled, FLOAT), false));
                 parts.extend(indicator(graph, is_missing, *missing));
             }
             Encoding::Boolean { missing } => {
                 parts.extend(affine.take(graph));
                 let number = graph.input(name, FLOAT);
                 let (wide, is_missing) = filled(graph, &number, *missing);
-                parts.push(graph.cast(&wide, FLOAT));
+                parts.push((graph.cast(&wide, FLOAT), false));
                 parts.extend(indicator(graph, is_missing, *missing));
             }
             Encoding::Categorical { categories, missing } => {
                 parts.extend(affine.take(graph));
                 let text = graph.input(name, STRING);
-                parts.push(one_hot(graph, &text, categories, *missing));
+                parts.push((one_hot(graph, &text, categories, *missing), false));
+            }
+            Encoding::Embedding { categories, size, missing } => {
+                parts.extend(affine.take(graph));
+                let text = graph.input(name, STRING);
+                let none = categories.len() + usize::from(*missing == MissingCategory::Own);
+                let code = code(graph, &text, categories, *missing, none);
+                let vectors = vectors(graph, model, &code, tables, [none, *size])?;
+                parts.push((vectors, model.network.members > 1));
+                tables += 1;
             }
             Encoding::Date(_) => {
                 return Err(Error::usage(format!("the column {name:?} holds dates")).with_help(
@@ -59,6 +72,13 @@ pub(super) fn encoded(graph: &mut Graph, preprocessing: &Preprocessing) -> Resul
         }
     }
     parts.extend(affine.take(graph));
+    if parts.iter().any(|(_, of_members)| *of_members) {
+        let members = graph.integers(&[model.network.members as i64, 1, 1]);
+        for (part, _) in parts.iter_mut().filter(|(_, of_members)| !of_members) {
+            *part = graph.op("Expand", &[part, &members]);
+        }
+    }
+    let parts: Vec<Name> = parts.into_iter().map(|(part, _)| part).collect();
     Ok(graph.beside(&parts))
 }
 
@@ -85,7 +105,7 @@ impl Affine {
         });
     }
 
-    fn take(&mut self, graph: &mut Graph) -> Option<Name> {
+    fn take(&mut self, graph: &mut Graph) -> Option<(Name, bool)> {
         let Self { numbers, scales, fills } = std::mem::take(self);
         if numbers.is_empty() {
             return None;
@@ -102,7 +122,7 @@ impl Affine {
         let (shifts, divisors) = (graph.doubles(&shifts), graph.doubles(&divisors));
         let apart = graph.op("Sub", &[&wide, &shifts]);
         let scaled = graph.op("Div", &[&apart, &divisors]);
-        Some(graph.cast(&scaled, FLOAT))
+        Some((graph.cast(&scaled, FLOAT), false))
     }
 }
 
@@ -120,8 +140,8 @@ fn filled(graph: &mut Graph, number: &str, missing: MissingNumber) -> (Name, Nam
     (filled, is_missing)
 }
 
-fn indicator(graph: &mut Graph, is_missing: Name, missing: MissingNumber) -> Option<Name> {
-    indicates(missing).then(|| graph.cast(&is_missing, FLOAT))
+fn indicator(graph: &mut Graph, is_missing: Name, missing: MissingNumber) -> Option<(Name, bool)> {
+    indicates(missing).then(|| (graph.cast(&is_missing, FLOAT), false))
 }
 
 /// One-hot categories. A text that is none of them, which training did not see, has zeros; the empty
@@ -149,6 +169,59 @@ fn one_hot(graph: &mut Graph, text: &str, categories: &[String], missing: Missin
             graph.op("Add", &[&hot, &filled])
         }
     }
+}
+
+/// The code of each text, `[batch]`; `none` of one that training did not see. The empty text is what is
+/// missing.
+fn code(
+    graph: &mut Graph,
+    text: &str,
+    categories: &[String],
+    missing: MissingCategory,
+    none: usize,
+) -> Name {
+    let of_missing = match missing {
+        MissingCategory::Error | MissingCategory::None => none,
+        MissingCategory::Own => categories.len(),
+        MissingCategory::Category(code) => code,
+    };
+    let keys = [categories, &[String::new()]].concat();
+    let codes = (0..categories.len()).chain([of_missing]).map(|code| code as i64);
+    let attributes = vec![
+        Attribute::int("default_int64", none as i64),
+        Attribute::strings("keys_strings", &keys),
+        Attribute::ints("values_int64s", codes.collect()),
+    ];
+    let code = graph.ml("LabelEncoder", &[text], attributes);
+    let shape = graph.integers(&[-1]);
+    graph.op("Reshape", &[&code, &shape])
+}
+
+/// The vectors of codes out of the table of that index, whose last row, of zeros, is that of no category:
+/// `[batch, size]`, or `[members, batch, size]`.
+fn vectors(
+    graph: &mut Graph,
+    model: &Model,
+    code: &str,
+    table: usize,
+    [rows, size]: [usize; 2],
+) -> Result<Name> {
+    let name = format!("embeddings.{table}.weight");
+    let tensors = model.network.tensors();
+    let tensor = tensors.iter().find(|tensor| tensor.name == name);
+    let tensor = tensor.filter(|tensor| tensor.length == rows * size);
+    let tensor = tensor.ok_or_else(|| Error::internal(format!("the network has no {name}")))?;
+    let mut values = Vec::with_capacity(model.network.members * (rows + 1) * size);
+    for member in model.parameters.chunks_exact(model.network.stride) {
+        values.extend_from_slice(&member[tensor.offset..tensor.offset + tensor.length]);
+        values.extend(std::iter::repeat_n(0.0, size));
+    }
+    let (dims, axis) = match model.network.members {
+        1 => (vec![rows + 1, size], 0),
+        members => (vec![members, rows + 1, size], 1),
+    };
+    let values = graph.floats(&name, &dims, &values);
+    Ok(graph.op_with("Gather", &[&values, code], vec![Attribute::int("axis", axis)]))
 }
 
 fn affine(graph: &mut Graph, wide: &str, scale: Scale) -> Name {

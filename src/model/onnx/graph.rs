@@ -127,7 +127,7 @@ impl Graph {
             return one.clone();
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        self.op_with("Concat", &parts, vec![Attribute::int("axis", 1)])
+        self.op_with("Concat", &parts, vec![Attribute::int("axis", -1)])
     }
 }
 

@@ -13,8 +13,11 @@ pub(super) fn outputs(graph: &mut Graph, model: &Model, inputs: Name) -> Result<
     let tensors = model.network.tensors();
     let mut value = inputs;
     for (i, layer) in model.network.layers.iter().enumerate() {
-        let own =
-            Layer { model, layer, tensors: tensors.iter().filter(|t| t.layer == i).collect() };
+        let own = Layer {
+            model,
+            layer,
+            tensors: tensors.iter().filter(|t| t.layer == Some(i)).collect(),
+        };
         value = own.write(graph, value)?;
     }
     Ok(value)

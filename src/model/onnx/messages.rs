@@ -83,9 +83,11 @@ pub(super) struct Attribute {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub ints: Vec<i64>,
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
-    /// 1: `f`; 2: `i`; 8: `strings`.
+    /// 1: `f`; 2: `i`; 7: `ints`; 8: `strings`.
     #[prost(int32, tag = "20")]
     pub kind: i32,
 }
@@ -97,6 +99,10 @@ impl Attribute {
 
     pub(super) fn float(name: &str, value: f64) -> Self {
         Self { name: name.to_owned(), f: Some(value as f32), kind: 1, ..Self::default() }
+    }
+
+    pub(super) fn ints(name: &str, values: Vec<i64>) -> Self {
+        Self { name: name.to_owned(), ints: values, kind: 7, ..Self::default() }
     }
 
     pub(super) fn strings(name: &str, values: &[String]) -> Self {

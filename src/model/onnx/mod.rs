@@ -41,7 +41,7 @@ impl Model {
     pub fn to_onnx(&self) -> Result<Vec<u8>> {
         let mut graph = Graph::default();
         graph.proto.name = "wgfit".to_owned();
-        let inputs = columns::encoded(&mut graph, &self.preprocessing)?;
+        let inputs = columns::encoded(&mut graph, self)?;
         let outputs = layers::outputs(&mut graph, self, inputs)?;
         self.said(&mut graph, outputs)?;
         let property = |key: &str, value: String| StringStringEntry { key: key.to_owned(), value };

@@ -1,7 +1,7 @@
 //! Plans of f16.
 
 use super::Held;
-use super::layers::{log_softmax, softmax};
+use super::layers::{embedded, log_softmax, softmax};
 use super::steps::{bounded, orthogonalized};
 use crate::catalog::activation::ACTIVATIONS;
 use crate::catalog::loss::LOSSES;
@@ -96,6 +96,11 @@ fn apart() -> Result<Vec<Held>> {
             noise: 0.2,
             ..layer
         })?);
+    }
+    for rows in [1, 67] {
+        let embeddings = embedded(&[[0, 2, 7], [4, 300, 16]]);
+        let own = Case { rows, inputs: 5, embeddings, members: 3, stopped: rows > 1, ..case() };
+        scenes.push(Scene::new(&own)?);
     }
     for output in [softmax, log_softmax] {
         scenes.push(Scene::new(&Case { loss: "mse", rows: 65, members: 2, output, ..case() })?);

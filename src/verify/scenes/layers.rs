@@ -6,7 +6,7 @@ use crate::catalog::normalization::{self, NORMALIZATIONS, NormalizationSettings}
 use crate::catalog::optimizer::Convention;
 use crate::catalog::row_activation;
 use crate::error::{Error, Result};
-use crate::network::LayerShape;
+use crate::network::{EmbeddingShape, LayerShape};
 use crate::verify::{Case, Noise, Scene};
 
 /// (rows, inputs, units): 1, about the tiles of 4, 8, 16, 32 and 64, primes, a deep product.
@@ -56,6 +56,64 @@ pub fn sizes() -> Result<Vec<Held>> {
 pub fn deep() -> Result<Vec<Held>> {
     let case = Case { hidden: vec![23, 18], activation: "gelu", ..Case::default() };
     [0.0, 0.3].into_iter().map(|dropout| Held::case(&Case { dropout, ..case.clone() })).collect()
+}
+
+/// Embeddings of columns, as (column, categories, size).
+pub(in crate::verify) fn embedded(shapes: &[[usize; 3]]) -> Vec<EmbeddingShape> {
+    let shape = |[column, categories, size]: &[usize; 3]| EmbeddingShape {
+        column: *column,
+        categories: *categories,
+        size: *size,
+    };
+    shapes.iter().map(shape).collect()
+}
+
+/// Steps of networks with learned tables: one and many, of few categories and of more than rows, of
+/// vectors of 1 and of more than a workgroup's lanes, at the ends of a row and between.
+///
+/// # Errors
+/// Never.
+pub fn embeddings() -> Result<Vec<Held>> {
+    let of = embedded;
+    let many: Vec<[usize; 3]> =
+        (0..37).filter(|i| i % 3 != 1).map(|i| [i, 2 + i % 5, 1 + i % 4]).collect();
+    let mut held = Vec::new();
+    for (rows, inputs, shapes) in [
+        (1, 1, of(&[[0, 3, 4]])),
+        (1, 3, of(&[[0, 1, 1], [2, 5, 2]])),
+        (21, 4, of(&[[1, 6, 3], [2, 40, 5]])),
+        (67, 5, of(&[[0, 2, 7], [4, 300, 16]])),
+        (130, 3, of(&[[1, 9, 67]])),
+        (65, 2, of(&[[0, 4, 130], [1, 7, 64]])),
+        // More than a call's lanes look at before they meet, and codes that come back after that.
+        (2300, 3, of(&[[0, 3, 2], [2, 1500, 3]])),
+        // More columns than a call takes.
+        (21, 37, of(&many)),
+    ] {
+        for members in [1, 3] {
+            held.push(Held::case(&Case {
+                rows,
+                inputs,
+                embeddings: shapes.clone(),
+                members,
+                stopped: members == 3 && rows % 2 == 1,
+                ..Case::default()
+            })?);
+        }
+    }
+    // A first layer with all that a layer may have, and a network of one layer.
+    let case = Case { inputs: 4, embeddings: of(&[[1, 6, 3], [3, 40, 5]]), ..Case::default() };
+    let plain = LayerShape::new(1, crate::catalog::activation::ActivationSettings::linear());
+    let normalization = normalized(plain, "layer_norm", Convention::Keras)?.normalization;
+    let apart = Case { hidden: vec![13, 13], dropout: 0.3, members: 2, ..case.clone() };
+    held.push(Held::all(Scene::with_layers(&apart, &|index, layer| LayerShape {
+        normalization,
+        residual: index > 0,
+        noise: 0.2,
+        ..layer
+    })?));
+    held.push(Held::case(&Case { hidden: Vec::new(), members: 2, ..case })?);
+    Ok(held)
 }
 
 /// Every activation, of small, large and middling arguments.

@@ -10,7 +10,8 @@ mod tiles;
 
 pub use halves::{halves, halves_of_slow_tiles, halves_of_tiles};
 pub use hostile::{hostile, hostile_products};
-pub use layers::{activations, apart, deep, sizes};
+pub(super) use layers::embedded;
+pub use layers::{activations, apart, deep, embeddings, sizes};
 pub use steps::{
     directions_of_tiles, fused_optimizers, fused_sizes, losses, optimizers, shorten, split_case,
     split_optimizers, split_sizes, updates,

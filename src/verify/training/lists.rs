@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::network::LayerShape;
 use crate::program::Update;
 use crate::verify::Case;
-use crate::verify::scenes::split_case;
+use crate::verify::scenes::{embedded, split_case};
 
 /// Rows, inputs, hidden units and outputs of small networks.
 const SIZES: [(usize, usize, &[usize], usize); 5] = [
@@ -28,13 +28,15 @@ fn constrained(case: Case) -> Case {
     Case { layer, update, dropout: 0.25, ..case }
 }
 
-/// A whole training call by call, of members that differ.
+/// Whole trainings call by call, of members that differ; one has learned tables.
 ///
 /// # Errors
 /// Never.
 pub fn plain() -> Result<Vec<Training>> {
     let sizes = Case { hidden: vec![23, 18, 9], members: 3, dropout: 0.25, ..Case::default() };
-    Ok(vec![Training::plain(&Case { optimizer: momentum(), ..sizes })?])
+    let embeddings = embedded(&[[0, 4, 3], [7, 50, 9]]);
+    let tables = Case { embeddings, members: 2, optimizer: momentum(), ..Case::default() };
+    Ok(vec![Training::plain(&Case { optimizer: momentum(), ..sizes })?, Training::plain(&tables)?])
 }
 
 /// Trainings in the plain form, as a backend runs them that does not fuse steps.
