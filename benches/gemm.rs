@@ -88,6 +88,7 @@ fn plan([rows, inputs, units]: [usize; 3]) -> Result<Plan, Failure> {
         precision: Precision::F32,
         splits: false,
         passes: vec![Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind: PassKind::Train,
             resident_rows: rows,

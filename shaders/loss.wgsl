@@ -54,11 +54,15 @@ fn main(
     // A row of this very step may have said that it is the last: the others are worked out all the
     // same, in whatever order they come.
     let bad = bad_step(member);
-    if (row >= settings.rows || bad != 0xffffffffu && bad != settings.step) {
+    if (bad != 0xffffffffu && bad != settings.step) {
         return;
     }
+    // In a step without rows too, which a member has that is done before others.
     if (row == 0u && call.training == 1u) {
         state[member].backward = state[member].cursor;
+    }
+    if (row >= settings.rows) {
+        return;
     }
     let logits_at = member * call.logits_member_stride + row * call.outputs;
     let targets_at = input_row(member, call.order_stride, settings.first_row, row) * call.target_stride;

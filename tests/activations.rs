@@ -191,6 +191,7 @@ fn through_a_layer(
         precision: Precision::F32,
         splits: false,
         passes: vec![Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind: PassKind::Train,
             resident_rows: x.len(),

@@ -79,6 +79,7 @@ fn plan(fuses: bool) -> Plan {
         precision: Precision::F32,
         splits: false,
         passes: vec![Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind: PassKind::Train,
             resident_rows: 16 * STEPS,

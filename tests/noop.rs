@@ -38,6 +38,7 @@ fn network(members: usize, layers: usize, activation: &'static ActivationRow) ->
 
 fn pass(set: &str, kind: PassKind) -> Pass {
     Pass {
+        name: set.to_owned(),
         set: set.to_owned(),
         kind,
         resident_rows: 100,

@@ -76,6 +76,7 @@ pub fn plan(network: &Network, batch: usize, update: Update, [fuses, splits]: [b
         precision: Precision::F32,
         splits,
         passes: vec![Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind: PassKind::Train,
             resident_rows: batch * STEPS,

@@ -42,11 +42,17 @@ pub struct Job {
 }
 
 impl Job {
-    /// The baselines of a training on that data, the rows that they take copied.
+    /// The baselines of a training on that data, the rows that they take copied: of `shares` jobs that
+    /// are held at once.
     ///
     /// # Errors
     /// When rows are in a file that cannot be read.
-    pub fn of(dataset: &Dataset, task: &TaskSettings, convention: Convention) -> Result<Self> {
+    pub fn of(
+        dataset: &Dataset,
+        task: &TaskSettings,
+        convention: Convention,
+        shares: usize,
+    ) -> Result<Self> {
         let preprocessing = &dataset.preprocessing;
         let (all, width) = (preprocessing.inputs(), preprocessing.target_width());
         let embedded: Vec<usize> =
@@ -71,14 +77,14 @@ impl Job {
             let fit = Fit { capacity, precision, largest_batch: 1, shuffle: Shuffle::Never };
             DeviceSet::new(name, rows, inputs, width, fit)
         };
-        let train = some(&dataset.train, MOST_TRAINED)?;
+        let train = some(&dataset.train, MOST_TRAINED / shares)?;
         let train = WeightedRows::trained(train, &dataset.class_weights, convention);
         let weights = match train.weights.as_slice() {
             [] => vec![1.0; train.rows.rows],
             weights => weights.iter().map(|weight| f64::from(*weight)).collect(),
         };
         let held_out = |name: &str, rows: &Option<Rows>| {
-            let rows = rows.as_ref().map(|rows| some(rows, MOST_SCORED)).transpose()?;
+            let rows = rows.as_ref().map(|rows| some(rows, MOST_SCORED / shares)).transpose()?;
             rows.map(|rows| set(name, rows.into())).transpose()
         };
         let target_scale = preprocessing.target_scale();

@@ -25,8 +25,12 @@ mod tests;
 
 use serde_json::{Value, json};
 
-pub use job::Job;
+use job::Job;
 
+use crate::catalog::optimizer::Convention;
+use crate::config::TaskSettings;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
 use crate::report::scores_json;
 use crate::train::Scores;
 
@@ -54,9 +58,9 @@ pub type SetScores = Vec<(String, Scores)>;
 pub struct Linear {
     /// Its scores.
     pub scores: SetScores,
-    /// The penalty that was taken.
+    /// The penalty that was taken, of several folds the middle one.
     pub penalty: f64,
-    /// Training rows that it was fitted on.
+    /// Training rows that it was fitted on, of several folds the most.
     pub rows: usize,
     /// Whether the fit came to its end.
     pub converged: bool,
@@ -64,11 +68,75 @@ pub struct Linear {
     pub left_out: Vec<String>,
 }
 
-/// Fits both and scores them.
+/// The baselines of a training: of its training set, or of each fold.
+#[derive(Debug)]
+pub struct Jobs(Vec<Job>);
+
+impl Jobs {
+    /// Those of a training on that data, the rows that they take copied.
+    ///
+    /// # Errors
+    /// When rows are in a file that cannot be read.
+    pub fn of(dataset: &Dataset, task: &TaskSettings, convention: Convention) -> Result<Self> {
+        let Some(folds) = &dataset.folds else {
+            return Ok(Self(vec![Job::of(dataset, task, convention, 1)?]));
+        };
+        let count = folds.count();
+        let mut jobs = Vec::with_capacity(count);
+        for fold in 0..count {
+            if let Some(dataset) = dataset.fold(fold)? {
+                jobs.push(Job::of(&dataset, task, convention, count)?);
+            }
+        }
+        Ok(Self(jobs))
+    }
+}
+
+/// Fits both and scores them; of several folds the scores are means.
 ///
 /// # Errors
 /// Those of the metrics.
-pub fn baselines(job: &Job) -> crate::Result<Baselines> {
+pub fn baselines(jobs: &Jobs) -> Result<Baselines> {
+    let mut each = Vec::with_capacity(jobs.0.len());
+    for job in &jobs.0 {
+        each.push(of_job(job)?);
+    }
+    if each.len() == 1 {
+        return each.pop().ok_or_else(|| Error::internal("a baseline was lost"));
+    }
+    let constants: Vec<&SetScores> = each.iter().map(|own| &own.constant).collect();
+    let linear: Option<Vec<&Linear>> = each.iter().map(|own| own.linear.as_ref()).collect();
+    let linear = linear.filter(|linear| !linear.is_empty()).map(|linear| {
+        let scores: Vec<&SetScores> = linear.iter().map(|own| &own.scores).collect();
+        let mut penalties: Vec<f64> = linear.iter().map(|own| own.penalty).collect();
+        penalties.sort_by(f64::total_cmp);
+        Linear {
+            scores: means(&scores),
+            penalty: penalties[penalties.len() / 2],
+            rows: linear.iter().map(|own| own.rows).max().unwrap_or(0),
+            converged: linear.iter().all(|own| own.converged),
+            left_out: linear.first().map(|own| own.left_out.clone()).unwrap_or_default(),
+        }
+    });
+    Ok(Baselines { constant: means(&constants), linear })
+}
+
+/// The mean scores of folds.
+fn means(folds: &[&SetScores]) -> SetScores {
+    let count = folds.len() as f64;
+    let Some(first) = folds.first() else { return SetScores::new() };
+    let of = |(set, scores): &(String, Scores)| {
+        let mean = |name: &str| {
+            let own = folds.iter().flat_map(|fold| fold.iter().find(|(other, _)| other == set));
+            own.filter_map(|(_, scores)| scores.get(name)).sum::<f64>() / count
+        };
+        let metrics = scores.metrics.iter().map(|(name, _)| (*name, mean(name))).collect();
+        (set.clone(), Scores { loss: mean("loss"), metrics })
+    };
+    first.iter().map(of).collect()
+}
+
+fn of_job(job: &Job) -> Result<Baselines> {
     let constant = constant::outputs(job);
     let constant = score::scores(job, &|_, outputs| outputs.copy_from_slice(&constant))?;
     Ok(Baselines { constant, linear: linear::linear(job)? })

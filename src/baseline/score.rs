@@ -5,7 +5,7 @@ use super::job::{Job, features, targets};
 use crate::catalog::metric::{TERMS, Term};
 use crate::error::Result;
 use crate::kernels::loss::LossFunctions;
-use crate::train::{Batches, DeviceSet, PassLog, Scores, SetOutputs, terms_of};
+use crate::train::{DeviceSet, PassLog, Scores, SetOutputs, terms_of};
 
 /// What stands where a network would: the outputs of a row by its inputs.
 pub(super) type Outputs<'a> = &'a dyn Fn(&[f32], &mut [f64]);
@@ -52,14 +52,15 @@ pub(super) fn of_set(job: &Job, set: &DeviceSet, outputs: Outputs) -> Result<Sco
         [] => set.rows as f64,
         all => all.iter().map(|divisor| f64::from(*divisor)).sum(),
     };
-    let batches = Batches { rows: set.rows, batch: set.rows.max(1), drop_last: false, window: 1 };
     let mut given = Some((truths, predictions));
     let mut of_member = |_| Ok(given.take().unwrap_or_default());
     let collected = wanted.then_some(SetOutputs {
         width: job.interpreter.width(job.outputs),
         of_member: &mut of_member,
     });
-    let pass = PassLog { log: &log, width, batches: &batches, set, divisors: &[divisor] };
+    let variances = std::slice::from_ref(&set.target_variance);
+    let covered = &[set.rows];
+    let pass = PassLog { log: &log, width, steps: 1, covered, variances, divisors: &[divisor] };
     let scores = job.scorer.scores(&pass, collected)?;
     Ok(scores.into_iter().next().unwrap_or(Scores { loss: f64::NAN, metrics: Vec::new() }))
 }

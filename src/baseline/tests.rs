@@ -24,7 +24,7 @@ fn fitted(config: &Value) -> (Settings, TaskSettings, Dataset) {
 
 fn job_of(config: &Value) -> Job {
     let (settings, task, dataset) = fitted(config);
-    Job::of(&dataset, &task, settings.optimizer.convention).expect("rows in memory")
+    Job::of(&dataset, &task, settings.optimizer.convention, 1).expect("rows in memory")
 }
 
 /// A config of the golden table: features as they are, all else but the target ignored.
@@ -134,7 +134,7 @@ fn the_constant_minimises_the_loss() {
 fn a_gaussian_says_how_far_it_may_be_off() {
     let mut config = golden_config("regression", &["y1", "y2"], false);
     config["loss"] = json!("gaussian_nll");
-    let found = baselines(&job_of(&config)).expect("baselines");
+    let found = of_job(&job_of(&config)).expect("baselines");
     let linear = found.linear.expect("a linear model");
     let (constant, linear) = (loss_of(&found.constant, "train"), loss_of(&linear.scores, "train"));
     assert!(linear < constant - 0.1, "{linear} is not better than {constant}");
@@ -148,7 +148,7 @@ fn the_penalty_is_chosen_on_the_validation_rows() {
         } })
     };
     let job = job_of(&config(0.3));
-    let chosen = baselines(&job).expect("baselines").linear.expect("a linear model");
+    let chosen = of_job(&job).expect("baselines").linear.expect("a linear model");
     let validation = job.validation.as_ref().expect("validation rows");
     let loss = |penalty: f64| {
         let model = models(&job, true, job.train.rows, linear::LIMITS)(penalty).expect("a model");
@@ -158,7 +158,7 @@ fn the_penalty_is_chosen_on_the_validation_rows() {
     let best = loss(chosen.penalty);
     assert!(PENALTIES.iter().all(|penalty| loss(*penalty) >= best), "{}", chosen.penalty);
     assert_eq!(loss_of(&chosen.scores, "validation"), best);
-    let unchosen = baselines(&job_of(&config(0.0))).expect("baselines").linear.expect("a model");
+    let unchosen = of_job(&job_of(&config(0.0))).expect("baselines").linear.expect("a model");
     assert_eq!(unchosen.penalty, 1.0);
 }
 
@@ -168,7 +168,7 @@ fn baselines_have_the_metrics_of_the_run() {
     let config = json!({ "metrics": ["roc_auc", "accuracy", "f1"], "data": {
         "train": "configs/data/breast_cancer.csv", "target": "diagnosis", "validation": 0.2, "test": 0.2
     } });
-    let found = baselines(&job_of(&config)).expect("baselines");
+    let found = of_job(&job_of(&config)).expect("baselines");
     let linear = found.linear.as_ref().expect("a linear model");
     for scores in [&found.constant, &linear.scores] {
         let sets: Vec<&str> = scores.iter().map(|(set, _)| set.as_str()).collect();
@@ -195,7 +195,7 @@ fn a_fit_has_the_same_bits_on_one_thread() {
     let job = job_of(&config);
     let threads = |count: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().expect("threads");
-        pool.install(|| baselines(&job).expect("baselines"))
+        pool.install(|| of_job(&job).expect("baselines"))
     };
     assert_eq!(threads(1), threads(4));
 }
@@ -271,17 +271,17 @@ fn codes_of_embedded_columns_are_no_numbers_for_a_linear_model() {
     let without = job(json!({ "who": { "type": "ignore" }, "also": { "type": "ignore" } }));
     assert_eq!((embedded.inputs, without.inputs), (2, 2));
     assert_eq!(embedded.left_out, ["who", "also"]);
-    let [own, other] = [&embedded, &without].map(|job| baselines(job).expect("baselines"));
+    let [own, other] = [&embedded, &without].map(|job| of_job(job).expect("baselines"));
     let [own, other] = [own.linear.expect("a model"), other.linear.expect("a model")];
     assert_eq!(own.scores, other.scores);
     assert_eq!(own.left_out, ["who", "also"]);
     let network = [("validation".to_owned(), vec![scored(0.0, 1.0)])];
-    let constant = baselines(&embedded).expect("baselines").constant;
+    let constant = of_job(&embedded).expect("baselines").constant;
     let said = Baselines { constant, linear: Some(own) }.verdict(&network).expect("a verdict");
     assert!(said.ends_with("goes without what is embedded: who, also"), "{said}");
     // Of nothing but codes there is no linear model.
     let none = job(json!({ "a": { "type": "ignore" }, "b": { "type": "ignore" } }));
     assert_eq!(none.inputs, 0);
-    let none = baselines(&none).expect("baselines");
+    let none = of_job(&none).expect("baselines");
     assert!(none.linear.is_none() && none.constant.len() == 2);
 }

@@ -102,8 +102,9 @@ impl Drop for Shown {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
-    let settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
+    let mut settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
     let dataset = data::load(&settings.data).map_err(|error| settings.locate(error))?;
+    let dataset = super::first_fold(dataset, &mut settings)?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     let device = super::Device {
         device: String::new(),

@@ -117,6 +117,12 @@ fn held_out(run: &Path) -> Result<(data::Rows, String)> {
     if let Some(rows) = dataset.validation {
         return Ok((rows, "the run's validation rows".to_owned()));
     }
+    if let Some(folds) = &dataset.folds {
+        let problem = format!("the run trained on every row, in {} folds", folds.count());
+        return Err(Error::usage(problem).with_help(
+            "summary.json has the scores of each fold; give labelled rows with --data FILE",
+        ));
+    }
     Err(Error::usage("the run held back neither test nor validation rows")
         .with_help("give labelled rows with --data FILE"))
 }

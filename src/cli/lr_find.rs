@@ -54,12 +54,13 @@ impl Observer for Watch {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
-    let settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
+    let mut settings = config.validate(arguments.config.parent().unwrap_or(Path::new("")))?;
     let precision = settings.training.precision;
     let options = GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() };
     let (chosen, dataset) =
         arguments.device.during(options, precision, || data::load(&settings.data));
     let dataset = dataset.map_err(|error| settings.locate(error))?;
+    let dataset = super::first_fold(dataset, &mut settings)?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     let chosen = chosen?;
     eprintln!("device  {}", chosen.why);

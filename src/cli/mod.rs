@@ -24,6 +24,8 @@ use clap::{Parser, Subcommand};
 
 use crate::backend::gpu::{GpuOptions, PlantedFault};
 use crate::backend::{self, Chosen, DeviceOptions, Found};
+use crate::config::Settings;
+use crate::data::{Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::program::Precision;
@@ -146,6 +148,14 @@ pub fn run() -> Result<ExitCode> {
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Schema => schema::run().map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// The training of the first fold, of a data set that is cross-validated; else the data set as it is.
+fn first_fold(dataset: Dataset, settings: &mut Settings) -> Result<Dataset> {
+    let Some(folds) = dataset.folds.as_ref().map(Folds::count) else { return Ok(dataset) };
+    eprintln!("folds: the first of {folds} is taken");
+    settings.members /= folds;
+    dataset.fold(0)?.ok_or_else(|| Error::internal("there is no first fold"))
 }
 
 /// Ctrl-C asks for an orderly end; a second one ends the process.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::analysis::Subject;
+use crate::analysis::{Subject, mean_and_deviation};
 use crate::audit::{Finding, Severity, audit};
 use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
-use crate::baseline::{Baselines, Job, baselines};
+use crate::baseline::{Baselines, Jobs, baselines};
 use crate::cache;
 use crate::config::Config;
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::network::Network;
@@ -98,8 +98,9 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let preprocessing = dataset.preprocessing.clone();
     let data_hash = dataset.hash.clone();
     let rows = rows_of(&dataset);
+    let folds = dataset.folds.as_ref().map(Folds::count);
     let subject = Subject::of(&dataset, network.members)?;
-    let job = Job::of(&dataset, &task, settings.optimizer.convention)?;
+    let jobs = Jobs::of(&dataset, &task, settings.optimizer.convention)?;
     let mut recorder = Recorder {
         arguments,
         config: &config,
@@ -110,7 +111,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         startup_seconds: 0.0,
     };
     let backend = chosen.backend.as_ref();
-    let (outcome, beside) = beside_training(&job, backend, || {
+    let (outcome, beside) = beside_training(&jobs, backend, || {
         train::fit(&settings, &task, dataset, backend, &mut recorder)
     });
     let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
@@ -136,14 +137,15 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         (Some(baselines), _) => Some(baselines?),
         // Whoever interrupts a run does not want to wait.
         (None, StopReason::Interrupted) => None,
-        (None, _) => Some(baselines(&job)?),
+        (None, _) => Some(baselines(&jobs)?),
     };
-    drop(job);
+    drop(jobs);
     let facts = RunFacts {
         device: chosen.backend.device(),
         startup_seconds,
         data_hash: &data_hash,
         rows: &rows,
+        folds,
         audit: &findings,
         baselines: baselines.as_ref(),
         task: model.preprocessing.task().to_string(),
@@ -152,7 +154,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     };
     let summary = run_folder.finish(&outcome, &facts)?;
     let training_rows = rows.first().map_or(0, |(_, rows)| *rows);
-    show_outcome(&progress, &outcome, baselines.as_ref(), training_rows);
+    show_outcome(&progress, &outcome, baselines.as_ref(), training_rows, folds);
     without_report(&progress, super::report::write(&run_folder, &model, subject, backend));
     if arguments.json {
         let mut document = summary;
@@ -171,7 +173,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
 /// Trains, and fits the baselines meanwhile where the device leaves the processors to them; else they are
 /// none.
 fn beside_training<T>(
-    job: &Job,
+    jobs: &Jobs,
     backend: &dyn Backend,
     train: impl FnOnce() -> T,
 ) -> (T, Option<Result<Baselines>>) {
@@ -179,7 +181,7 @@ fn beside_training<T>(
         return (train(), None);
     }
     std::thread::scope(|scope| {
-        let beside = scope.spawn(|| baselines(job));
+        let beside = scope.spawn(|| baselines(jobs));
         let trained = train();
         let beside = beside.join();
         (trained, Some(beside.unwrap_or_else(|_| Err(Error::internal("the baselines panicked")))))
@@ -209,6 +211,10 @@ fn show_data(progress: &Progress, file: &Path, dataset: &Dataset) {
             text.push_str(&format!(", {} {name}", rows(set)));
         }
     }
+    if let Some(folds) = &dataset.folds {
+        let order = if folds.follows_time() { ", oldest first" } else { "" };
+        text.push_str(&format!(" in {} folds{order}", folds.count()));
+    }
     let columns = dataset.preprocessing.columns().iter();
     let inputs: usize = columns.map(|column| column.encoding.inputs()).sum();
     text.push_str(&format!("; {} inputs", count(inputs as u64)));
@@ -234,6 +240,7 @@ fn show_outcome(
     outcome: &Outcome,
     baselines: Option<&Baselines>,
     training_rows: usize,
+    folds: Option<usize>,
 ) {
     let why = match outcome.stop_reason {
         StopReason::Epochs => "all epochs done",
@@ -273,17 +280,30 @@ fn show_outcome(
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             line.push_str(&format!("{:>width$}", score(mean), width = column(name)));
         }
-        if members.len() > 1 {
-            line.push_str("  (mean of the members)");
-        }
         progress.line(&format!("{line}{remark}"));
+    };
+    let deviations = |members: &[Scores]| {
+        let mut line = format!("{:<21}", "  deviation");
+        for name in &names {
+            let values: Vec<f64> = members.iter().filter_map(|scores| scores.get(name)).collect();
+            let (_, deviation) = mean_and_deviation(&values);
+            line.push_str(&format!("{:>width$}", score(deviation), width = column(name)));
+        }
+        progress.line(&line);
+    };
+    let of_members = match folds {
+        Some(folds) => format!("  (mean of {folds} folds)"),
+        None => "  (mean of the members)".to_owned(),
     };
     let fitted = baselines.and_then(|baselines| baselines.linear.as_ref());
     let fitted = fitted.filter(|linear| linear.rows < training_rows);
     let fitted = fitted.map(|linear| format!("  (fitted to {} rows)", count(linear.rows as u64)));
     let fitted = fitted.unwrap_or_default();
     for (set, members) in &outcome.scores {
-        row(set, members, "");
+        row(set, members, if members.len() > 1 { &of_members } else { "" });
+        if members.len() > 1 {
+            deviations(members);
+        }
         let Some(baselines) = baselines else { continue };
         let linear = baselines.linear.as_ref().map(|linear| &linear.scores);
         for (name, scores) in [("constant", Some(&baselines.constant)), ("linear", linear)] {

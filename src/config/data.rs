@@ -394,6 +394,8 @@ pub struct DataSettings {
     pub encoding: CategoryEncoding,
     /// How shares of the training file are taken from it.
     pub split: SplitBy,
+    /// Folds of the training rows, of which each network is validated on one.
+    pub folds: Option<usize>,
     /// Scaling of a regression target.
     pub target_scaling: TargetScaling,
     /// What each class counts, fitted on the training rows; `None` is 1 each.
@@ -414,9 +416,10 @@ pub struct DataSettings {
 }
 
 impl DataSettings {
-    /// Whether there are validation rows: a file, or a share above 0.
+    /// Whether there are validation rows: folds, a file, or a share above 0.
     pub fn has_validation(&self) -> bool {
         match self.validation {
+            _ if self.folds.is_some() => true,
             Portion::Share(share) => share > 0.0,
             Portion::File(_) => true,
         }

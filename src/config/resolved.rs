@@ -46,6 +46,7 @@ impl Settings {
                 missing: data.missing,
                 encoding: data.encoding,
                 split: data.split.clone(),
+                folds: data.folds,
                 class_weights: data.class_weights.clone(),
                 target_scaling: data.target_scaling,
                 shuffle: data.shuffle,

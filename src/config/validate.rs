@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::data::{
-    CategoryEncoding, DataSettings, MOST_EMBEDDING_SIZE, Portion, TargetScaling, Task,
+    CategoryEncoding, DataSettings, MOST_EMBEDDING_SIZE, Portion, Streaming, TargetScaling, Task,
 };
 use super::locations::join;
 use super::schedule;
 use super::settings::{LayerSpec, ModelSettings, Settings};
 use super::sources::{ClassWeights, PortionConfig, TaskConfig};
-use super::written::{Config, DataConfig};
+use super::written::{self, Config, DataConfig};
 use super::{validate_model, validate_training as training};
 use crate::error::{Error, Result};
 
@@ -116,7 +116,7 @@ impl Config {
         }
         Ok(Settings {
             seed: self.seed,
-            members: count("members", self.members)?,
+            members: members(self.members, data.folds)?,
             model: ModelSettings {
                 layers,
                 output,
@@ -143,6 +143,42 @@ impl Config {
     }
 }
 
+/// The networks trained side by side: with folds one for each fold, or as many for each.
+fn members(members: usize, folds: Option<usize>) -> Result<usize> {
+    match folds {
+        Some(folds) if members == 1 => Ok(folds),
+        Some(folds) if !members.is_multiple_of(folds) => {
+            let problem = format!("{members} members cannot share {folds} folds alike");
+            Err(Error::config("members", problem).with_help(format!(
+                "leave the key out for one network a fold, or give a multiple of {folds} to train \
+                 each fold from several seeds"
+            )))
+        }
+        _ => count("members", members),
+    }
+}
+
+/// Checks the folds, and gives what is left of `data.validation` beside them.
+fn folds(config: &DataConfig, validation: Portion) -> Result<Portion> {
+    let Some(folds) = config.folds else { return Ok(validation) };
+    if folds < 2 {
+        return Err(Error::config("data.folds", format!("expected 2 or more, found {folds}"))
+            .with_help("leave the key out to train without cross-validation"));
+    }
+    // That of the default is no request.
+    if config.validation != PortionConfig::Share(0.0) && config.validation != written::validation()
+    {
+        return Err(Error::config("data.validation", "given beside data.folds")
+            .with_help("the folds are the validation rows: leave one of the two keys out"));
+    }
+    if config.streaming == Streaming::Always || config.chunk_rows.is_some() {
+        let key = if config.chunk_rows.is_some() { "data.chunk_rows" } else { "data.streaming" };
+        return Err(Error::config(key, "rows that are streamed cannot be cut into folds")
+            .with_help("leave one of the two keys out, or give data.validation"));
+    }
+    Ok(Portion::Share(0.0))
+}
+
 pub(super) fn resolve(path: &str, file: &str, folder: &Path) -> Result<PathBuf> {
     if file.is_empty() {
         return Err(Error::config(path, "expected a file, found an empty name"));
@@ -158,6 +194,7 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
     let validation_labels = optional("data.validation_labels", &config.validation_labels)?;
     let test_labels = optional("data.test_labels", &config.test_labels)?;
     let validation = portion("data.validation", &config.validation, folder)?;
+    let validation = folds(config, validation)?;
     let test = portion("data.test", &config.test, folder)?;
     if let (Portion::Share(validation), Portion::Share(test)) = (&validation, &test)
         && validation + test >= 1.0
@@ -222,6 +259,7 @@ fn data(config: &DataConfig, seed: u64, folder: &Path) -> Result<DataSettings> {
         missing: config.missing,
         encoding: config.encoding,
         split: config.split.clone(),
+        folds: config.folds,
         class_weights: config.class_weights.clone(),
         target_scaling: config.target_scaling,
         shuffle: config.shuffle,

@@ -116,6 +116,13 @@ pub struct DataConfig {
     /// `{"group": column}` or `{"time": column}`.
     #[serde(default)]
     pub split: SplitBy,
+    /// The number of folds of a cross-validation, 2 or more: as many networks are trained side by side,
+    /// each on all folds but one, which it is validated on. They take the place of
+    /// `data.validation`; the rows of `data.test` are in none. `data.split`, `data.stratify` and
+    /// `data.shuffle` say how the folds are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    pub folds: Option<usize>,
     /// What the rows of each class count in training, for classification and binary tasks:
     /// `"balanced"` (training rows / (classes * training rows of the class), as scikit-learn), or
     /// a map from classes to numbers above 0, where a class left out counts 1.
@@ -462,7 +469,7 @@ fn yes() -> bool {
     true
 }
 
-fn validation() -> PortionConfig {
+pub(super) fn validation() -> PortionConfig {
     PortionConfig::Share(0.2)
 }
 

@@ -45,6 +45,7 @@ mod column;
 mod encode;
 mod encoding;
 mod fit;
+mod folds;
 mod hash;
 mod labels;
 mod labels_apart;
@@ -73,6 +74,7 @@ pub(crate) use encoding::{
     LEAST_PROBABILITY, MIDDLE, MIDDLE_HALF, MIDDLE_SQUARE, SMOOTH_CLIP, TAIL, TAIL_START, Value,
     written_date,
 };
+pub use folds::Folds;
 pub(crate) use pixels::square as square_of_pixels;
 pub use preprocessing::{
     Damage, InputColumn, LabelValues, Preprocessing, Target, TargetEncoding, WeightColumn,
@@ -112,6 +114,8 @@ pub struct Dataset {
     pub held_out: HeldOut,
     /// Fitted on the training rows.
     pub preprocessing: Preprocessing,
+    /// The folds of `train`, where it is cross-validated; then there is no `validation`.
+    pub folds: Option<Folds>,
     /// What each class counts in training, in their order, above 0; empty where all count 1.
     /// [`Rows::training_weights`] brings them to the rows.
     pub class_weights: Vec<f64>,
@@ -133,6 +137,12 @@ pub struct Dataset {
 /// [`Error::Io`] when it cannot be read.
 pub fn load(settings: &DataSettings) -> Result<Dataset> {
     if let Some(reason) = streamed::reason(settings)? {
+        if settings.folds.is_some() {
+            let problem = format!("the data would be streamed ({reason}), which folds cannot be");
+            return Err(Error::config("data.folds", problem).with_help(
+                "give data.validation instead, or data.streaming = false to hold the rows in memory",
+            ));
+        }
         return streamed::load(settings, &reason);
     }
     dataset(Table::read(settings)?, settings)
@@ -183,6 +193,32 @@ impl Dataset {
         sets.into_iter().flatten().any(|rows| rows.spill.is_some())
     }
 
+    /// The data set of one fold, from 0: its training rows, and those it is validated on, copied. It was
+    /// scaled with the others. None where there is no such fold.
+    ///
+    /// # Errors
+    /// When rows are in a file that cannot be read.
+    pub fn fold(&self, fold: usize) -> Result<Option<Self>> {
+        let Some(folds) = self.folds.as_ref().filter(|folds| fold < folds.count()) else {
+            return Ok(None);
+        };
+        let some = |rows: Vec<u32>| {
+            self.train.some(&rows.into_iter().map(|row| row as usize).collect::<Vec<_>>())
+        };
+        Ok(Some(Self {
+            train: some(folds.trained(fold))?,
+            validation: Some(some(folds.validated(fold))?),
+            test: self.test.clone(),
+            held_out: HeldOut { validation: Vec::new(), test: self.held_out.test.clone() },
+            preprocessing: self.preprocessing.clone(),
+            folds: None,
+            class_weights: self.class_weights.clone(),
+            hash: self.hash.clone(),
+            chunk_rows: self.chunk_rows,
+            notes: Vec::new(),
+        }))
+    }
+
     /// The data set in memory: of each set rows at equal distances, as many as have so many encoded
     /// values.
     ///
@@ -207,6 +243,7 @@ impl Dataset {
                 test: numbers(&self.test, &self.held_out.test),
             },
             preprocessing: self.preprocessing.clone(),
+            folds: self.folds.as_ref().map(|folds| folds.of(&chosen(&self.train))),
             class_weights: self.class_weights.clone(),
             hash: self.hash.clone(),
             chunk_rows: self.chunk_rows,
@@ -284,7 +321,8 @@ fn finish(
     settings: &DataSettings,
 ) -> Result<Dataset> {
     let train = train.ok_or_else(|| Error::internal("there is no training set"))?;
-    let held_out = HeldOut { validation: split.validation, test: split.test };
+    let split::Split { validation: numbers, test: test_numbers, folds, .. } = split;
+    let held_out = HeldOut { validation: numbers, test: test_numbers };
     let class_weights = weights::class_weights(settings, &preprocessing, &train)?;
     notes.extend(weights::note(&class_weights, preprocessing.classes()));
     let hash = hash::hash(&[Some(&train), validation.as_ref(), test.as_ref()], &class_weights);
@@ -295,6 +333,7 @@ fn finish(
         test,
         held_out,
         preprocessing,
+        folds,
         class_weights,
         hash,
         chunk_rows,

@@ -7,18 +7,20 @@ use rand::seq::SliceRandom;
 
 use super::cell::{Cell, Fault, quoted};
 use super::encoding::seconds;
+use super::folds::{self, Folds};
 use super::read::{Cells, Chunk, SchemaColumn};
 use super::table::no_such_column;
 use crate::config::data::{ColumnReference, DataSettings, Portion, SplitBy};
 use crate::error::{Error, Place, Result};
 use crate::random::{Purpose, Stream};
 
-/// Row indices of each set, ascending.
+/// Row indices of each set, ascending, and the folds of the training rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Split {
     pub(super) train: Vec<usize>,
     pub(super) validation: Vec<usize>,
     pub(super) test: Vec<usize>,
+    pub(super) folds: Option<Folds>,
 }
 
 /// What rows are split by, beside chance and their classes: a column's values, taken row by row.
@@ -201,6 +203,9 @@ pub(super) fn split(
     for set in [&mut split.train, &mut split.validation, &mut split.test] {
         set.sort_unstable();
     }
+    if let Some(count) = settings.folds {
+        split.folds = Some(folds::part(file, count, &split.train, keys, classes, settings)?);
+    }
     Ok(split)
 }
 
@@ -276,7 +281,7 @@ fn grouped(order: &[u32], codes: &[u32], validation: usize, test: usize) -> Opti
     let test = take(test)?;
     let validation = take(validation)?;
     let train: Vec<usize> = members.into_iter().flatten().collect();
-    (!train.is_empty()).then_some(Split { train, validation, test })
+    (!train.is_empty()).then_some(Split { train, validation, test, folds: None })
 }
 
 fn stratified(

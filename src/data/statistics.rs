@@ -242,6 +242,11 @@ impl Summary {
         shares.map(|share| percentile_of(&mut self.kept, share))
     }
 
+    /// Whether the values kept are whole numbers.
+    pub(super) fn are_whole(&self) -> bool {
+        self.kept.iter().all(|value| value.fract() == 0.0)
+    }
+
     /// The values kept, ascending and as f32 has them.
     pub(super) fn sorted_singles(&self) -> Vec<f64> {
         let mut values: Vec<f64> = self.kept.iter().map(|value| f64::from(*value as f32)).collect();

@@ -115,10 +115,16 @@ impl Model {
         }
         let mut of_member = |member: usize| Ok(rows_of(member));
         let given = feed.collects.then_some(SetOutputs { width, of_member: &mut of_member });
-        let divisors = vec![feed.batches.covered() as f64; members];
-        let (batches, set) = (&feed.batches, &feed.set);
+        let covered = vec![feed.batches.covered(); members];
         let scorer = self.scorer(&task);
-        let pass = PassLog { log: &log, width: plan.statistics, batches, set, divisors: &divisors };
+        let pass = PassLog {
+            log: &log,
+            width: plan.statistics,
+            steps: feed.batches.steps(),
+            covered: &covered,
+            variances: feed.variances(),
+            divisors: &vec![feed.batches.covered() as f64; members],
+        };
         let scores = scorer.scores(&pass, given)?;
         Ok(Evaluation { scores, confusion })
     }

@@ -38,6 +38,7 @@ fn plan_in(
         precision,
         splits: false,
         passes: vec![Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind,
             resident_rows: 20,
@@ -148,6 +149,7 @@ fn a_split_step_costs_what_was_counted_by_hand() {
         splits: true,
         precision: Precision::F32,
         passes: vec![Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind: PassKind::Train,
             resident_rows: 3000,
@@ -239,6 +241,7 @@ fn learned_tables_cost_what_was_counted_by_hand() {
             precision,
             splits: false,
             passes: vec![Pass {
+                name: "train".to_owned(),
                 set: "train".to_owned(),
                 kind: PassKind::Train,
                 resident_rows: 20,

@@ -86,7 +86,9 @@ pub struct Orthogonalization {
 /// A pass over one data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// Name of the data set, such as `validation`.
+    /// Its name among those of its kind, such as `validation`.
+    pub name: String,
+    /// Name of the data set.
     pub set: String,
     /// What it does with the rows.
     pub kind: PassKind,
@@ -114,14 +116,14 @@ pub enum PassKind {
 }
 
 impl Pass {
-    /// The kind with the set's name, such as `train.train` or `evaluate.validation`.
+    /// The kind with its name, such as `train.train` or `evaluate.validation`.
     pub fn program(&self) -> String {
         let kind = match self.kind {
             PassKind::Train => "train",
             PassKind::Evaluate => "evaluate",
             PassKind::Predict => "predict",
         };
-        format!("{kind}.{}", self.set)
+        format!("{kind}.{}", self.name)
     }
 
     pub(super) fn training(&self) -> bool {

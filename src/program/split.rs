@@ -122,6 +122,7 @@ mod tests {
     fn request(network: &Network, rows: usize) -> PlanRequest<'_> {
         let sgd = optimizer::find("sgd").expect("an optimizer");
         let pass = |kind, batch_rows| Pass {
+            name: "train".to_owned(),
             set: "train".to_owned(),
             kind,
             resident_rows: 20_000,

@@ -52,6 +52,8 @@ pub struct RunFacts<'a> {
     pub data_hash: &'a str,
     /// Rows of each set.
     pub rows: &'a [(&'static str, usize)],
+    /// Folds of the training rows, where the run is a cross-validation.
+    pub folds: Option<usize>,
     /// The task.
     pub task: String,
     /// The loss.
@@ -219,6 +221,7 @@ impl RunFolder {
             "parameters": outcome.network.parameters(),
             "network": outcome.network.shape(),
             "members": outcome.network.members,
+            "folds": facts.folds,
             "task": facts.task,
             "loss": facts.loss,
             "precision": facts.precision,

@@ -76,16 +76,11 @@ pub struct Fit {
     pub shuffle: Shuffle,
 }
 
-/// The variance of each of the first `width` of `stride` columns.
-fn variances(values: &[f32], width: usize, stride: usize) -> Vec<f64> {
-    (0..width)
-        .map(|column| {
-            let column = || values.iter().skip(column).step_by(stride).map(|y| f64::from(*y));
-            let rows = column().count() as f64;
-            let mean = column().sum::<f64>() / rows;
-            column().map(|y| (y - mean) * (y - mean)).sum::<f64>() / rows
-        })
-        .collect()
+/// The variance of some numbers.
+fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = values.clone().count() as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    values.map(|y| (y - mean) * (y - mean)).sum::<f64>() / count
 }
 
 impl DeviceSet {
@@ -136,7 +131,9 @@ impl DeviceSet {
             targets = with_weights;
         }
         let target_stride = target_width + usize::from(weighted);
-        let target_variance = variances(&targets, target_width, target_stride);
+        let column = |at: usize| targets.iter().skip(at).step_by(target_stride);
+        let target_variance =
+            (0..target_width).map(|at| variance(column(at).map(|y| f64::from(*y)))).collect();
         Ok(Self {
             name: name.to_owned(),
             features,
@@ -149,6 +146,13 @@ impl DeviceSet {
             resident_rows: window.rows,
             target_variance,
         })
+    }
+
+    /// The variance (of the population) of each target column over some of the rows.
+    pub fn variances_of(&self, rows: &[u32]) -> Vec<f64> {
+        let target =
+            |row: &u32, at| f64::from(self.targets[*row as usize * self.target_stride + at]);
+        (0..self.target_width).map(|at| variance(rows.iter().map(|row| target(row, at)))).collect()
     }
 
     /// Whether the device holds every row.

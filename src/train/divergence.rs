@@ -85,7 +85,7 @@ impl Run<'_> {
         states[member] = MemberState { cursor: state.cursor, ..MemberState::START };
         self.executor.write_state(self.train.state()?, &states)?;
         self.executor.run_each_call(self.train.program()?)?;
-        let batches = self.train.batches;
+        let batches = self.train.batches_of(member);
         let rows = batches.batch.min(batches.rows - state.cursor as usize * batches.batch);
         for (i, layer) in self.network.layers.iter().enumerate() {
             let buffer = self.plan.buffer(&format!("activation.{i}"))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::order::{EpochOrder, Shuffle};
 use super::probe::observed_members;
 use super::run::Run;
+use super::steps::{idle_step, side_by_side};
 use super::{EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord};
 use crate::backend::{Contained, Readback};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
@@ -34,14 +35,14 @@ impl Run<'_> {
     pub(super) fn prepare_epoch(&mut self, number: usize) -> Epoch {
         let members = self.network.members;
         let set = &self.train.set;
-        let order = EpochOrder::new(
-            self.shuffle,
-            self.settings.seed,
-            number,
-            set.rows,
-            members,
-            set.is_resident() && self.shuffle != Shuffle::Never,
-        );
+        let (shuffle, seed) = (self.shuffle, self.settings.seed);
+        let order = match &self.train.shares {
+            Some(shares) => EpochOrder::of_shares(shuffle, seed, number, shares, members),
+            None => {
+                let holds = set.is_resident() && shuffle != Shuffle::Never;
+                EpochOrder::new(shuffle, seed, number, set.rows, members, holds)
+            }
+        };
         let factors = match self.plateaus.as_slice() {
             [] => vec![1.0; members],
             plateaus => plateaus.iter().map(ReduceOnPlateau::factor).collect(),
@@ -55,16 +56,52 @@ impl Run<'_> {
             let places = first..first + rows;
             places.map(|place| f64::from(divisors[lookup.row(member, place)])).sum()
         };
-        let (table, coefficients) = self.pace().training_table(
-            &self.train.batches,
-            number,
-            self.coefficients,
-            &factors,
-            &divisor,
-        );
-        self.coefficients = coefficients;
+        let (table, coefficients) = self.table(number, &factors, &divisor);
         drop(lookup);
+        self.coefficients = coefficients;
         Epoch { number, table, order: Arc::new(order) }
+    }
+
+    /// The epoch's table, and the optimizer's coefficients at its end, of each fold. Members of one fold go
+    /// through as many steps, and those of another may go through more.
+    fn table(
+        &self,
+        number: usize,
+        factors: &[f64],
+        divisor: &dyn Fn(usize, usize, usize) -> f64,
+    ) -> (EpochTable, Vec<[f64; 4]>) {
+        let members = self.network.members;
+        let mut coefficients = self.coefficients.clone();
+        let folds = coefficients.len();
+        let mut of_member = vec![(Vec::new(), Vec::new()); members];
+        for fold in 0..folds {
+            let own: Vec<usize> = (fold..members).step_by(folds).collect();
+            let batches = self.train.batches_of(fold);
+            let factors: Vec<f64> = own.iter().map(|member| factors[*member]).collect();
+            let pace = Pace { epoch_batches: batches.steps(), ..self.pace() };
+            let (table, reached) = pace.training_table(
+                &batches,
+                number,
+                self.coefficients[fold],
+                &factors,
+                &|at, first, rows| divisor(own[at], first, rows),
+            );
+            coefficients[fold] = reached;
+            if folds == 1 {
+                return (table, coefficients);
+            }
+            for (at, member) in own.iter().enumerate() {
+                let steps = table.steps.iter().skip(at).step_by(own.len()).copied();
+                let divisors = table.divisors.iter().skip(at).step_by(own.len()).copied();
+                of_member[*member] = (steps.collect(), divisors.collect());
+            }
+        }
+        let (steps, divisors): (Vec<_>, Vec<_>) = of_member.into_iter().unzip();
+        let table = EpochTable {
+            steps: side_by_side(&steps, idle_step),
+            divisors: side_by_side(&divisors, |_| 0.0),
+        };
+        (table, coefficients)
     }
 
     /// Uploads the epoch's table and queues the first so many of its batches; returns whether it
@@ -161,13 +198,13 @@ impl Run<'_> {
 
     /// The scores of an evaluation pass.
     pub(super) fn score(&self, pass: &Feed, read: &PassRead) -> Result<Vec<Scores>> {
-        let set = &pass.set;
-        let divisor = if set.divisors.is_empty() {
-            pass.batches.covered() as f64
-        } else {
-            set.divisors.iter().map(|divisor| f64::from(*divisor)).sum()
+        let of = |row: usize| f64::from(pass.set.divisors[row]);
+        let divisor = |member: usize| match &pass.shares {
+            _ if pass.set.divisors.is_empty() => pass.batches_of(member).covered() as f64,
+            Some(shares) => shares.of(member).iter().map(|row| of(*row as usize)).sum(),
+            None => (0..pass.set.divisors.len()).map(of).sum(),
         };
-        let divisors = vec![divisor; self.network.members];
+        let divisors: Vec<f64> = (0..self.network.members).map(divisor).collect();
         self.scores_of(pass, read, self.plan.statistics, &divisors, None)
     }
 
@@ -198,8 +235,11 @@ impl Run<'_> {
             width: self.interpreter.width(outputs),
             of_member: &mut of_member,
         });
-        let (batches, set) = (&pass.batches, &pass.set);
-        self.scorer.scores(&PassLog { log: &read.log, width, batches, set, divisors }, given)
+        let covered = |member: usize| pass.batches_of(member).covered();
+        let covered: Vec<usize> = (0..self.network.members).map(covered).collect();
+        let (steps, variances) = (pass.batches.steps(), pass.variances());
+        let log = PassLog { log: &read.log, width, steps, covered: &covered, variances, divisors };
+        self.scorer.scores(&log, given)
     }
 
     /// Reports the steps that are logged: of the batches that make a step the mean loss, and the
@@ -227,9 +267,12 @@ impl Run<'_> {
         let accumulate = self.settings.training.accumulate;
         let before = (epoch.number - 1) * self.pace().epoch_steps();
         for last in 0..batches {
-            if epoch.table.steps[last * members].updates == 0 {
+            let of_batch = &epoch.table.steps[last * members..(last + 1) * members];
+            if of_batch.iter().all(|row| row.updates == 0) {
                 continue;
             }
+            // A member that is done with its rows takes no step either.
+            let took = |member: usize| reached[member] > last && of_batch[member].rows > 0;
             let group = last / accumulate;
             let step = before + group + 1;
             if !step.is_multiple_of(every) {
@@ -239,11 +282,11 @@ impl Run<'_> {
             let column = |at: usize| -> Vec<f64> {
                 let of = |member: usize| log[(last * members + member) * width + at];
                 (0..members)
-                    .map(|member| if reached[member] > last { of(member) } else { f64::NAN })
+                    .map(|member| if took(member) { of(member) } else { f64::NAN })
                     .collect()
             };
             let loss = |member: usize| {
-                if reached[member] <= last {
+                if !took(member) {
                     return f64::NAN;
                 }
                 let at = |batch: usize| batch * members + member;
@@ -251,11 +294,10 @@ impl Run<'_> {
                 let divisors = of_group.clone().map(|batch| epoch.table.divisors[at(batch)]);
                 sum / divisors.sum::<f64>()
             };
-            let rates = &epoch.table.steps[last * members..(last + 1) * members];
             observer.step(&StepRecord {
                 step: step as u64,
                 epoch: epoch.number,
-                learning_rate: rates.iter().map(|row| row.learning_rate).collect(),
+                learning_rate: of_batch.iter().map(|row| row.learning_rate).collect(),
                 loss: (0..members).map(loss).collect(),
                 grad_norm: column(self.plan.statistics).into_iter().map(f64::sqrt).collect(),
                 penalty: column(self.plan.statistics + 1),

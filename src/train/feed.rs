@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::device_set::{DeviceSet, Features};
-use super::order::EpochOrder;
-use super::steps::Batches;
+use super::order::{EpochOrder, Shuffle};
+use super::shares::Shares;
+use super::steps::{Batches, idle_step, side_by_side};
 use super::windows::{Way, Windows};
 use crate::backend::Executor;
 use crate::error::{Error, Result};
@@ -18,10 +19,16 @@ const SEGMENT: usize = 128;
 /// One pass: its program, its buffers, its set and how the set is cut.
 #[derive(Debug)]
 pub struct Feed {
+    /// What its scores are called: the set's name, or that of those of its rows that it takes.
+    pub name: String,
     /// The set.
     pub set: Arc<DeviceSet>,
-    /// How it is cut.
+    /// How it is cut; where members have rows of their own, how those of the one are that has most.
     pub batches: Batches,
+    /// The rows of each member, where they are not all of the set.
+    pub shares: Option<Arc<Shares>>,
+    /// The variance of each target over the rows of each fold; empty where members take all rows.
+    variances: Vec<Vec<f64>>,
     /// What it does.
     pub kind: PassKind,
     /// Whether the outputs of every row are collected.
@@ -64,8 +71,11 @@ impl Feed {
             (set.resident_rows / rows_a_step).max(1)
         };
         Self {
+            name: set.name.clone(),
             set: Arc::clone(set),
             batches,
+            shares: None,
+            variances: Vec::new(),
             kind,
             collects: false,
             members,
@@ -87,6 +97,49 @@ impl Feed {
         self
     }
 
+    /// The pass over rows that each member has for itself, of a set that the device holds whole. `name`
+    /// is what its scores are called.
+    #[must_use]
+    pub fn sharing(mut self, name: &str, shares: Shares) -> Self {
+        self.name = name.to_owned();
+        self.batches.rows = shares.most();
+        self.batches.window = self.batches.steps();
+        let variances = |fold| self.set.variances_of(shares.of(fold));
+        self.variances = (0..shares.folds()).map(variances).collect();
+        self.shares = Some(Arc::new(shares));
+        self
+    }
+
+    /// The variance of each target over a member's rows: of all members, or of those of each fold.
+    pub fn variances(&self) -> &[Vec<f64>] {
+        match self.variances.as_slice() {
+            [] => std::slice::from_ref(&self.set.target_variance),
+            variances => variances,
+        }
+    }
+
+    /// How a member's rows are cut.
+    pub fn batches_of(&self, member: usize) -> Batches {
+        match &self.shares {
+            Some(shares) => self.batches.of_rows(shares.of(member).len()),
+            None => self.batches,
+        }
+    }
+
+    /// Whether some member is done with its rows before another.
+    pub fn is_uneven(&self) -> bool {
+        self.shares.as_ref().is_some_and(|shares| {
+            self.batches.of_rows(shares.least()).steps() < self.batches.steps()
+        })
+    }
+
+    /// The order of the rows that stays the same from pass to pass; none where the members take all
+    /// rows in file order.
+    pub fn fixed_order(&self) -> Option<EpochOrder> {
+        let shares = self.shares.as_deref()?;
+        Some(EpochOrder::of_shares(Shuffle::Never, 0, 1, shares, self.members))
+    }
+
     /// The pass, with the outputs of every row collected or not.
     #[must_use]
     pub fn collecting(self, collects: bool) -> Self {
@@ -96,6 +149,7 @@ impl Feed {
     /// What the plan needs to know.
     pub fn pass(&self) -> Pass {
         Pass {
+            name: self.name.clone(),
             set: self.set.name.clone(),
             kind: self.kind,
             resident_rows: self.set.resident_rows,
@@ -135,9 +189,16 @@ impl Feed {
             }
         }
         if self.kind != PassKind::Train {
-            executor.write_steps(ids.steps, &self.batches.evaluation_table(self.members))?;
-            let one: Vec<u32> = (0..self.set.resident_rows as u32).collect();
-            executor.write_words(ids.order, &one.repeat(self.members))?;
+            let table = |member| self.batches_of(member).evaluation_table();
+            let tables: Vec<_> = (0..self.members).map(table).collect();
+            executor.write_steps(ids.steps, &side_by_side(&tables, idle_step))?;
+            match self.fixed_order() {
+                Some(order) => self.write_orders(executor, order.held())?,
+                None => {
+                    let one: Vec<u32> = (0..self.set.resident_rows as u32).collect();
+                    executor.write_words(ids.order, &one.repeat(self.members))?;
+                }
+            }
         }
         Ok(())
     }
@@ -187,10 +248,19 @@ impl Feed {
     /// Uploads each member's order of the rows, where the device holds the set whole; none leaves
     /// the order as it is.
     pub fn write_orders(&self, executor: &mut dyn Executor, orders: &[Vec<u32>]) -> Result<()> {
-        if self.set.is_resident() && !orders.is_empty() {
-            executor.write_words(self.ids()?.order, &orders.concat())?;
+        if !self.set.is_resident() || orders.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let id = self.ids()?.order;
+        if self.shares.is_none() {
+            return executor.write_words(id, &orders.concat());
+        }
+        // Each member's rows begin at a multiple of those of the set.
+        let mut words = vec![0; self.set.resident_rows * orders.len()];
+        for (own, order) in words.chunks_exact_mut(self.set.resident_rows).zip(orders) {
+            own[..order.len()].copy_from_slice(order);
+        }
+        executor.write_words(id, &words)
     }
 
     /// Runs every step of the pass, in that order of the rows; none means file order. `interrupted` is

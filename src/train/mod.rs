@@ -31,6 +31,7 @@ pub mod range_test;
 pub mod rates;
 mod run;
 mod scores;
+mod shares;
 mod starting_weights;
 #[doc(hidden)]
 pub mod step_time;
@@ -48,6 +49,7 @@ pub use feed::Feed;
 pub use order::{EpochOrder, Lookup, Shuffle};
 pub use outputs::Interpreter;
 pub use scores::{PassLog, Scorer, Scores, SetOutputs, terms_of};
+pub use shares::Shares;
 pub use starting_weights::{LayerInitializers, draw};
 pub use steps::{Batches, EpochTable, Pace};
 pub use trainer::{Event, Trained, Trainer};

@@ -21,6 +21,7 @@ use std::ops::Range;
 
 use rand::seq::SliceRandom;
 
+use super::shares::Shares;
 use crate::random::{Purpose, Stream};
 
 /// Blocks of a window.
@@ -112,6 +113,34 @@ impl EpochOrder {
         order
     }
 
+    /// That of an epoch in which each member has rows of its own. They are shuffled all together or
+    /// not at all, and held.
+    pub fn of_shares(
+        shuffle: Shuffle,
+        seed: u64,
+        epoch: usize,
+        shares: &Shares,
+        members: usize,
+    ) -> Self {
+        let mut order = Self::new(Shuffle::Never, seed, epoch, shares.most(), members, false);
+        order.shuffle = shuffle;
+        let own = |member| {
+            let mut rows = shares.of(member).to_vec();
+            if shuffle != Shuffle::Never {
+                rows.shuffle(&mut order.all_shuffled(member));
+            }
+            rows
+        };
+        order.held = (0..members).map(own).collect();
+        order
+    }
+
+    /// The stream of a member's shuffle of all rows.
+    fn all_shuffled(&self, member: usize) -> Stream {
+        let member = u32::try_from(member).unwrap_or(u32::MAX);
+        Stream::new(self.seed, Purpose::BatchOrder, self.epoch, member)
+    }
+
     /// How the rows are shuffled.
     pub fn shuffle(&self) -> Shuffle {
         self.shuffle
@@ -188,9 +217,7 @@ impl EpochOrder {
             Shuffle::Never => (0..self.rows as u32).collect(),
             Shuffle::All => {
                 let mut order: Vec<u32> = (0..self.rows as u32).collect();
-                let member = u32::try_from(member).unwrap_or(u32::MAX);
-                let mut stream = Stream::new(self.seed, Purpose::BatchOrder, self.epoch, member);
-                order.shuffle(&mut stream);
+                order.shuffle(&mut self.all_shuffled(member));
                 order
             }
             Shuffle::Windows { window, .. } => (0..self.rows.div_ceil(window))

@@ -86,8 +86,8 @@ impl Interpreter {
     }
 
     /// A member's targets and predictions of the rows that a pass covered. `collected` is
-    /// `[members][rows][outputs]`; `order` is that in which they were taken, none stands for file
-    /// order.
+    /// `[members][rows][outputs]`; `order` is that in which they were taken, none stands for that of
+    /// the pass, or file order.
     pub fn of_member(
         &self,
         feed: &Feed,
@@ -96,11 +96,13 @@ impl Interpreter {
         order: Option<&EpochOrder>,
         outputs: usize,
     ) -> TargetsAndPredictions {
-        let rows = feed.batches.covered();
-        let mine = &collected[member * rows * outputs..(member + 1) * rows * outputs];
+        let most = feed.batches.covered();
+        let rows = feed.batches_of(member).covered();
+        let mine = &collected[member * most * outputs..][..rows * outputs];
         let predictions = mine.chunks_exact(outputs).flat_map(|row| self.interpret(row)).collect();
         let mut targets = Vec::with_capacity(rows);
-        let lookup = order.map(EpochOrder::lookup);
+        let fixed = feed.fixed_order();
+        let lookup = order.or(fixed.as_ref()).map(EpochOrder::lookup);
         for place in 0..rows {
             let row = lookup.as_ref().map_or(place, |lookup| lookup.row(member, place));
             self.targets(targets_of(&feed.set, row), &mut targets);

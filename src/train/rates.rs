@@ -163,6 +163,7 @@ fn load_product(backend: &dyn Backend, size: usize) -> Result<Loaded> {
         precision: Precision::F32,
         splits: false,
         passes: vec![Pass {
+            name: "rows".to_owned(),
             set: "rows".to_owned(),
             kind: PassKind::Predict,
             resident_rows: size,

@@ -13,12 +13,12 @@ use super::precision::check_precision;
 use super::probe::{MOST_PARAMETERS, Probe};
 use super::{
     DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Scorer,
-    Scores, StopReason, WeightedRows, draw, evaluation_batch, network_of, terms_of,
+    Scores, Shares, StopReason, WeightedRows, draw, evaluation_batch, network_of, terms_of,
 };
 use crate::backend::{Backend, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
 use crate::config::{Settings, TaskSettings};
-use crate::data::Dataset;
+use crate::data::{Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::program::{BufferId, Contents, MemberState, NONE, PassKind, Plan, PlanRequest};
@@ -49,8 +49,8 @@ pub(super) struct Run<'a> {
     pub(super) early_stopping: Vec<EarlyStopping>,
     /// Each member's learning-rate factor by `reduce_on_plateau`; empty with another schedule.
     pub(super) plateaus: Vec<ReduceOnPlateau>,
-    /// The optimizer's coefficients of the last step.
-    pub(super) coefficients: [f64; 4],
+    /// The optimizer's coefficients of the last step, of the members of each fold, or of all.
+    pub(super) coefficients: Vec<[f64; 4]>,
     pub(super) run_ahead: RunAhead,
     /// Whether the epoch after the one that is being judged is under way.
     pub(super) is_ahead: bool,
@@ -87,6 +87,7 @@ impl<'a> Run<'a> {
         let preprocessing = &dataset.preprocessing;
         let network = network_of(settings, preprocessing)?;
         let (inputs, width) = (preprocessing.inputs(), preprocessing.target_width());
+        let folds = dataset.folds.as_ref().map_or(1, Folds::count);
         let batch = settings.training.batch_size.min(dataset.train.rows);
         let evaluated = evaluation_batch(members, batch);
         let capacity = backend.capacity();
@@ -115,12 +116,20 @@ impl<'a> Run<'a> {
         let train = feed(&train_set, PassKind::Train, batch, drop_last);
         let train = train.in_windows(train_set.window(shuffle));
         let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, evaluated, false);
-        let has_validation = dataset.validation.is_some();
+        let has_validation = dataset.validation.is_some() || dataset.folds.is_some();
         let mut evaluations = Vec::new();
+        let (mut train, mut of_train) = (train, evaluate(&train_set));
+        if let Some(folds) = &dataset.folds {
+            check_folds(&train_set)?;
+            train = train.sharing("train", Shares::trained(folds));
+            of_train = of_train.sharing("train", Shares::trained(folds));
+            let validated = Shares::validated(folds);
+            evaluations.push(evaluate(&train_set).sharing("validation", validated));
+        }
         if let Some(rows) = dataset.validation {
             evaluations.push(evaluate(&set("validation", rows.into())?));
         }
-        evaluations.push(evaluate(&train_set));
+        evaluations.push(of_train);
         if let Some(rows) = dataset.test {
             evaluations.push(evaluate(&set("test", rows.into())?));
         }
@@ -132,7 +141,7 @@ impl<'a> Run<'a> {
             target_width: width,
             update: Some(settings.update()),
             gradient_statistics: settings.log_every_steps > 0,
-            fuses: capacity.fuses && settings.training.accumulate == 1,
+            fuses: capacity.fuses && settings.training.accumulate == 1 && !train.is_uneven(),
             precision,
             splits: capacity.splits,
             passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
@@ -186,7 +195,7 @@ impl<'a> Run<'a> {
             interpreter,
             early_stopping: Vec::new(),
             plateaus,
-            coefficients: [1.0; 4],
+            coefficients: vec![[1.0; 4]; folds],
             run_ahead,
             is_ahead: false,
             snapshots,
@@ -220,7 +229,8 @@ impl<'a> Run<'a> {
         if self.shuffle == Shuffle::Never && self.train.set.is_resident() {
             // File order never changes.
             let (rows, members) = (self.train.set.rows, self.settings.members);
-            let order = EpochOrder::new(Shuffle::Never, 0, 1, rows, members, true);
+            let all = || EpochOrder::new(Shuffle::Never, 0, 1, rows, members, true);
+            let order = self.train.fixed_order().unwrap_or_else(all);
             self.train.write_orders(executor, order.held())?;
         }
         let arena = starting_arena(self.settings, &self.network)?;
@@ -305,9 +315,10 @@ impl<'a> Run<'a> {
         let rows: f64 = self
             .states
             .iter()
-            .map(|state| {
-                (state.cursor as usize * self.train.batches.batch).min(self.train.batches.covered())
-                    as f64
+            .enumerate()
+            .map(|(member, state)| {
+                let batches = self.train.batches_of(member);
+                (state.cursor as usize * batches.batch).min(batches.covered()) as f64
             })
             .sum();
         self.samples += rows;
@@ -395,7 +406,7 @@ impl<'a> Run<'a> {
             let log = read.next().unwrap_or_default();
             let collected = pass.collects.then(|| read.next()).flatten();
             let scored = self.score(pass, &PassRead { log, collected })?;
-            scores.push((pass.set.name.clone(), scored));
+            scores.push((pass.name.clone(), scored));
         }
         if self.has_validation {
             scores.swap(0, 1);
@@ -416,6 +427,19 @@ impl<'a> Run<'a> {
             network: self.network,
         })
     }
+}
+
+/// Refuses folds of a set that the device does not hold whole.
+fn check_folds(set: &DeviceSet) -> Result<()> {
+    if set.is_resident() {
+        return Ok(());
+    }
+    let problem = format!(
+        "the device holds {} of {} rows at once, and folds need all of them there",
+        set.resident_rows, set.rows
+    );
+    Err(Error::config("data.folds", problem)
+        .with_help("give data.validation instead, or train on --device cpu"))
 }
 
 /// The starting weights: drawn, then overlaid by `model.init_from`.

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::device_set::DeviceSet;
-use super::steps::Batches;
 use crate::catalog::metric::{MetricRow, OutputScale, Outputs, Source, TERMS, TermRow};
 use crate::config::data::Task;
 use crate::error::Result;
@@ -23,10 +21,12 @@ pub struct PassLog<'a> {
     pub log: &'a [f64],
     /// Values of a row.
     pub width: usize,
-    /// How the set is cut.
-    pub batches: &'a Batches,
-    /// The set.
-    pub set: &'a DeviceSet,
+    /// Its steps.
+    pub steps: usize,
+    /// The rows that each member's pass covered.
+    pub covered: &'a [usize],
+    /// The variance of each target over a member's rows: of all members, or of those of each fold.
+    pub variances: &'a [Vec<f64>],
     /// What each member's losses are divided by.
     pub divisors: &'a [f64],
 }
@@ -102,15 +102,13 @@ impl Scorer {
     /// # Errors
     /// Those of [`SetOutputs::of_member`].
     pub fn scores(&self, pass: &PassLog, mut outputs: Option<SetOutputs>) -> Result<Vec<Scores>> {
-        let PassLog { log, width, batches, set, divisors } = *pass;
+        let PassLog { log, width, steps, covered, variances, divisors } = *pass;
         let members = divisors.len();
-        let rows = batches.covered() as f64;
         let mut scores = Vec::with_capacity(members);
         for member in 0..members {
+            let rows = covered[member] as f64;
             let sum = |at: usize| {
-                (0..batches.steps())
-                    .map(|step| log[(step * members + member) * width + at])
-                    .sum::<f64>()
+                (0..steps).map(|step| log[(step * members + member) * width + at]).sum::<f64>()
             };
             let mean = |at: usize| sum(at) / rows;
             let predictions = match &mut outputs {
@@ -129,7 +127,7 @@ impl Scorer {
                 });
             let value = |metric: &MetricRow| match (metric.source)(self.task) {
                 Source::Term { term, finish } => {
-                    Some(self.finish(term, finish, &mean, &set.target_variance))
+                    Some(self.finish(term, finish, &mean, &variances[member % variances.len()]))
                 }
                 Source::Outputs(_) => said.as_ref().and_then(|said| metric.of_outputs(said)),
             };
@@ -176,7 +174,7 @@ mod tests {
     use crate::catalog::metric::find;
     use crate::data::Rows;
     use crate::program::Precision;
-    use crate::train::device_set::Fit;
+    use crate::train::device_set::{DeviceSet, Fit};
     use crate::train::order::Shuffle;
 
     /// A set of one input and one target, held whole.
@@ -209,11 +207,12 @@ mod tests {
             spill: None,
         };
         let set = test_set(rows, 4);
-        let batches = Batches { rows: 4, batch: 4, drop_last: false, window: 1 };
         // One step, two members: loss and accuracy summed over the rows.
         let log = [2.0, 3.0, 4.0, 2.0];
+        let variances = std::slice::from_ref(&set.target_variance);
+        let covered = &[4, 4];
         let pass =
-            PassLog { log: &log, width: 2, batches: &batches, set: &set, divisors: &[4.0, 4.0] };
+            PassLog { log: &log, width: 2, steps: 1, covered, variances, divisors: &[4.0, 4.0] };
         let left_out = scorer.scores(&pass, None)?;
         assert_eq!(left_out[0].metrics, [("accuracy", 0.75)]);
         assert_eq!((left_out[1].loss, left_out[1].get("f1")), (1.0, None));
@@ -250,12 +249,13 @@ mod tests {
             spill: None,
         };
         let set = test_set(rows, 1);
-        let batches = Batches { rows: 1, batch: 1, drop_last: false, window: 1 };
         let score = |of_member: &mut dyn FnMut(usize) -> Result<TargetsAndPredictions>| {
             let given = SetOutputs { width: 2, of_member };
             let (log, divisors) = ([0.5], [1.0]);
+            let variances = std::slice::from_ref(&set.target_variance);
+            let covered = &[1];
             let pass =
-                PassLog { log: &log, width: 1, batches: &batches, set: &set, divisors: &divisors };
+                PassLog { log: &log, width: 1, steps: 1, covered, variances, divisors: &divisors };
             scorer.scores(&pass, Some(given))
         };
         assert!(score(&mut |_| Err(crate::Error::usage("lost"))).is_err());

@@ -158,6 +158,7 @@ fn made_up(settings: &Settings, preprocessing: &Preprocessing) -> Dataset {
         test: None,
         held_out: HeldOut::default(),
         preprocessing: preprocessing.clone(),
+        folds: None,
         class_weights: Vec::new(),
         hash: String::new(),
         chunk_rows: None,

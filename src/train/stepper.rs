@@ -204,7 +204,7 @@ impl<'a> Stepper<'a> {
         }
         let members = self.run.network.members;
         self.run.states = vec![MemberState::START; members];
-        self.run.coefficients = [1.0; 4];
+        self.run.coefficients.fill([1.0; 4]);
         let mut left = batches as usize;
         let mut rows = 0;
         let mut number = 0;
@@ -269,6 +269,7 @@ impl<'a> Stepper<'a> {
             precision: settings.training.precision,
             splits: false,
             passes: vec![Pass {
+                name: SET.to_owned(),
                 set: SET.to_owned(),
                 kind: PassKind::Train,
                 resident_rows: pass.batch_rows * network.members,

@@ -39,23 +39,26 @@ impl Batches {
         ((step % self.window * self.batch) as u32, rows as u32)
     }
 
-    /// The table of a pass that does not train: `[steps][members]`.
-    pub fn evaluation_table(&self, members: usize) -> Vec<StepSettings<f64>> {
-        (0..self.steps())
-            .flat_map(|step| {
-                let (first_row, rows) = self.place(step);
-                let position = (step * self.batch) as u32;
-                let row = StepSettings {
-                    first_row,
-                    rows,
-                    position,
-                    step: 1,
-                    batch: 1,
-                    ..StepSettings::default()
-                };
-                std::iter::repeat_n(row, members)
-            })
-            .collect()
+    /// A set of so many rows, cut alike.
+    #[must_use]
+    pub fn of_rows(self, rows: usize) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// The table of a pass that does not train, for one member: a row a step.
+    pub fn evaluation_table(&self) -> Vec<StepSettings<f64>> {
+        let row = |step| {
+            let (first_row, rows) = self.place(step);
+            StepSettings {
+                first_row,
+                rows,
+                position: (step * self.batch) as u32,
+                step: 1,
+                batch: 1,
+                ..StepSettings::default()
+            }
+        };
+        (0..self.steps()).map(row).collect()
     }
 }
 
@@ -83,6 +86,24 @@ pub struct EpochTable {
     pub steps: Vec<StepSettings<f64>>,
     /// The divisor of each batch's mean loss.
     pub divisors: Vec<f64>,
+}
+
+/// Members' tables side by side: `[steps][members]`. Where one is done with its rows, it has none in
+/// the steps that are left, and its weights stay as they are.
+pub fn side_by_side<T: Copy>(members: &[Vec<T>], idle: impl Fn(T) -> T) -> Vec<T> {
+    let steps = members.iter().map(Vec::len).max().unwrap_or(0);
+    let at = |step: usize| {
+        let idle = &idle;
+        members.iter().filter_map(move |own| {
+            own.get(step).copied().or_else(|| own.last().map(|last| idle(*last)))
+        })
+    };
+    (0..steps).flat_map(at).collect()
+}
+
+/// A step of a member that is done with its rows.
+pub fn idle_step(last: StepSettings<f64>) -> StepSettings<f64> {
+    StepSettings { rows: 0, accumulates: 0, updates: 0, share: 0.0, ..last }
 }
 
 impl Pace<'_> {
@@ -229,7 +250,7 @@ mod tests {
         let mut batches = Batches { rows: 10, batch: 4, drop_last: false, window: 100 };
         assert_eq!((batches.steps(), batches.covered()), (3, 10));
         let rows: Vec<_> =
-            batches.evaluation_table(1).iter().map(|s| (s.first_row, s.rows)).collect();
+            batches.evaluation_table().iter().map(|s| (s.first_row, s.rows)).collect();
         assert_eq!(rows, [(0, 4), (4, 4), (8, 2)]);
         batches.drop_last = true;
         assert_eq!((batches.steps(), batches.covered()), (2, 8));
@@ -241,7 +262,7 @@ mod tests {
     #[test]
     fn rows_are_numbered_anew_in_each_window() {
         let batches = Batches { rows: 10, batch: 2, drop_last: false, window: 2 };
-        let firsts: Vec<_> = batches.evaluation_table(1).iter().map(|s| s.first_row).collect();
+        let firsts: Vec<_> = batches.evaluation_table().iter().map(|s| s.first_row).collect();
         assert_eq!(firsts, [0, 2, 0, 2, 0]);
     }
 }

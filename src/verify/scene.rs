@@ -95,6 +95,7 @@ impl Scene {
             precision: case.precision,
             splits: case.split,
             passes: vec![Pass {
+                name: "train".to_owned(),
                 set: "train".to_owned(),
                 kind: PassKind::Train,
                 resident_rows,

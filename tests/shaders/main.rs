@@ -85,6 +85,7 @@ fn whole_steps_validate_and_are_written_for_every_driver() {
             precision: Precision::F32,
             splits: false,
             passes: vec![Pass {
+                name: "train".to_owned(),
                 set: "train".to_owned(),
                 kind: PassKind::Train,
                 resident_rows: 20,

@@ -31,6 +31,12 @@ pub(in crate::data) struct Column<'a> {
     pub(in crate::data) in_matrix: bool,
 }
 
+/// How far apart, in the column's own unit, neighbouring encoded numbers are at a value.
+fn spacing(scale: Scale, value: f64) -> f64 {
+    let encoded = scale.apply(value).abs();
+    f64::from(encoded.next_up() - encoded) * scale.scale
+}
+
 impl Column<'_> {
     /// The column's scaling, if it is one of numbers.
     pub(in crate::data) fn scaling(&self) -> Scaling {
@@ -120,7 +126,15 @@ impl Column<'_> {
                 if one_value && summary.missing == 0 {
                     remarks.constant_in_matrix.push(self.name.to_owned());
                 }
-                Encoding::Numeric { scaler: self.scaler(&mut summary)?, missing }
+                let scaler = self.scaler(&mut summary)?;
+                if let Scaler::Affine(scale) = &scaler {
+                    let apart = [summary.least, summary.most].map(|value| spacing(*scale, value));
+                    let apart = apart[0].max(apart[1]);
+                    if apart > 1.0 && summary.are_whole() {
+                        remarks.rounded.push(format!("{} (to the nearest {apart:.0})", self.name));
+                    }
+                }
+                Encoding::Numeric { scaler, missing }
             }
         }))
     }

@@ -4,6 +4,7 @@ mod class_weights;
 mod columns;
 mod distributions;
 mod embeddings;
+mod folds;
 mod formats;
 mod hostile;
 mod images;
@@ -85,6 +86,7 @@ pub(super) fn settings(train: PathBuf, target: &str) -> DataSettings {
         streaming: Streaming::Never,
         streaming_folder: None,
         chunk_rows: None,
+        folds: None,
         class_weights: None,
         target_scaling: TargetScaling::Auto,
         shuffle: true,

@@ -106,3 +106,26 @@ fn logarithms_are_standardised_and_take_no_number_below_0() {
     below.scaling = Scaling::Log1p;
     assert_says(&refused(&below), &["column \"x\"", "-2", "data.columns.x.scaling", "quantile"]);
 }
+
+/// Neighbouring whole numbers that become one 32-bit float are told, at the step that is left.
+#[test]
+fn whole_numbers_past_what_f32_holds_are_told() {
+    let folder = Folder::new();
+    let rows = |step: u64| -> String {
+        let row = |i: u64| format!("{},{},{}\n", i * step, 1e9 + i as f64 / 3.0, i % 7);
+        format!("id,share,y\n{}", (0..40).map(row).collect::<String>())
+    };
+    let notes = |text: String, scaling| {
+        let mut settings = settings(folder.file("rows.csv", text), "y");
+        settings.scaling = scaling;
+        load(&settings).expect("a good file").notes.join("\n")
+    };
+    // 39 * 2^24 is past 2^29: neighbours there are 64 apart as they are, and 16 of 39 steps from the mean.
+    let told = notes(rows(1 << 24), Scaling::None);
+    assert!(told.contains("do not tell apart: id (to the nearest 64)"), "{told}");
+    let told = notes(rows(1 << 24), Scaling::Standard);
+    assert!(told.contains("id (to the nearest "), "{told}");
+    // Numbers with decimals, and those that fit, need no word.
+    let told = notes(rows(1 << 10), Scaling::Standard);
+    assert!(!told.contains("apart"), "{told}");
+}

@@ -37,7 +37,13 @@ pub(super) fn outcome(page: &mut Page, record: &RunRecord) {
             page.paragraph(&words);
         }
         if record.members() > 1 {
-            page.paragraph("Mean ± deviation over the members.");
+            page.paragraph(match record.summary["folds"].as_u64() {
+                Some(_) => {
+                    "Mean ± deviation over the folds, each scored by the network that did not \
+                            train on it."
+                }
+                None => "Mean ± deviation over the members.",
+            });
         }
     }
 }

@@ -217,6 +217,7 @@ mod tests {
             precision: Precision::F32,
             splits: false,
             passes: vec![Pass {
+                name: "train".to_owned(),
                 set: "train".to_owned(),
                 kind: PassKind::Train,
                 resident_rows: 9,
