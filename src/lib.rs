@@ -57,7 +57,7 @@
 //!   -> network (layers, shapes, one flat parameter arena with named ranges)
 //!   -> plan (buffers, and programs: the kernel calls of one step; pure data, no backend)
 //!   -> backend (cpu | gpu | reference) runs a program for a whole epoch at a time
-//!   -> the epoch's log read back -> early stopping, best weights -> run folder
+//!   -> the epoch's log read back -> early stopping, best weights -> checkpoint -> run folder
 //! ```
 //!
 //! Data goes one way. Nothing upstream knows the backend; nothing downstream reads the config file
@@ -74,7 +74,7 @@
 //! | [`program`] | kernel calls as data, what each costs, and the tables that the device reads at every step |
 //! | [`kernels`] | the table of kernels and, beside each row, its CPU twin, generic over f32 and f64 |
 //! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
-//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; looks inside the network and what they say of its initialisation; a step explained, timed, taken one at a time; the quickest device |
+//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; the whole state kept, and gone on from; looks inside the network and what they say of its initialisation; a step explained, timed, taken one at a time; the quickest device |
 //! | [`model`] | model files, prediction and evaluation, export as ONNX |
 //! | [`analysis`] | what the weights kept do on rows held out: curves, worst rows, what matters |
 //! | [`compare`] | the same training on several devices and in f64, in lockstep; the break-even |
@@ -82,7 +82,7 @@
 //! | [`audit`] | the data looked at before training: duplicates, leaks, ids, rare classes, sets that differ |
 //! | [`baseline`] | a constant and a linear model beside every network |
 //! | [`proposal`] | a starting config for a data file |
-//! | [`report`] | the run folder, event files for TensorBoard, progress, the page that explains a run |
+//! | [`report`] | the run folder, its logs, checkpoints and lock, event files for TensorBoard, progress, the page that explains a run |
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings, what is computed wrong, how fast a job is |
 //! | [`cli`] | one file a command |
 //! | [`random`] | counter-based random numbers, the same on every device |

@@ -10,7 +10,7 @@ mod twins;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub use choice::{
@@ -197,7 +197,7 @@ pub enum Readback {
 }
 
 /// How one matrix product is cut up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChosenTile {
     /// The program that it is part of.
     pub program: String,

@@ -10,6 +10,7 @@ mod lr_find;
 mod new;
 mod predict;
 mod report;
+mod resume;
 mod schema;
 mod train;
 mod verify;

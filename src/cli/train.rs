@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::resume::{Place, identity, refuse_changes, show_what_may_differ};
 use crate::analysis::{Subject, mean_and_deviation};
 use crate::audit::{Finding, Severity, audit};
 use crate::backend::Backend;
@@ -17,11 +18,14 @@ use crate::data::{self, Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::network::Network;
+use crate::report::checkpoints::RunIdentity;
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
 use crate::train::observation::Observation;
 use crate::train::quickest::quickest;
-use crate::train::{self, EpochRecord, Observer, Outcome, Scores, StepRecord, StopReason};
+use crate::train::{
+    self, Checkpoint, EpochRecord, Observer, Outcome, Scores, StepRecord, StopReason,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -35,6 +39,10 @@ pub(super) struct Arguments {
     /// The run folder [default: runs/{config name}-{n}, the first free n]
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Go on from the last checkpoint of the run in the folder, or begin where there is none; without
+    /// --out in the last runs/{config name}-{n}
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
     /// Replace a run that is already in the folder
     #[arg(long)]
     overwrite: bool,
@@ -48,7 +56,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Print what a training step is made of, call by call, and train nothing
-    #[arg(long, conflicts_with_all = ["out", "overwrite"])]
+    #[arg(long, conflicts_with_all = ["out", "overwrite", "resume"])]
     explain: bool,
     /// With --explain: measure each call, and the least time that it could take on this device
     #[arg(long, requires = "explain")]
@@ -59,10 +67,18 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let folder = arguments.config.parent().unwrap_or(Path::new(""));
-    let settings = config.validate(folder)?;
+    let mut settings = config.validate(folder)?;
     let mut progress = Progress::new(arguments.quiet);
-    if let Some(out) = &arguments.out {
-        RunFolder::refuse_old_run(out, arguments.overwrite)?;
+    let name = arguments.config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let out = arguments.out.as_deref();
+    let mut place = if arguments.resume {
+        Place::of_resumed_run(out, &name, &progress)?
+    } else {
+        Place::of_new_run(out, arguments.overwrite)?
+    };
+    if let Some(from) = place.from.as_ref().filter(|_| settings.data.chunk_rows.is_none()) {
+        // Where rows are streamed by the memory that is free, the order stays that of the beginning.
+        settings.data.chunk_rows = from.chunk_rows();
     }
 
     let precision = settings.training.precision;
@@ -74,6 +90,24 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     show_data(&progress, &settings.data.train, &dataset);
     let findings = if arguments.explain { Vec::new() } else { audit(&dataset)? };
     show_findings(&progress, &findings);
+    let mut config = settings.resolved_for(&task);
+    config.data.chunk_rows = dataset.chunk_rows;
+    if let Some((run, from)) = place.resumed() {
+        refuse_changes(run, &from.identity, &config, &dataset.hash)?;
+        let epochs = settings.training.epochs;
+        let is_complete = from.checkpoint.is_complete(epochs);
+        let state = &from.checkpoint.state;
+        let what = match (is_complete, &state.within) {
+            (true, _) => "is complete".to_owned(),
+            (false, Some(_)) => format!("goes on within epoch {} of {epochs}", state.epoch + 1),
+            (false, None) => format!("goes on after epoch {} of {epochs}", state.epoch),
+        };
+        progress.fact("run", &format!("{} {what}", run.display()));
+        if is_complete && RunFolder::has_ended(run) {
+            print_run(run, RunFolder::read_summary(run)?, arguments.json)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let network = train::network_of(&settings, &dataset.preprocessing)?;
     let chosen = quickest(found?, &settings, &task, &dataset.preprocessing, cache::folder())?;
     progress.fact("device", &chosen.why);
@@ -91,19 +125,25 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let mut config = settings.resolved_for(&task);
-    config.data.chunk_rows = dataset.chunk_rows;
+    let identity = identity(&config, &dataset.hash, chosen.backend.device());
+    if let Some((_, from)) = place.resumed() {
+        show_what_may_differ(&from.identity, &identity, &progress);
+    }
+    let checkpoint = place.from.as_ref().map(|from| from.checkpoint.clone());
     let interrupt = Arc::new(AtomicBool::new(false));
     super::watch_for_interrupts(&interrupt)?;
     let preprocessing = dataset.preprocessing.clone();
     let data_hash = dataset.hash.clone();
     let rows = rows_of(&dataset);
     let folds = dataset.folds.as_ref().map(Folds::count);
+    let training_rows = trained_on(&dataset);
     let subject = Subject::of(&dataset, network.members)?;
     let jobs = Jobs::of(&dataset, &task, settings.optimizer.convention)?;
     let mut recorder = Recorder {
-        arguments,
+        place: &mut place,
+        name: &name,
         config: &config,
+        identity: &identity,
         folder: None,
         progress: &mut progress,
         interrupt: &interrupt,
@@ -112,7 +152,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     };
     let backend = chosen.backend.as_ref();
     let (outcome, beside) = beside_training(&jobs, backend, || {
-        train::fit(&settings, &task, dataset, backend, &mut recorder)
+        let from = checkpoint.as_ref();
+        train::resume(&settings, &task, dataset, backend, &mut recorder, from)
     });
     let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
     progress.end();
@@ -153,21 +194,26 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         precision: settings.training.precision,
     };
     let summary = run_folder.finish(&outcome, &facts)?;
-    let training_rows = rows.first().map_or(0, |(_, rows)| *rows);
     show_outcome(&progress, &outcome, baselines.as_ref(), training_rows, folds);
     without_report(&progress, super::report::write(&run_folder, &model, subject, backend));
-    if arguments.json {
-        let mut document = summary;
-        document["run"] = run_folder.path().to_string_lossy().into();
-        super::print_json(&document)?;
-    } else {
-        super::print(&format!("{}\n", run_folder.path().display()))?;
+    if outcome.stop_reason == StopReason::Interrupted && config.checkpoint.is_some() {
+        progress.line(&format!("--resume --out {} goes on from here", run_folder.path().display()));
     }
+    print_run(run_folder.path(), summary, arguments.json)?;
     match (outcome.failure, outcome.stop_reason) {
         (Some(error), _) => Err(error),
         (None, StopReason::Interrupted) => Ok(ExitCode::from(super::INTERRUPTED)),
         (None, _) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The last word of a run, on stdout.
+fn print_run(run: &Path, mut summary: serde_json::Value, as_json: bool) -> Result<()> {
+    if as_json {
+        summary["run"] = run.to_string_lossy().into();
+        return super::print_json(&summary);
+    }
+    super::print(&format!("{}\n", run.display()))
 }
 
 /// Trains, and fits the baselines meanwhile where the device leaves the processors to them; else they are
@@ -193,6 +239,13 @@ fn without_report(progress: &Progress, written: Result<()>) {
     if let Err(error) = written {
         progress.line(&format!("warning: there is no report.html of this run: {error}"));
     }
+}
+
+/// Rows that a network trains on: of folds, the most.
+fn trained_on(dataset: &Dataset) -> usize {
+    let of_fold =
+        |folds: &Folds| (0..folds.count()).map(|fold| folds.trained(fold).len()).max().unwrap_or(0);
+    dataset.folds.as_ref().map_or(dataset.train.rows, of_fold)
 }
 
 /// Rows of each set.
@@ -319,8 +372,11 @@ fn show_outcome(
 
 /// Writes the records and shows the progress.
 struct Recorder<'a> {
-    arguments: &'a Arguments,
+    place: &'a mut Place,
+    /// The config's name.
+    name: &'a str,
     config: &'a Config,
+    identity: &'a RunIdentity,
     /// Made when training begins: until then everything can still be refused.
     folder: Option<RunFolder>,
     progress: &'a mut Progress,
@@ -332,11 +388,7 @@ struct Recorder<'a> {
 
 impl Observer for Recorder<'_> {
     fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) -> Result<()> {
-        let Arguments { config, out, overwrite, .. } = self.arguments;
-        let name = config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
-        let mut folder = RunFolder::create(out.as_deref(), &name, *overwrite)?;
-        folder.begin(self.config)?;
-        self.folder = Some(folder);
+        self.folder = Some(self.place.open(self.name, self.config)?);
         self.progress.begin(network, epochs, epoch_steps);
         self.startup_seconds = self.started.elapsed().as_secs_f64();
         Ok(())
@@ -357,6 +409,23 @@ impl Observer for Recorder<'_> {
 
     fn observation(&mut self, observation: &Observation) -> Result<()> {
         self.folder.as_mut().map_or(Ok(()), |folder| folder.observation(observation))
+    }
+
+    fn keeps_checkpoints(&self) -> bool {
+        true
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let (Some(folder), Some(kept)) = (&mut self.folder, &self.config.checkpoint) else {
+            return Ok(());
+        };
+        if let Err(error) = folder.checkpoint(checkpoint, self.identity, kept.keep) {
+            // The one before is still there, and training goes on.
+            let source = std::error::Error::source(&error);
+            let source = source.map_or_else(String::new, |source| format!(": {source}"));
+            self.progress.line(&format!("warning: no checkpoint was kept: {error}{source}"));
+        }
+        Ok(())
     }
 
     fn warn(&mut self, text: &str) -> Result<()> {

@@ -9,7 +9,6 @@ mod named;
 mod overrides;
 mod parse;
 mod problem;
-mod reserved;
 mod resolved;
 mod schedule;
 mod settings;
@@ -24,7 +23,6 @@ pub use catalogs::{
 };
 pub use fit::{Monitor, Quantity, TaskSettings};
 pub use named::{Catalog, Key, KeyKind, Named, Variant};
-pub use reserved::ReservedCheckpoint;
 pub use settings::{
     AverageSettings, EarlyStoppingSettings, LayerSpec, ModelSettings, OptimizerSettings,
     OutputActivation, OutputSpec, Settings, TrainingSettings, WeightSettings,
@@ -33,8 +31,8 @@ pub use settings::{
 pub use sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 pub(crate) use validate::refuse_class_weights;
 pub use written::{
-    AverageConfig, AverageEvery, Config, DataConfig, EarlyStoppingConfig, LayerConfig, LogConfig,
-    Mode, ModelConfig, OutputConfig, TrainingConfig,
+    AverageConfig, AverageEvery, CheckpointConfig, Config, DataConfig, EarlyStoppingConfig,
+    LayerConfig, LogConfig, Mode, ModelConfig, OutputConfig, TrainingConfig,
 };
 
 #[cfg(test)]

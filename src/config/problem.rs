@@ -4,7 +4,6 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::locations::join;
-use super::reserved::NOT_AVAILABLE;
 use crate::error::{Error, did_you_mean};
 
 /// A text cut to a length that a message can bear.
@@ -75,9 +74,6 @@ pub(super) fn explain(
         return Error::config(join(&path, key), "the key is required and not given")
             .with_help(help);
     }
-    if let Some((_, neutral)) = text.split_once(NOT_AVAILABLE) {
-        return Error::config(path, NOT_AVAILABLE).with_help(format!("leave it out{neutral}"));
-    }
     let expected = text.rsplit_once("expected ").map_or(text.as_str(), |(_, expected)| expected);
     let expected = match expected {
         "u64" | "usize" | "u32" => "a whole number, 0 or more",
@@ -117,7 +113,7 @@ pub(super) fn refuse_lists(root: &Value) -> Result<(), Error> {
         Some(Value::Array(_)) => Err(Error::config(path, "expected an object, found a list")),
         _ => Ok(()),
     };
-    for key in ["data", "model", "training", "early_stopping", "log"] {
+    for key in ["data", "model", "training", "early_stopping", "log", "checkpoint"] {
         refuse(key, root.get(key))?;
     }
     refuse("model.output", root.pointer("/model/output"))?;

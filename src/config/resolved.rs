@@ -8,7 +8,6 @@ use super::catalogs::{AUTO, Initializers, Losses, Normalizations, Optimizers, Ou
 use super::data::{Portion, TargetScaling, Task};
 use super::fit::TaskSettings;
 use super::named::{Catalog, Named};
-use super::reserved::ReservedCheckpoint;
 use super::schedule;
 use super::settings::{AverageSettings, LayerSpec, OptimizerSettings, OutputActivation, Settings};
 use super::sources::{PortionConfig, TargetConfig};
@@ -106,7 +105,7 @@ impl Settings {
                 tensorboard: self.tensorboard,
                 histograms_every: self.histograms_every,
             },
-            checkpoint: ReservedCheckpoint,
+            checkpoint: self.checkpoint,
             locations: self.locations.clone(),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::data::DataSettings;
 use super::locations::Locations;
-use super::written::{AverageConfig, Mode};
+use super::written::{AverageConfig, CheckpointConfig, Mode};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
 use crate::catalog::loss::LossSettings;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub tensorboard: bool,
     /// Epochs between two looks inside the network; 0 is none.
     pub histograms_every: usize,
+    /// When the whole state is kept; `None` is never.
+    pub checkpoint: Option<CheckpointConfig>,
     pub(super) locations: Locations,
 }
 

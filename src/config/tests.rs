@@ -53,7 +53,7 @@ const SAMPLE: &str = r#"{
                       "restore_best": true },
   "metrics": ["accuracy"],
   "log": { "every_steps": 0, "tensorboard": false, "histograms_every": 1 },
-  "checkpoint": { "every_epochs": 1, "keep": 1 }
+  "checkpoint": { "every_epochs": 2, "every_seconds": 0.5, "keep": 3 }
 }"#;
 
 fn settings_of(text: &str, overrides: &[&str]) -> Result<Settings> {
@@ -277,15 +277,30 @@ fn ranges_are_checked() {
 }
 
 #[test]
-fn what_a_later_version_will_take_is_refused_as_such() {
-    for change in ["checkpoint.keep=3"] {
-        let text = with(r#""model": {"layers": [{}]}"#);
-        refused(
-            &text,
-            &[change],
-            &["override: `", "not available in this version of wgfit", "help: leave it out"],
-        );
+fn checkpoints_are_on_unless_null() -> Result<()> {
+    let of = |rest: &str| Ok(settings_of(&with(rest), &[])?.checkpoint);
+    let by_default = CheckpointConfig { every_epochs: 1, every_seconds: 30.0, keep: 1 };
+    assert_eq!(of("")?, Some(by_default));
+    assert_eq!(
+        of(r#""checkpoint": {"keep": 4}"#)?,
+        Some(CheckpointConfig { keep: 4, ..by_default })
+    );
+    assert_eq!(of(r#""checkpoint": null"#)?, None);
+    let given = CheckpointConfig { every_epochs: 2, every_seconds: 0.5, keep: 3 };
+    assert_eq!(settings_of(SAMPLE, &[])?.checkpoint, Some(given));
+    for (change, expected) in [
+        ("checkpoint.every_epochs=0", "expected a whole number from 1"),
+        ("checkpoint.keep=0", "expected a whole number from 1"),
+        ("checkpoint.every_seconds=-1", "expected a number, 0 or more"),
+        ("checkpoint.every=1", "unknown key"),
+        ("checkpoint=[1]", "expected an object, found a list"),
+    ] {
+        refused(&with(""), &[change], &[expected]);
     }
+    // Equal runs have equal forms of it, however often they were kept.
+    let config = Config::parse(SAMPLE, "c.json", &[])?;
+    assert_eq!(config.without_paths().checkpoint, Some(by_default));
+    Ok(())
 }
 
 #[test]

@@ -137,6 +137,7 @@ impl Config {
             log_every_steps: self.log.every_steps,
             tensorboard: self.log.tensorboard,
             histograms_every: self.log.histograms_every,
+            checkpoint: self.checkpoint.as_ref().map(training::checkpoint).transpose()?,
             data,
             locations: self.locations.clone(),
         })

@@ -7,7 +7,7 @@ use super::settings::{
 };
 use super::validate::{count, in_range, not_negative};
 use super::validate_model::{missing, parameter_value};
-use super::written::{EarlyStoppingConfig, TrainingConfig};
+use super::written::{CheckpointConfig, EarlyStoppingConfig, TrainingConfig};
 use crate::catalog::loss::{self, LossSettings};
 use crate::catalog::metric::{self, MetricRow};
 use crate::catalog::optimizer::muon::Adjust;
@@ -189,6 +189,14 @@ pub(super) fn early_stopping(
         start_from_epoch: config.start_from_epoch,
         baseline: config.baseline,
     }))
+}
+
+pub(super) fn checkpoint(config: &CheckpointConfig) -> Result<CheckpointConfig> {
+    Ok(CheckpointConfig {
+        every_epochs: count("checkpoint.every_epochs", config.every_epochs)?,
+        every_seconds: not_negative("checkpoint.every_seconds", config.every_seconds)?,
+        keep: count("checkpoint.keep", config.keep)?,
+    })
 }
 
 /// A monitor is `loss` or one of `metrics`, with or without `val_` before it.

@@ -16,7 +16,6 @@ use super::data::{
 };
 use super::locations::Locations;
 use super::named::Named;
-use super::reserved::ReservedCheckpoint;
 use super::sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 use crate::catalog::metric;
 use crate::program::Precision;
@@ -61,9 +60,9 @@ pub struct Config {
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
-    /// Reserved.
-    #[serde(default, skip_serializing)]
-    pub checkpoint: ReservedCheckpoint,
+    /// When the whole state of the training is kept, from which `--resume` goes on; `null` is never.
+    #[serde(default = "checkpoint")]
+    pub checkpoint: Option<CheckpointConfig>,
     #[serde(skip)]
     pub(super) locations: Locations,
 }
@@ -402,6 +401,30 @@ impl Default for LogConfig {
     }
 }
 
+/// When the whole state of the training is kept. It is kept at the training's end, too, and when it
+/// is interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// Epochs between two checkpoints.
+    #[schemars(range(min = 1))]
+    pub every_epochs: usize,
+    /// Seconds between two checkpoints at least: an epoch that ends earlier has none. They grow to
+    /// 50 times what the last one took, so that checkpoints take at most 2 % of the time. 0: every
+    /// such epoch has one, whatever it takes.
+    #[schemars(range(min = 0))]
+    pub every_seconds: f64,
+    /// Checkpoints that are kept, the last ones.
+    #[schemars(range(min = 1))]
+    pub keep: usize,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every_epochs: 1, every_seconds: 30.0, keep: 1 }
+    }
+}
+
 impl Config {
     /// The JSON Schema of a config.
     pub fn schema() -> serde_json::Value {
@@ -414,6 +437,8 @@ impl Config {
         let data = &mut config.data;
         // Where data stands on its way is the machine's affair.
         (data.streaming, data.streaming_folder) = (Streaming::Auto, None);
+        // When checkpoints are written changes nothing of what is trained.
+        config.checkpoint = checkpoint();
         let files = [&mut data.labels, &mut data.validation_labels, &mut data.test_labels];
         let model_file = [&mut config.model.init_from];
         for file in files.into_iter().chain(model_file).flatten() {
@@ -483,6 +508,10 @@ fn standard() -> Scaling {
 
 fn target_scaling() -> TargetScaling {
     TargetScaling::Auto
+}
+
+fn checkpoint() -> Option<CheckpointConfig> {
+    Some(CheckpointConfig::default())
 }
 
 fn auto_loss() -> Named<Losses> {

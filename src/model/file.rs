@@ -28,6 +28,27 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     file.put_in_place()
 }
 
+/// How the names of files begin and end that are not whole yet.
+const UNFINISHED: (&str, &str) = (".wgfit-", ".tmp");
+
+/// Removes from a folder what a process that was killed had not finished. No other process may be
+/// writing there.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub(crate) fn remove_unfinished(folder: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+        }
+    }
+    Ok(())
+}
+
 /// A file that stands under a temporary name beside its own until it is whole.
 pub(crate) struct AtomicFile {
     path: PathBuf,
@@ -40,7 +61,9 @@ impl AtomicFile {
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn create(path: &Path) -> Result<Self> {
-        let file = NamedTempFile::new_in(folder(path));
+        let (prefix, suffix) = UNFINISHED;
+        let mut names = tempfile::Builder::new();
+        let file = names.prefix(prefix).suffix(suffix).tempfile_in(folder(path));
         let file = file.map_err(|error| Error::io("write", path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }

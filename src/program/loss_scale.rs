@@ -4,6 +4,7 @@
 //! from the table of steps, so that a skipped one counts in schedules and bias corrections.
 
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 
 use super::{MemberState, NONE};
 
@@ -18,7 +19,7 @@ const LARGEST: f32 = 1.267_650_6e30;
 
 /// The loss scale of one member, a power of two. A table of its own beside the members' states:
 /// those the host writes at every epoch, this goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable, Serialize, Deserialize)]
 #[repr(C)]
 pub struct LossScale {
     /// Of the step that comes next: what the loss multiplies its gradient by.

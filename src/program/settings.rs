@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 
 use crate::kernels::Real;
 
@@ -155,7 +156,7 @@ impl LayerSettings {
 }
 
 /// Where one member stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable, Serialize, Deserialize)]
 #[repr(C)]
 pub struct MemberState {
     /// Row of the settings table, for the forward half of a step: up to the loss. Moved on by the

@@ -1,8 +1,11 @@
 //! What a run leaves behind and shows while it goes: the run folder, progress, numbers for people,
 //! curves, the page that explains it.
 
+pub mod checkpoints;
 mod curve;
 mod explanation;
+mod lock;
+mod logs;
 mod number;
 pub mod page;
 mod progress;
@@ -12,6 +15,7 @@ mod run_record;
 mod tensorboard;
 
 pub use curve::{as_svg, in_terminal};
+pub use lock::FolderLock;
 pub use number::{count, duration, prefixed, score};
 pub use progress::Progress;
 pub use run_folder::{RunFacts, RunFolder};

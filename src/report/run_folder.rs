@@ -1,24 +1,29 @@
 //! The run folder: config.json, metrics.jsonl, observations.jsonl, summary.json, model.safetensors,
-//! analysis.json, report.html, and event files for TensorBoard.
+//! analysis.json, report.html, checkpoints, and event files for TensorBoard.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::tensorboard::{EventFile, PREFIX};
-use super::{each_member, number, scores_json};
+use super::checkpoints::{self, RunCheckpoint, RunIdentity};
+use super::lock::FolderLock;
+use super::logs::{Logs, remove};
+use super::tensorboard::PREFIX;
+use super::{each_member, scores_json};
 use crate::analysis::Analysis;
 use crate::audit::Finding;
 use crate::backend::{ChosenTile, DeviceDescription};
 use crate::baseline::Baselines;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::{Model, write_atomically};
+use crate::model::{Model, remove_unfinished, write_atomically};
 use crate::program::Precision;
 use crate::train::observation::Observation;
-use crate::train::{EpochRecord, Outcome, StepRecord};
+use crate::train::{Checkpoint, EpochRecord, Outcome, StepRecord};
+
+/// Where runs are made that have no folder of their own.
+const RUNS: &str = "runs";
 
 /// What a run writes; the rest of a folder is not wgfit's.
 const FILES: [&str; 7] = [
@@ -35,10 +40,8 @@ const FILES: [&str; 7] = [
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    metrics: File,
-    /// Made at the first look inside the network.
-    observations: Option<File>,
-    events: Option<EventFile>,
+    logs: Logs,
+    _lock: FolderLock,
 }
 
 /// What the summary tells beside the outcome of the training.
@@ -67,23 +70,85 @@ pub struct RunFacts<'a> {
 }
 
 impl RunFolder {
-    /// Makes the folder: `out`, or the first free `runs/{name}-{n}`.
+    /// Makes the folder: `out`, or the first free `runs/{name}-{n}`. The lock is that of `out`, where
+    /// it was taken before.
     ///
     /// # Errors
-    /// When `out` already holds a run and `overwrite` is not given, or nothing can be written.
-    pub fn create(out: Option<&Path>, name: &str, overwrite: bool) -> Result<Self> {
+    /// When `out` already holds a run and `overwrite` is not given, another process writes into it, or
+    /// nothing can be written.
+    pub fn create(
+        out: Option<&Path>,
+        name: &str,
+        overwrite: bool,
+        lock: Option<FolderLock>,
+    ) -> Result<Self> {
         let path = match out {
             Some(out) => {
                 Self::refuse_old_run(out, overwrite)?;
                 fs::create_dir_all(out).map_err(|error| Error::io("create", out, error))?;
-                clear(out)?;
                 out.to_owned()
             }
-            None => first_free(Path::new("runs"), name)?,
+            None => first_free(Path::new(RUNS), name)?,
         };
-        let file = path.join("metrics.jsonl");
-        let metrics = File::create(&file).map_err(|error| Error::io("create", &file, error))?;
-        Ok(Self { path, metrics, observations: None, events: None })
+        let lock = lock.map_or_else(|| FolderLock::take(&path), Ok)?;
+        clear(&path)?;
+        let logs = Logs::create(&path)?;
+        Ok(Self { path, logs, _lock: lock })
+    }
+
+    /// Goes on with the run of a folder where a checkpoint left it: what was logged since is gone, and
+    /// so is what told how it had ended.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub fn resume(
+        path: &Path,
+        from: &RunCheckpoint,
+        config: &Config,
+        lock: FolderLock,
+    ) -> Result<Self> {
+        remove_unfinished(path)?;
+        checkpoints::clear(path, Some(from.checkpoint.state.epoch))?;
+        for name in ["summary.json", "analysis.json", "report.html"] {
+            remove(&path.join(name))?;
+        }
+        let logs = Logs::resume(path, &from.logs, config)?;
+        let folder = Self { path: path.to_owned(), logs, _lock: lock };
+        folder.write_config(config)?;
+        Ok(folder)
+    }
+
+    /// The run of that name that was begun last, where there is one: the largest n of
+    /// `runs/{name}-{n}`.
+    pub fn last(name: &str) -> Option<PathBuf> {
+        let number = |path: &Path| {
+            let own = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?;
+            own.parse::<u64>().ok()
+        };
+        let entries = fs::read_dir(RUNS).into_iter().flatten().flatten();
+        let runs = entries.map(|entry| entry.path()).filter_map(|p| Some((number(&p)?, p)));
+        runs.max().map(|(_, path)| path)
+    }
+
+    /// Whether the folder holds what is written when a run has ended.
+    pub fn has_ended(folder: &Path) -> bool {
+        let ends = ["summary.json", "model.safetensors", "report.html"];
+        ends.iter().all(|name| folder.join(name).exists())
+    }
+
+    /// summary.json of a run that has ended.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_summary(folder: &Path) -> Result<Value> {
+        let path = folder.join("summary.json");
+        let text = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+        serde_json::from_slice(&text).map_err(|error| Error::io("read", &path, error.into()))
+    }
+
+    /// Whether the folder holds a result of a run, whole or not.
+    pub fn has_results(folder: &Path) -> bool {
+        ["summary.json", "model.safetensors"].iter().any(|name| folder.join(name).exists())
     }
 
     /// Refuses a folder that already holds a run, unless it is to be replaced.
@@ -103,17 +168,36 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes config.json, every default written out, and begins what the config asks for beside the
-    /// metrics.
+    /// Writes config.json, every default written out.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    fn write_config(&self, config: &Config) -> Result<()> {
+        self.write_json("config.json", &json!(config))
+    }
+
+    /// Writes config.json, and begins what the config asks for beside the metrics.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn begin(&mut self, config: &Config) -> Result<()> {
-        self.write_json("config.json", &json!(config))?;
-        if config.log.tensorboard {
-            self.events = Some(EventFile::create(&self.path, config)?);
-        }
-        Ok(())
+        self.write_config(config)?;
+        if config.log.tensorboard { self.logs.begin_events(config) } else { Ok(()) }
+    }
+
+    /// Writes a checkpoint, after what is on record so far; of those in the folder the last `keep`
+    /// stay.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; the checkpoints before it are still there.
+    pub fn checkpoint(
+        &mut self,
+        checkpoint: &Checkpoint,
+        identity: &RunIdentity,
+        keep: usize,
+    ) -> Result<()> {
+        let logs = self.logs.end()?;
+        checkpoints::write(&self.path, checkpoint, identity, &logs, keep)
     }
 
     fn write_json(&self, name: &str, value: &Value) -> Result<()> {
@@ -123,30 +207,12 @@ impl RunFolder {
         write_atomically(&self.path.join(name), text.as_bytes())
     }
 
-    fn append(&mut self, record: &Value) -> Result<()> {
-        let line = format!("{record}\n");
-        self.metrics
-            .write_all(line.as_bytes())
-            .map_err(|error| Error::io("write", &self.path.join("metrics.jsonl"), error))
-    }
-
     /// Appends a look inside the network to observations.jsonl.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn observation(&mut self, observation: &Observation) -> Result<()> {
-        let path = self.path.join("observations.jsonl");
-        let file = match &mut self.observations {
-            Some(file) => file,
-            None => {
-                let file =
-                    File::create(&path).map_err(|error| Error::io("create", &path, error))?;
-                self.observations.insert(file)
-            }
-        };
-        let line = format!("{}\n", json!(observation));
-        file.write_all(line.as_bytes()).map_err(|error| Error::io("write", &path, error))?;
-        self.events.as_mut().map_or(Ok(()), |events| events.observation(observation))
+        self.logs.observation(observation)
     }
 
     /// Appends a step to metrics.jsonl.
@@ -154,17 +220,7 @@ impl RunFolder {
     /// # Errors
     /// When the file cannot be written.
     pub fn step(&mut self, record: &StepRecord) -> Result<()> {
-        let values = |all: &[f64]| each_member(all.iter().map(|value| number(*value)));
-        self.append(&json!({
-            "kind": "step",
-            "step": record.step,
-            "epoch": record.epoch,
-            "loss": values(&record.loss),
-            "learning_rate": values(&record.learning_rate),
-            "grad_norm": values(&record.grad_norm),
-            "penalty": values(&record.penalty),
-        }))?;
-        self.events.as_mut().map_or(Ok(()), |events| events.step(record))
+        self.logs.step(record)
     }
 
     /// Appends an epoch to metrics.jsonl.
@@ -172,20 +228,7 @@ impl RunFolder {
     /// # Errors
     /// When the file cannot be written.
     pub fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        let mut line = json!({
-            "kind": "epoch",
-            "epoch": record.epoch,
-            "step": record.step,
-            "seconds": record.seconds,
-            "samples_per_second": record.samples_per_second,
-            "learning_rate": each_member(record.learning_rate.iter().map(|rate| number(*rate))),
-            "train": scores_json(&record.train),
-        });
-        if let Some(validation) = &record.validation {
-            line["validation"] = scores_json(validation);
-        }
-        self.append(&line)?;
-        self.events.as_mut().map_or(Ok(()), |events| events.epoch(record))
+        self.logs.epoch(record)
     }
 
     /// Writes model.safetensors.
@@ -217,6 +260,7 @@ impl RunFolder {
             "startup_seconds": facts.startup_seconds,
             "seconds": outcome.seconds,
             "looking_seconds": outcome.looking_seconds,
+            "checkpoint_seconds": outcome.checkpoint_seconds,
             "samples_per_second": outcome.samples_per_second,
             "parameters": outcome.network.parameters(),
             "network": outcome.network.shape(),
@@ -237,9 +281,7 @@ impl RunFolder {
             summary.extend(rest);
         }
         self.write_json("summary.json", &summary)?;
-        if let Some(events) = &mut self.events {
-            events.finish(outcome)?;
-        }
+        self.logs.finish(outcome)?;
         Ok(summary)
     }
 }
@@ -275,20 +317,14 @@ fn tiles_json(tiles: &[ChosenTile]) -> Value {
 
 /// Takes an old run out of its folder, and nothing else.
 fn clear(folder: &Path) -> Result<()> {
+    remove_unfinished(folder)?;
+    checkpoints::clear(folder, None)?;
     let mut files: Vec<PathBuf> = FILES.iter().map(|name| folder.join(name)).collect();
     let entries = fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
     let is_event = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(PREFIX);
     let events = entries.flatten().filter(|entry| is_event(&entry.file_name()));
     files.extend(events.map(|entry| entry.path()));
-    for file in files {
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &file, error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    files.iter().try_for_each(|file| remove(file))
 }
 
 /// `runs/{name}-{n}` with the first free n, made by this call alone.

@@ -95,8 +95,31 @@ impl Run<'_> {
         }
         let ended: Vec<bool> =
             self.states.iter().zip(trained).map(|(s, t)| *t && s.bad_step != NONE).collect();
-        let evaluated = self.evaluated;
-        self.copy_members(self.judged(evaluated), evaluated, |member| ended[member])
+        self.has_rolled_back = ended.contains(&true);
+        for Snapshot { of, kept } in self.snapshots.clone() {
+            self.copy_members(kept, of, |member| ended[member])?;
+        }
+        Ok(())
+    }
+
+    /// Puts into a look at the weights, after and before the last step of an epoch, what they are of
+    /// members that had ended before it, where the device trained them on by then.
+    pub(super) fn look_again(
+        &mut self,
+        (after, before): &mut (Vec<f64>, Vec<f64>),
+        trained: &[bool],
+    ) -> Result<()> {
+        let stride = self.network.stride;
+        let read = self.executor.read(&[(self.parameters, after.len())])?;
+        let weights = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
+        for (member, weights) in weights.chunks_exact(stride).enumerate() {
+            if !trained[member] {
+                let own = member * stride..(member + 1) * stride;
+                after[own.clone()].copy_from_slice(weights);
+                before[own].copy_from_slice(weights);
+            }
+        }
+        Ok(())
     }
 
     /// Puts one member's weights, and the tables of the training pass, back to what the epoch that

@@ -1,5 +1,8 @@
 //! Early stopping, to the letter of Keras' `EarlyStopping` callback.
 
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::exact;
 use crate::catalog::metric::Better;
 use crate::config::EarlyStoppingSettings;
 
@@ -10,6 +13,18 @@ pub struct Verdict {
     pub keep: bool,
     /// Training ends here.
     pub stop: bool,
+}
+
+/// What [`EarlyStopping`] must remember from one epoch to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StoppingState {
+    /// The best value; infinite before the first.
+    #[serde(with = "exact")]
+    pub best: f64,
+    /// The epoch, from 1, whose weights are kept.
+    pub best_epoch: Option<usize>,
+    /// Epochs in a row without improvement.
+    pub wait: usize,
 }
 
 /// The state of one member.
@@ -30,6 +45,16 @@ impl EarlyStopping {
             Better::Larger => f64::NEG_INFINITY,
         };
         Self { settings: settings.clone(), better, best, best_epoch: None, wait: 0 }
+    }
+
+    /// The state, for a checkpoint.
+    pub fn state(&self) -> StoppingState {
+        StoppingState { best: self.best, best_epoch: self.best_epoch, wait: self.wait }
+    }
+
+    /// Goes on from a state.
+    pub fn resume(&mut self, state: StoppingState) {
+        StoppingState { best: self.best, best_epoch: self.best_epoch, wait: self.wait } = state;
     }
 
     /// The epoch, from 1, whose weights are kept; none before the first counted epoch.

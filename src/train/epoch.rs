@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::checkpoint::Within;
 use super::order::{EpochOrder, Shuffle};
 use super::probe::observed_members;
 use super::run::Run;
@@ -58,7 +59,7 @@ impl Run<'_> {
         };
         let (table, coefficients) = self.table(number, &factors, &divisor);
         drop(lookup);
-        self.coefficients = coefficients;
+        self.coefficients_before = std::mem::replace(&mut self.coefficients, coefficients);
         Epoch { number, table, order: Arc::new(order) }
     }
 
@@ -104,8 +105,9 @@ impl Run<'_> {
         (table, coefficients)
     }
 
-    /// Uploads the epoch's table and queues the first so many of its batches; returns whether it
-    /// was interrupted. The weights before the last of them are kept where `keeps_before`.
+    /// Uploads the epoch's table and queues the first so many of its batches, without those that were
+    /// done before a checkpoint; returns whether it was interrupted. The weights before the last of
+    /// them are kept where `keeps_before`.
     pub(super) fn queue_batches(
         &mut self,
         epoch: &Epoch,
@@ -113,17 +115,26 @@ impl Run<'_> {
         keeps_before: bool,
         interrupted: &dyn Fn(usize) -> bool,
     ) -> Result<bool> {
+        let within = self.within.take();
         let executor = self.executor.as_mut();
         self.train.write_steps(executor, &epoch.table.steps)?;
-        let start: Vec<MemberState> =
-            self.states.iter().map(|state| MemberState { cursor: 0, ..*state }).collect();
+        let (mut first, start) = match within {
+            Some(Within { batches, states }) => (batches, states),
+            None => {
+                let start = |state: &MemberState| MemberState { cursor: 0, ..*state };
+                (0, self.states.iter().map(start).collect())
+            }
+        };
         executor.write_state(self.train.state()?, &start)?;
-        let mut first = 0;
-        if let Some(before) = self.before_last_step.filter(|_| keeps_before) {
-            first = batches - 1;
-            if self.train.run_steps(0..first, executor, Some(&epoch.order), interrupted)? {
+        if first > 0 {
+            self.train.write_orders(executor, epoch.order.held())?;
+        }
+        if let Some(before) = self.before_last_step.filter(|_| keeps_before && first < batches) {
+            let last = batches - 1;
+            if self.train.run_steps(first..last, executor, Some(&epoch.order), interrupted)? {
                 return Ok(true);
             }
+            first = last;
             let length = observed_members(&self.network) * self.network.stride;
             executor.copy(self.parameters, before, 0, length)?;
         }

@@ -274,7 +274,8 @@ impl Feed {
         self.run_steps(0..self.batches.steps(), executor, order, interrupted)
     }
 
-    /// Those steps of [`Feed::run`]. The steps before them have been run, with the same order.
+    /// Those steps of [`Feed::run`]. The steps before them have been run, with the same order, here or
+    /// before a checkpoint.
     pub fn run_steps(
         &self,
         steps: Range<usize>,
@@ -289,7 +290,10 @@ impl Feed {
         let mut done = steps.start;
         while done < steps.end {
             let within = done % self.batches.window;
-            self.enter_window(executor, order, done)?;
+            // A pass that begins within a window needs its rows too.
+            let is_begun = self.windows.borrow().is_some();
+            let entered = if is_begun { done } else { done - within };
+            self.enter_window(executor, order, entered)?;
             let end = steps.end.min(done - within + self.batches.window);
             while done < end {
                 let segment = SEGMENT.min(end - done);

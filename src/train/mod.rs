@@ -8,6 +8,7 @@
 mod ahead;
 #[doc(hidden)]
 pub mod batch;
+pub mod checkpoint;
 mod decision;
 #[doc(hidden)]
 pub mod device_bench;
@@ -43,8 +44,9 @@ mod trainer;
 mod windows;
 
 pub use ahead::RunAhead;
+pub use checkpoint::Checkpoint;
 pub use device_set::{DeviceSet, Features, Fit, WeightedRows};
-pub use early_stopping::{EarlyStopping, Verdict};
+pub use early_stopping::{EarlyStopping, StoppingState, Verdict};
 pub use feed::Feed;
 pub use order::{EpochOrder, Lookup, Shuffle};
 pub use outputs::Interpreter;
@@ -65,7 +67,7 @@ use observation::Observation;
 use run::Run;
 
 /// Why training ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// All epochs are done.
@@ -139,6 +141,16 @@ pub trait Observer {
     fn observation(&mut self, _observation: &Observation) -> Result<()> {
         Ok(())
     }
+    /// Whether it wants checkpoints, as often as the settings say (`checkpoint`), at the training's end
+    /// and where that is interrupted.
+    fn keeps_checkpoints(&self) -> bool {
+        false
+    }
+    /// A checkpoint, where it [keeps them](Self::keeps_checkpoints). Of all records, those that it was
+    /// told so far precede it.
+    fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
     /// A word of warning.
     fn warn(&mut self, _text: &str) -> Result<()> {
         Ok(())
@@ -179,6 +191,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// Seconds that training paused for looks inside the network; not in `seconds`.
     pub looking_seconds: f64,
+    /// Seconds that training paused for checkpoints; not in `seconds`.
+    pub checkpoint_seconds: f64,
     /// Rows trained on in a second, all members counted.
     pub samples_per_second: f64,
     /// What the backend made and ran, at the end of training.
@@ -247,7 +261,24 @@ pub fn fit(
     backend: &dyn Backend,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    fit_ahead(settings, task, dataset, backend, observer, RunAhead::WhereItPays)
+    resume(settings, task, dataset, backend, observer, None)
+}
+
+/// [`fit`] from a checkpoint of the same training, where there is one: on the device of that the outcome
+/// is the same to the last bit as if nothing had been in between. Epochs may have become more.
+///
+/// # Errors
+/// Those of [`fit`], and a checkpoint of another training.
+pub fn resume(
+    settings: &Settings,
+    task: &TaskSettings,
+    dataset: Dataset,
+    backend: &dyn Backend,
+    observer: &mut dyn Observer,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<Outcome> {
+    let run_ahead = RunAhead::WhereItPays;
+    resume_ahead(settings, task, dataset, backend, observer, checkpoint, run_ahead)
 }
 
 /// [`fit`], with a say in whether the device runs ahead of the host.
@@ -262,12 +293,31 @@ pub fn fit_ahead(
     observer: &mut dyn Observer,
     run_ahead: RunAhead,
 ) -> Result<Outcome> {
+    resume_ahead(settings, task, dataset, backend, observer, None, run_ahead)
+}
+
+/// [`resume`], with a say in whether the device runs ahead of the host.
+///
+/// # Errors
+/// Those of [`resume`].
+pub fn resume_ahead(
+    settings: &Settings,
+    task: &TaskSettings,
+    dataset: Dataset,
+    backend: &dyn Backend,
+    observer: &mut dyn Observer,
+    checkpoint: Option<&Checkpoint>,
+    run_ahead: RunAhead,
+) -> Result<Outcome> {
     if u32::try_from(dataset.train.rows).is_err() {
         return Err(Error::usage(format!("{} training rows are too many", dataset.train.rows))
             .with_help("at most 2^32 - 1 rows can be addressed"));
     }
     let observes = observer.observes();
     let mut run = Run::new(settings, task, dataset, backend, run_ahead, observes)?;
+    if let Some(checkpoint) = checkpoint {
+        run.restore(checkpoint)?;
+    }
     let batches = run.train.batches;
     let steps = batches.steps().div_ceil(settings.training.accumulate);
     observer.begin(&run.network, settings.training.epochs, steps)?;
@@ -295,7 +345,15 @@ pub fn fit_ahead(
             run.network.parameters()
         ))?;
     }
-    run.begin_to_observe(backend, observer)?;
+    run.begin_to_observe(backend, checkpoint.is_none(), observer)?;
+    if let Some(checkpoint) = checkpoint
+        && checkpoint.state.tiles != run.executor.tiles()
+    {
+        observer.warn(
+            "matrix products are cut up otherwise than before the checkpoint, so the last bits of \
+             sums may differ from those of a training without a pause",
+        )?;
+    }
     run.train(observer)?;
     run.finish()
 }

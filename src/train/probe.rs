@@ -328,17 +328,21 @@ impl Run<'_> {
         self.probe.is_some() && epoch.is_multiple_of(self.settings.histograms_every)
     }
 
-    /// Makes the probe, looks at the network before the first step, and warns of what would keep it
-    /// from learning.
+    /// Makes the probe and, where training begins, looks at the network before the first step, and
+    /// warns of what would keep it from learning.
     pub(super) fn begin_to_observe(
         &mut self,
         backend: &dyn Backend,
+        begins: bool,
         observer: &mut dyn Observer,
     ) -> Result<()> {
         if self.before_last_step.is_none() {
             return Ok(());
         }
         self.probe = Some(Probe::new(self, backend)?);
+        if !begins {
+            return Ok(());
+        }
         let length = observed_members(&self.network) * self.network.stride;
         let read = self.executor.read(&[(self.parameters, length)])?;
         let weights = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();

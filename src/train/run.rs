@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ahead::{RunAhead, Snapshot};
+use super::checkpoint::{Pace, Within};
 use super::device_set::Fit;
-use super::epoch::{Epoch, EpochRead, PassRead, Queued};
+use super::epoch::{PassRead, Queued};
 use super::order::{EpochOrder, Shuffle};
 use super::outputs::Interpreter;
 use super::precision::check_precision;
 use super::probe::{MOST_PARAMETERS, Probe};
 use super::{
-    DeviceSet, EarlyStopping, EpochRecord, Feed, LayerInitializers, Observer, Outcome, Scorer,
-    Scores, Shares, StopReason, WeightedRows, draw, evaluation_batch, network_of, terms_of,
+    DeviceSet, EarlyStopping, Feed, LayerInitializers, Observer, Outcome, Scorer, Scores, Shares,
+    StopReason, WeightedRows, draw, evaluation_batch, network_of, terms_of,
 };
 use crate::backend::{Backend, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
@@ -21,7 +22,7 @@ use crate::config::{Settings, TaskSettings};
 use crate::data::{Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::program::{BufferId, Contents, MemberState, NONE, PassKind, Plan, PlanRequest};
+use crate::program::{BufferId, Contents, MemberState, PassKind, Plan, PlanRequest};
 
 /// `bad_step` of a member that the host has stopped; steps count from 1.
 pub(super) const STOPPED_BY_HOST: u32 = 0;
@@ -51,15 +52,23 @@ pub(super) struct Run<'a> {
     pub(super) plateaus: Vec<ReduceOnPlateau>,
     /// The optimizer's coefficients of the last step, of the members of each fold, or of all.
     pub(super) coefficients: Vec<[f64; 4]>,
+    /// Those before the epoch that was prepared last.
+    pub(super) coefficients_before: Vec<[f64; 4]>,
     pub(super) run_ahead: RunAhead,
     /// Whether the epoch after the one that is being judged is under way.
     pub(super) is_ahead: bool,
     pub(super) snapshots: Vec<Snapshot>,
+    /// Whether the epoch that was judged last had members put back that the next one trained on.
+    pub(super) has_rolled_back: bool,
     /// The weights before the last step of an epoch; none where the network is not looked at.
     pub(super) before_last_step: Option<BufferId>,
     pub(super) probe: Option<Probe>,
     /// Each member's scores on the validation rows in the epoch before.
-    validation: Vec<Scores>,
+    pub(super) validation: Vec<Scores>,
+    /// Where the first epoch goes on that is queued after a checkpoint.
+    pub(super) within: Option<Within>,
+    /// Rows of that epoch that were trained on before the checkpoint.
+    pub(super) rows_before: f64,
     /// Each member's state at the end of the epoch before.
     pub(super) states: Vec<MemberState>,
     pub(super) best_epoch: Vec<usize>,
@@ -69,6 +78,8 @@ pub(super) struct Run<'a> {
     pub(super) seconds: f64,
     /// Seconds that training paused for looks inside the network.
     pub(super) looking_seconds: f64,
+    /// Seconds that training paused for checkpoints.
+    pub(super) checkpoint_seconds: f64,
     pub(super) samples: f64,
     pub(super) failure: Option<Error>,
     pub(super) counters_at_start: Counters,
@@ -196,18 +207,23 @@ impl<'a> Run<'a> {
             early_stopping: Vec::new(),
             plateaus,
             coefficients: vec![[1.0; 4]; folds],
+            coefficients_before: vec![[1.0; 4]; folds],
             run_ahead,
             is_ahead: false,
             snapshots,
+            has_rolled_back: false,
             before_last_step,
             probe: None,
             validation: Vec::new(),
+            within: None,
+            rows_before: 0.0,
             states: vec![MemberState::START; members],
             best_epoch: vec![0; members],
             epochs: 0,
             stop_reason: StopReason::Epochs,
             seconds: 0.0,
             looking_seconds: 0.0,
+            checkpoint_seconds: 0.0,
             samples: 0.0,
             failure: None,
             counters_at_start: Counters::default(),
@@ -249,135 +265,72 @@ impl<'a> Run<'a> {
 
     pub(super) fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
         self.counters_at_start = self.executor.counters();
+        let epochs = self.settings.training.epochs;
+        if self.has_ended(epochs) {
+            return Ok(());
+        }
+        let asked = self.settings.checkpoint.filter(|_| observer.keeps_checkpoints());
+        let mut pace = asked.map(Pace::new);
         let begun = Instant::now();
-        let mut ended = 0.0;
+        let pauses = |run: &Self| run.looking_seconds + run.checkpoint_seconds;
+        let before = self.seconds + pauses(self);
+        let mut ended = self.seconds;
         let mut took = None;
         let mut ahead = None;
-        let epochs = self.settings.training.epochs;
-        for number in 1..=epochs {
+        for number in self.epochs + 1..=epochs {
             self.epochs = number;
             let Queued { epoch, interrupted, readback } = match ahead.take() {
                 Some(queued) => queued,
                 None => self.queue_epoch(number, observer)?,
             };
-            self.is_ahead = number < epochs && !interrupted && self.run_ahead.after(took);
+            let soon = took.map_or(0.0, |took: Duration| took.as_secs_f64());
+            // What is kept is the state that the epoch leaves, which nothing runs past.
+            let mut is_due = pace.as_ref().is_some_and(|pace| pace.is_due(number, soon));
+            let goes_on = number < epochs && !interrupted && !is_due;
+            self.is_ahead = goes_on && self.run_ahead.after(took);
             if self.is_ahead {
                 self.take_snapshots()?;
                 ahead = Some(self.queue_epoch(number + 1, observer)?);
             }
             let read = self.executor.take(readback)?;
-            self.seconds = begun.elapsed().as_secs_f64() - self.looking_seconds;
+            self.seconds = before + begun.elapsed().as_secs_f64() - pauses(self);
             let lasted = self.seconds - std::mem::replace(&mut ended, self.seconds);
             took = Some(Duration::from_secs_f64(lasted.max(0.0)));
             let read = self.epoch_read(read)?;
-            if self.end_epoch(&epoch, read, interrupted, lasted, observer)? {
+            if self.end_epoch(&epoch, read, interrupted, lasted, pace.as_mut(), observer)? {
                 break;
+            }
+            if let Some(pace) = pace.as_mut().filter(|_| !self.is_ahead && number < epochs) {
+                is_due |= pace.is_due(number, 0.0);
+                if is_due {
+                    self.keep_checkpoint(pace, number, None, None, observer)?;
+                }
             }
         }
         if let Some(queued) = ahead {
             // It was run in vain; its staging buffer is free again.
             self.executor.take(queued.readback)?;
         }
+        let ended = matches!(self.stop_reason, StopReason::Epochs | StopReason::EarlyStopping);
+        if let Some(pace) = pace.as_mut().filter(|_| ended) {
+            let why = Some(self.stop_reason);
+            self.keep_checkpoint(pace, self.epochs, None, why, observer)?;
+        }
         Ok(())
     }
 
-    /// Judges an epoch; returns whether it was the last.
-    fn end_epoch(
-        &mut self,
-        epoch: &Epoch,
-        mut read: EpochRead,
-        interrupted: bool,
-        lasted: f64,
-        observer: &mut dyn Observer,
-    ) -> Result<bool> {
-        // A member that stopped before this epoch has nothing new to say, whatever the device,
-        // which may have run ahead, made of it.
-        let members = self.network.members;
-        let trained: Vec<bool> = self.states.iter().map(|s| s.bad_step == NONE).collect();
-        for (member, state) in self.states.iter_mut().enumerate() {
-            *state = if trained[member] {
-                let mut reached = read.states[member];
-                reached.settle(|row| epoch.table.steps[row * members + member].step);
-                reached
-            } else {
-                MemberState { cursor: 0, ..*state }
-            };
-        }
-        if let Some(validation) = &mut read.validation {
-            for (member, scores) in validation.iter_mut().enumerate() {
-                match self.validation.get(member) {
-                    Some(before) if !trained[member] => *scores = before.clone(),
-                    _ => {}
-                }
-            }
-            self.validation.clone_from(validation);
-        }
-        let rows: f64 = self
-            .states
-            .iter()
-            .enumerate()
-            .map(|(member, state)| {
-                let batches = self.train.batches_of(member);
-                (state.cursor as usize * batches.batch).min(batches.covered()) as f64
-            })
-            .sum();
-        self.samples += rows;
-        self.report_steps(epoch, &trained, &read.train.log, observer)?;
-        self.check_finite(epoch, &trained, observer)?;
-        if self.failure.is_some() {
-            self.stop_reason = StopReason::Diverged;
-            self.roll_back(&trained)?;
-            return Ok(true);
-        }
-        if interrupted {
-            self.stop_reason = StopReason::Interrupted;
-            if !self.keeps_best() {
-                // The weights are those of the step that was finished last.
-                self.best_epoch.fill(epoch.number);
-            }
-            return Ok(true);
-        }
-        let mut record = EpochRecord {
-            epoch: epoch.number,
-            step: (epoch.number * self.pace().epoch_steps()) as u64,
-            seconds: self.seconds,
-            samples_per_second: rows / lasted.max(1e-9),
-            learning_rate: self.last_rates(epoch),
-            train: self.train_scores(epoch, &read)?,
-            validation: read.validation,
-            best: vec![false; self.network.members],
+    /// Whether a training that was ended before has nothing more to do in so many epochs at most.
+    fn has_ended(&self, epochs: usize) -> bool {
+        self.epochs >= epochs || self.stop_reason != StopReason::Epochs
+    }
+
+    /// Rows that an epoch has trained on by those states.
+    pub(super) fn rows_done(&self, states: &[MemberState]) -> f64 {
+        let of = |(member, state): (usize, &MemberState)| {
+            let batches = self.train.batches_of(member);
+            (state.cursor as usize * batches.batch).min(batches.covered()) as f64
         };
-        for (member, scores) in record.train.iter_mut().enumerate() {
-            if self.states[member].bad_step != NONE {
-                scores.forget();
-            }
-        }
-        self.decide(epoch.number, &trained, &mut record)?;
-        self.watch_plateaus(&trained, &record);
-        observer.epoch(&record)?;
-        let stops = observer.stops();
-        for state in self.states.iter_mut().filter(|state| stops && state.bad_step == NONE) {
-            state.bad_step = STOPPED_BY_HOST;
-        }
-        self.roll_back(&trained)?;
-        if let Some((after, before)) = &read.last_step {
-            let begun = Instant::now();
-            self.observe(record.epoch, record.step, after, before, observer)?;
-            // A device that has run ahead trains meanwhile: then the look is no pause.
-            if !self.is_ahead {
-                self.looking_seconds += begun.elapsed().as_secs_f64();
-            }
-        }
-        let ends = self.states.iter().all(|state| state.bad_step != NONE);
-        if ends {
-            let stopped = self.states.iter().any(|state| state.bad_step == STOPPED_BY_HOST);
-            self.stop_reason = match stopped {
-                _ if stops => StopReason::Interrupted,
-                true => StopReason::EarlyStopping,
-                false => StopReason::Diverged,
-            };
-        }
-        Ok(ends)
+        states.iter().enumerate().map(of).sum()
     }
 
     /// Puts the kept weights in place, scores them on every set and reads them back.
@@ -419,6 +372,7 @@ impl<'a> Run<'a> {
             stop_reason: self.stop_reason,
             seconds: self.seconds,
             looking_seconds: self.looking_seconds,
+            checkpoint_seconds: self.checkpoint_seconds,
             samples_per_second: self.samples / self.seconds.max(1e-9),
             counters,
             counters_at_start: self.counters_at_start,

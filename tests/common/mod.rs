@@ -134,6 +134,19 @@ pub fn records(run: &Path, kind: &str) -> Vec<Value> {
         .collect()
 }
 
+/// A log of JSON lines, without the times that differ from run to run.
+pub fn timeless(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let parse = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).expect("a line is JSON");
+        for key in ["seconds", "samples_per_second"] {
+            line.as_object_mut().expect("an object").remove(key);
+        }
+        line
+    };
+    text.lines().map(parse).collect()
+}
+
 /// A number of a JSON value.
 pub fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))

@@ -70,6 +70,7 @@ fn the_schema_takes_what_is_right_and_refuses_what_is_wrong() {
     let embedded = json!({ "who": { "encoding": "embedding", "embedding_size": 1024 } });
     check(&json!({ "data": { "train": "a", "target": "y", "columns": embedded } }));
     check(&json!({ "data": { "train": "a", "target": "y", "encoding": "one_hot" } }));
+    check(&json!({ "data": data, "checkpoint": { "every_epochs": 2, "every_seconds": 0.5 } }));
     let schema = Config::schema();
     for wrong in [
         json!({ "data": { "train": "a", "target": "y", "encoding": "hot" } }),
@@ -91,6 +92,8 @@ fn the_schema_takes_what_is_right_and_refuses_what_is_wrong() {
         json!({ "data": data, "model": { "output": { "init": { "name": "from_file" } } } }),
         json!({ "data": data, "optimizer": { "name": "sgd", "beta1": 0.5 } }),
         json!({ "data": data, "metrics": ["f9"] }),
+        json!({ "data": data, "checkpoint": { "keep": 0 } }),
+        json!({ "data": data, "checkpoint": { "every": 1 } }),
         json!({ "data": data, "training": { "precision": "f64" } }),
     ] {
         assert!(!matches(&schema, &wrong, &schema), "{wrong:#}");

@@ -53,7 +53,10 @@ impl Remarks {
         say("one-hot encoded, with their categories", &self.one_hot);
         say("embedded, with their categories and the size of a vector", &self.embedded);
         say("filled where missing in training rows, with what", &self.filled);
-        say("whole numbers that 32-bit floats, in which networks train, do not tell apart", &self.rounded);
+        say(
+            "whole numbers that 32-bit floats, in which networks train, do not tell apart",
+            &self.rounded,
+        );
         for (names, end) in [
             (&self.constant, "constant in the training rows, and left out"),
             (&self.constant_in_matrix, "constant in the training rows, and says nothing"),

@@ -94,15 +94,18 @@ impl ParquetReader {
     }
 }
 
+/// Rows of a part's columns, the others skipped, and the first number of each column that a 64-bit float
+/// cannot hold.
+type PartOfChunk = (Chunk, Vec<(usize, String)>);
+
 impl Part {
-    /// The next rows of its columns, the others skipped, and the first number of each column that a
-    /// 64-bit float cannot hold; none at the end.
+    /// The next rows; none at the end.
     fn next_chunk(
         &mut self,
         file: &Arc<Path>,
         schema: &Schema,
         row: u64,
-    ) -> Result<Option<(Chunk, Vec<(usize, String)>)>> {
+    ) -> Result<Option<PartOfChunk>> {
         let here = Place { row: Some(row), ..Place::default() };
         let wrong = |error: &dyn std::fmt::Display| damaged(file, here.clone(), error);
         let read = guarded(|| {

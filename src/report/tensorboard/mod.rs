@@ -9,13 +9,15 @@ mod messages;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::logs::reopen;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::train::observation::{Histogram, Observation};
@@ -40,6 +42,28 @@ pub struct EventFile {
     /// Optimizer steps of the last record.
     step: u64,
     ended: bool,
+}
+
+/// Where an event file ends, as a checkpoint knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsEnd {
+    /// Its name.
+    file: String,
+    /// Its bytes.
+    bytes: u64,
+    /// Optimizer steps of the last record.
+    step: u64,
+}
+
+impl EventsEnd {
+    /// Whether there is such an event file in a run folder, and reaches that far.
+    pub fn is_reached(&self, folder: &Path) -> bool {
+        let name = Path::new(&self.file).file_name();
+        self.file.starts_with(PREFIX)
+            && name.is_some_and(|name| *name == *self.file)
+            && folder.join(&self.file).metadata().is_ok_and(|found| found.len() >= self.bytes)
+    }
 }
 
 /// Seconds since 1970.
@@ -70,6 +94,29 @@ impl EventFile {
         events.session("session_start_info", Session::Start(start))?;
         events.flush()?;
         Ok(events)
+    }
+
+    /// Goes on with a file where a checkpoint says that it ends.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn resume(folder: &Path, end: &EventsEnd) -> Result<Self> {
+        let path = folder.join(&end.file);
+        let file = BufWriter::new(reopen(&path, end.bytes)?);
+        Ok(Self { path, file, step: end.step, ended: false })
+    }
+
+    /// Where the file ends; what is in it has reached the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn settle(&mut self) -> Result<EventsEnd> {
+        self.flush()?;
+        let fail = |error| Error::io("write", &self.path, error);
+        self.file.get_ref().sync_data().map_err(fail)?;
+        let bytes = self.file.stream_position().map_err(fail)?;
+        let name = self.path.file_name().unwrap_or_default();
+        Ok(EventsEnd { file: name.to_string_lossy().into_owned(), bytes, step: self.step })
     }
 
     fn write(&mut self, step: u64, what: What) -> Result<()> {
