@@ -1,5 +1,6 @@
 //! A run that is ended from outside, at whatever moment, and goes on: the same bytes as without, every
-//! epoch on record once. `WGFIT_TEST_KILLS` is how often it is killed.
+//! epoch on record once. `WGFIT_TEST_KILLS` is how often it is killed, in memory and streamed, on the CPU
+//! and on a GPU.
 
 #![cfg(unix)]
 
@@ -35,16 +36,22 @@ fn arguments<'a>(config: &'a str, out: &'a str, device: &'a str) -> Vec<&'a str>
     ]
 }
 
+/// What a run is streamed by, in blocks that are no whole batches.
+const STREAMED: [&str; 3] =
+    ["data.streaming=true", "data.streaming_folder=\"spill\"", "data.chunk_rows=7"];
+
 struct Place {
     folder: tempfile::TempDir,
     config: String,
+    /// More of the config.
+    changes: &'static [&'static str],
 }
 
 impl Place {
-    fn new() -> Self {
+    fn new(changes: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = root().join("configs/digits.json").display().to_string();
-        Self { folder, config }
+        Self { folder, config, changes }
     }
 
     fn run(&self, out: &str) -> PathBuf {
@@ -53,7 +60,7 @@ impl Place {
 
     fn start(&self, out: &str, device: &str) -> Child {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-        let mut arguments = arguments(&self.config, out, device);
+        let mut arguments = self.arguments(out, device);
         arguments.push("--no-tune");
         let mut command = command(self.folder.path(), &arguments, &cache);
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -61,8 +68,14 @@ impl Place {
     }
 
     fn finish(&self, out: &str, device: &str) -> PathBuf {
-        succeed(self.folder.path(), &arguments(&self.config, out, device));
+        succeed(self.folder.path(), &self.arguments(out, device));
         self.run(out)
+    }
+
+    fn arguments<'a>(&'a self, out: &'a str, device: &'a str) -> Vec<&'a str> {
+        let mut all = arguments(&self.config, out, device);
+        all.extend(self.changes);
+        all
     }
 }
 
@@ -113,10 +126,18 @@ fn drawn(seed: &mut u64, most: u64) -> Duration {
 #[test]
 fn a_run_that_is_killed_at_any_moment_ends_as_if_it_never_had_been() {
     let kills: usize =
-        std::env::var("WGFIT_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
-    let place = Place::new();
+        std::env::var("WGFIT_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
+    let cases: [(&str, &'static [&'static str]); 4] =
+        [("cpu", &[]), ("cpu", &STREAMED), ("llvmpipe", &[]), ("llvmpipe", &STREAMED)];
+    for (at, (device, changes)) in cases.into_iter().enumerate() {
+        kill_again_and_again(device, changes, (kills + at) / cases.len());
+    }
+}
+
+fn kill_again_and_again(device: &str, changes: &'static [&'static str], kills: usize) {
+    let place = Place::new(changes);
     let begun = Instant::now();
-    let whole = place.finish("whole", "cpu");
+    let whole = place.finish("whole", device);
     let took = u64::try_from(begun.elapsed().as_millis()).expect("a time").max(50);
     let mut seed = 7;
     let (mut left, mut round, mut within) = (kills, 0, 0);
@@ -126,7 +147,7 @@ fn a_run_that_is_killed_at_any_moment_ends_as_if_it_never_had_been() {
         // Some runs are killed once, some again and again.
         for _ in 0..(1 + round % 3).min(left) {
             left -= 1;
-            let mut child = place.start(&out, "cpu");
+            let mut child = place.start(&out, device);
             sleep(drawn(&mut seed, took));
             child.kill().expect("it is ended");
             child.wait().expect("it ends");
@@ -134,10 +155,11 @@ fn a_run_that_is_killed_at_any_moment_ends_as_if_it_never_had_been() {
             assert!(newest + 1 >= done, "of {done} epochs the last checkpoint is {newest}");
             within += usize::from((1..40).contains(&done));
         }
-        assert_same(&whole, &place.finish(&out, "cpu"));
+        assert_same(&whole, &place.finish(&out, device));
     }
     eprintln!(
-        "{kills} kills in {round} runs of {took} ms, {within} of them between epochs 1 and 40"
+        "{device} {changes:?}: {kills} kills in {round} runs of {took} ms, {within} of them between \
+         epochs 1 and 40"
     );
     assert!(kills < 6 || within > 0, "no kill met a run on its way");
 }
@@ -146,7 +168,7 @@ fn a_run_that_is_killed_at_any_moment_ends_as_if_it_never_had_been() {
 /// learned can be used at once.
 #[test]
 fn an_interrupted_run_goes_on_where_it_was() {
-    let place = Place::new();
+    let place = Place::new(&[]);
     for (device, signals) in [("cpu", &["-INT", "-TERM"][..]), ("llvmpipe", &["-INT"])] {
         let whole = place.finish(&format!("{device}-whole"), device);
         let out = format!("{device}-run");

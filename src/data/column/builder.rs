@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use rustc_hash::FxHashMap;
-
-use super::{Coded, Column, Found, MISSING, MOST_LABELS, Role, TargetValues, written};
+use super::dictionary::Dictionary;
+use super::{Coded, Column, Found, MOST_LABELS, Role, TargetValues, written};
 use crate::config::data::CategoryEncoding;
 use crate::data::cell::{Cell, Fault, check_probability, check_weight, column_key, quoted};
 use crate::data::encoding::{MOST_CATEGORIES, are_boolean, boolean, looks_like_date, seconds};
@@ -18,8 +17,6 @@ const MOST_FOUND_CATEGORIES: usize = 1_000;
 const MANY_CATEGORIES: usize = 1_000;
 /// Rows of a category, on average: less often, and there is little to learn of it.
 const ROWS_OF_CATEGORY: usize = 2;
-/// Bytes of all the categories of a column.
-const MOST_TEXT: usize = 64 << 20;
 /// Up to this many rows a text column may differ in every row.
 const FEW_ROWS: usize = 10;
 
@@ -45,86 +42,6 @@ pub(in crate::data) struct Builder {
     /// Whether all text so far is dates, and how the first one is written.
     dates: Option<String>,
     dictionary: Dictionary,
-}
-
-#[derive(Default)]
-struct Dictionary {
-    lookup: FxHashMap<String, u32>,
-    /// Codes by a number's bits: a number is written as text once, not in each row.
-    numbers: FxHashMap<u64, u32>,
-    codes: Vec<u32>,
-    /// Whether each row's code is kept.
-    keeps: bool,
-    limit: usize,
-    /// Bytes of the texts.
-    bytes: usize,
-    /// The number of texts that was too many.
-    overflown: Option<usize>,
-}
-
-impl Dictionary {
-    fn push(&mut self, text: &str) {
-        if self.overflown.is_some() {
-            return;
-        }
-        let code = match self.lookup.get(text) {
-            Some(code) => *code,
-            None => match u32::try_from(self.lookup.len()) {
-                Ok(code)
-                    if self.lookup.len() < self.limit && self.bytes + text.len() <= MOST_TEXT =>
-                {
-                    self.lookup.insert(text.to_owned(), code);
-                    self.bytes += text.len();
-                    code
-                }
-                _ => {
-                    let (keeps, overflown) = (self.keeps, Some(self.lookup.len()));
-                    *self = Self { keeps, overflown, ..Self::default() };
-                    return;
-                }
-            },
-        };
-        if self.keeps {
-            self.codes.push(code);
-        }
-    }
-
-    fn push_number(&mut self, number: f64, kind: &Kind) {
-        if self.overflown.is_some() {
-            return;
-        }
-        if let Some(code) = self.numbers.get(&number.to_bits()) {
-            if self.keeps {
-                self.codes.push(*code);
-            }
-            return;
-        }
-        let text = written(number, kind);
-        self.push(&text);
-        if let Some(code) = self.lookup.get(&text) {
-            self.numbers.insert(number.to_bits(), *code);
-        }
-    }
-
-    fn push_missing(&mut self) {
-        if self.keeps && self.overflown.is_none() {
-            self.codes.push(MISSING);
-        }
-    }
-
-    /// The codes, or how many texts were too many.
-    fn finish(self) -> Result<Coded, usize> {
-        let mut texts = vec![String::new(); self.lookup.len()];
-        for (text, code) in self.lookup {
-            if let Some(slot) = usize::try_from(code).ok().and_then(|code| texts.get_mut(code)) {
-                *slot = text;
-            }
-        }
-        match self.overflown {
-            None => Ok(Coded { codes: self.codes, texts }),
-            Some(count) => Err(count),
-        }
-    }
 }
 
 impl Builder {
@@ -158,7 +75,7 @@ impl Builder {
             first_missing: None,
             dates: None,
             keeps,
-            dictionary: Dictionary { limit, keeps, ..Dictionary::default() },
+            dictionary: Dictionary::new(limit, keeps),
         }
     }
 
@@ -278,7 +195,7 @@ impl Builder {
             return Ok(());
         }
         // The first cell of an undecided column that is there decides what is kept of it.
-        let leads_with_text = self.role == Role::Auto && !self.dictionary_is_new();
+        let leads_with_text = self.role == Role::Auto && !self.dictionary.is_new();
         match cell {
             Cell::Number(number) => {
                 let number = match self.role {
@@ -310,8 +227,7 @@ impl Builder {
                     self.numbers = Vec::new();
                     self.dates = looks_like_date(field).then(|| field.to_owned());
                     if self.role == Role::Auto && self.number_cells == 0 {
-                        let missing = if self.keeps { self.missing_cells } else { 0 };
-                        self.dictionary.codes = vec![MISSING; missing];
+                        self.dictionary.begin(self.missing_cells);
                     }
                 } else if self.dates.is_some() && !looks_like_date(field) {
                     self.dates = None;
@@ -345,7 +261,7 @@ impl Builder {
             Role::Ignore | Role::Target | Role::Probability | Role::Weight => {}
             Role::Numeric | Role::Boolean | Role::Date => self.keep(f64::NAN),
             Role::Categorical { .. } => self.dictionary.push_missing(),
-            Role::Auto if !self.dictionary_is_new() => self.dictionary.push_missing(),
+            Role::Auto if !self.dictionary.is_new() => self.dictionary.push_missing(),
             Role::Auto if self.text_cells == 0 => self.keep(f64::NAN),
             Role::Auto => {}
         }
@@ -355,10 +271,6 @@ impl Builder {
     /// The numbers of the last `rows` rows.
     pub(in crate::data) fn last_numbers(&self, rows: usize) -> &[f64] {
         self.numbers.get(self.numbers.len().saturating_sub(rows)..).unwrap_or(&[])
-    }
-
-    fn dictionary_is_new(&self) -> bool {
-        self.dictionary.lookup.is_empty() && self.dictionary.overflown.is_none()
     }
 
     /// Whether so many cells are numbers that a text among them is a slip: nine in ten.
@@ -407,7 +319,7 @@ impl Builder {
             Role::Auto if self.number_cells == 0 && self.dates.is_some() => {
                 return Err(self.undecided_dates());
             }
-            Role::Auto if self.dictionary_is_new() => Column::Mixed,
+            Role::Auto if self.dictionary.is_new() => Column::Mixed,
             Role::Auto | Role::Categorical { .. } => {
                 let Self { name, role, dictionary, .. } = self;
                 let stated = role == Role::Categorical { stated: true };

@@ -2,6 +2,7 @@
 //! is found on the way (`builder.rs`).
 
 mod builder;
+mod dictionary;
 
 use std::path::PathBuf;
 
