@@ -266,6 +266,15 @@ impl Error {
     }
 }
 
+/// A text cut to a length that a message can bear.
+pub(crate) fn short(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain(['.', '.', '.']).collect()
+}
+
 /// The candidate nearest to `name`, when near enough to be a slip of the keyboard.
 pub(crate) fn did_you_mean<'a>(
     name: &str,

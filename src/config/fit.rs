@@ -4,7 +4,7 @@ use super::data::{TargetScaling, Task};
 use super::settings::Settings;
 use super::validate_model::missing;
 use super::validate_training::check_monitor;
-use super::written::Mode;
+use super::written_training::Mode;
 use crate::catalog::loss::{self, LossSettings};
 use crate::catalog::metric::{self, Better, MetricRow};
 use crate::error::{Error, Result};

@@ -17,6 +17,7 @@ mod validate;
 mod validate_model;
 mod validate_training;
 mod written;
+mod written_training;
 
 pub use catalogs::{
     Activations, Initializers, Losses, Normalizations, Optimizers, OutputActivations, Schedules,
@@ -30,9 +31,10 @@ pub use settings::{
 };
 pub use sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 pub(crate) use validate::refuse_class_weights;
-pub use written::{
-    AverageConfig, AverageEvery, CheckpointConfig, Config, DataConfig, EarlyStoppingConfig,
-    LayerConfig, LogConfig, Mode, ModelConfig, OutputConfig, TrainingConfig,
+pub use written::{Config, DataConfig, LayerConfig, ModelConfig, OutputConfig};
+pub use written_training::{
+    AverageConfig, AverageEvery, CheckpointConfig, EarlyStoppingConfig, LogConfig, Mode,
+    TrainingConfig,
 };
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::locations::join;
-use super::problem::{describe, short, unknown_key};
-use crate::error::{Error, Result, unknown};
+use super::problem::{describe, unknown_key};
+use crate::error::{Error, Result, short, unknown};
 
 /// A table of variants that a config can name.
 pub trait Catalog: 'static {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::locations::{Locations, join};
 use super::{parse, problem};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 
 /// Keys whose text is short for an object with that `name`: an override may reach into them.
 const SHORTHANDS: [&str; 6] = ["activation", "init", "bias_init", "loss", "optimizer", "schedule"];
@@ -16,16 +16,13 @@ const DEEPEST: usize = 16;
 /// Sets the key that `text` names. The value is read as JSON where it is JSON, else as text.
 pub(super) fn apply(root: &mut Value, text: &str, locations: &mut Locations) -> Result<()> {
     let form = || {
-        Error::usage(format!(
-            "the override {:?} is not of the form KEY=VALUE",
-            problem::short(text)
-        ))
-        .with_help("for example optimizer.learning_rate=0.01 or model.layers.0.units=256")
+        Error::usage(format!("the override {:?} is not of the form KEY=VALUE", short(text)))
+            .with_help("for example optimizer.learning_rate=0.01 or model.layers.0.units=256")
     };
     let (key, value) = text.split_once('=').ok_or_else(form)?;
     let segments = segments(key.trim()).ok_or_else(form)?;
     if segments.len() > DEEPEST {
-        let key = problem::short(key);
+        let key = short(key);
         return Err(Error::usage(format!("the override's key {key:?} is too deep")));
     }
     let value = match parse::nearest(value.trim()) {
@@ -47,7 +44,7 @@ pub(super) fn apply(root: &mut Value, text: &str, locations: &mut Locations) -> 
 
 fn within_override(mut error: Error, text: &str) -> Error {
     if let Error::Config { location, .. } = &mut error {
-        *location = format!("override {}: ", problem::short(text));
+        *location = format!("override {}: ", short(text));
     }
     error
 }

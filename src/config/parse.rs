@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use super::locations::{Locations, join};
 use super::written::Config;
 use super::{overrides, problem};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 
 /// JSON with comments and trailing commas, and nothing else.
 const STRICT: ParseOptions = ParseOptions {
@@ -156,7 +156,7 @@ impl Reader {
 
 fn number(text: &str, path: &str) -> Result<Value> {
     nearest(text).map(Value::Number).ok_or_else(|| {
-        let text = problem::short(text);
+        let text = short(text);
         Error::config(path, format!("{text} is not a number that 64 bits can hold"))
     })
 }

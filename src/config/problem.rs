@@ -4,16 +4,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::locations::join;
-use crate::error::{Error, did_you_mean};
-
-/// A text cut to a length that a message can bear.
-pub(super) fn short(text: &str) -> String {
-    const LONGEST: usize = 60;
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST).chain(['.', '.', '.']).collect()
-}
+use crate::error::{Error, did_you_mean, short};
 
 /// A value as a message names it.
 pub(super) fn describe(value: &Value) -> String {

@@ -11,10 +11,8 @@ use super::named::{Catalog, Named};
 use super::schedule;
 use super::settings::{AverageSettings, LayerSpec, OptimizerSettings, OutputActivation, Settings};
 use super::sources::{PortionConfig, TargetConfig};
-use super::written::{
-    Config, DataConfig, EarlyStoppingConfig, LayerConfig, LogConfig, ModelConfig, OutputConfig,
-    TrainingConfig,
-};
+use super::written::{Config, DataConfig, LayerConfig, ModelConfig, OutputConfig};
+use super::written_training::{EarlyStoppingConfig, LogConfig, TrainingConfig};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
 use crate::catalog::loss::LossSettings;

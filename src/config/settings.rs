@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::data::DataSettings;
 use super::locations::Locations;
-use super::written::{AverageConfig, CheckpointConfig, Mode};
+use super::written_training::{AverageConfig, CheckpointConfig, Mode};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
 use crate::catalog::loss::LossSettings;

@@ -7,7 +7,7 @@ use super::settings::{
 };
 use super::validate::{count, in_range, not_negative};
 use super::validate_model::{missing, parameter_value};
-use super::written::{CheckpointConfig, EarlyStoppingConfig, TrainingConfig};
+use super::written_training::{CheckpointConfig, EarlyStoppingConfig, TrainingConfig};
 use crate::catalog::loss::{self, LossSettings};
 use crate::catalog::metric::{self, MetricRow};
 use crate::catalog::optimizer::muon::Adjust;

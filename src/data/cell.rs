@@ -1,5 +1,7 @@
 //! What one field of a text file holds.
 
+use crate::error::short;
+
 /// One field, looked at alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cell {
@@ -15,9 +17,6 @@ pub(super) enum Cell {
 
 /// What stands for a missing value, whatever the case of its letters.
 const MISSING: [&str; 5] = ["na", "n/a", "nan", "null", "?"];
-
-/// The most of a field that a message repeats.
-const LONGEST: usize = 60;
 
 impl Cell {
     /// Looks at a field without blanks around it.
@@ -41,11 +40,7 @@ pub(super) fn is_number(field: &str) -> bool {
 
 /// A field in quotes, cut to a length that a message can bear.
 pub(super) fn quoted(field: &str) -> String {
-    if field.chars().count() <= LONGEST {
-        return format!("{field:?}");
-    }
-    let start: String = field.chars().take(LONGEST).collect();
-    format!("{:?}", format!("{start}..."))
+    format!("{:?}", short(field))
 }
 
 fn missing_value(field: &str) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use super::split::Keys;
+use super::split::{Keys, in_groups};
 use crate::config::data::DataSettings;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Stream};
@@ -78,15 +78,7 @@ pub(super) fn part(
     let mut follows_time = false;
     match keys {
         Keys::Groups { codes, .. } => {
-            let mut groups: Vec<Vec<usize>> = Vec::new();
-            let mut places = std::collections::HashMap::new();
-            for at in order {
-                let place = *places.entry(codes[rows[at]]).or_insert(groups.len());
-                match groups.get_mut(place) {
-                    Some(group) => group.push(at),
-                    None => groups.push(vec![at]),
-                }
-            }
+            let mut groups = in_groups(order.into_iter(), |at| codes[rows[at]]);
             if groups.len() < count {
                 return Err(too_many(count, file, &format!("{} groups", groups.len()))
                     .with_help("give fewer folds: each needs a group of its own"));

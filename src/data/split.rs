@@ -232,21 +232,29 @@ fn too_few_groups(file: &Path, codes: &[u32]) -> Error {
         .with_help("is data.split.group the right column? its values are the groups")
 }
 
+/// Rows by their groups, in the order in which groups and rows come.
+pub(super) fn in_groups(
+    rows: impl Iterator<Item = usize>,
+    code: impl Fn(usize) -> u32,
+) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut places = HashMap::new();
+    for row in rows {
+        let place = *places.entry(code(row)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups
+}
+
 /// Gives whole groups to the sets: to the test as many as come nearest to its rows, then to
 /// validation, the others to training. Without chance the last groups of the file go first. None
 /// where some set would have none.
 fn grouped(order: &[u32], codes: &[u32], validation: usize, test: usize) -> Option<Split> {
-    let mut members: Vec<Vec<usize>> = Vec::new();
-    let mut places = HashMap::new();
     // From the end, as the other splits take validation and test from there.
-    for row in order.iter().rev() {
-        let row = &(*row as usize);
-        let place = *places.entry(codes[*row]).or_insert(members.len());
-        match members.get_mut(place) {
-            Some(group) => group.push(*row),
-            None => members.push(vec![*row]),
-        }
-    }
+    let mut members = in_groups(order.iter().rev().map(|row| *row as usize), |row| codes[row]);
     let mut take = |wanted: usize| -> Option<Vec<usize>> {
         if wanted == 0 {
             return Some(Vec::new());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::logs::{LogsEnd, remove};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 use crate::model::{remove_unfinished, write_atomically};
 use crate::train::Checkpoint;
 use crate::train::checkpoint::TrainingState;
@@ -249,18 +249,11 @@ fn compare(path: &str, before: &Value, now: &Value, found: &mut Vec<(String, Str
             }
         }
         _ if before == now => {}
-        _ => found.push((path.to_owned(), format!("{} before, {} now", short(before), short(now)))),
+        _ => {
+            let [before, now] = [before, now].map(|value| short(&value.to_string()));
+            found.push((path.to_owned(), format!("{before} before, {now} now")));
+        }
     }
-}
-
-/// A value cut to a length that a message can bear.
-fn short(value: &Value) -> String {
-    const LONGEST: usize = 60;
-    let text = value.to_string();
-    if text.chars().count() <= LONGEST {
-        return text;
-    }
-    text.chars().take(LONGEST).chain(['.', '.', '.']).collect()
 }
 
 #[cfg(test)]
@@ -274,7 +267,6 @@ mod tests {
     fn checkpoint(epoch: usize) -> Checkpoint {
         let state = TrainingState {
             epoch,
-            step: 7,
             within: None,
             stop_reason: None,
             seconds: 0.1,

@@ -39,8 +39,6 @@ pub struct Checkpoint {
 pub struct TrainingState {
     /// Epochs that have ended.
     pub epoch: usize,
-    /// Optimizer steps of these.
-    pub step: u64,
     /// How far the epoch after them is, where it was interrupted.
     pub within: Option<Within>,
     /// Why training has ended; none while it goes on.
@@ -55,7 +53,8 @@ pub struct TrainingState {
     pub samples: f64,
     /// Who still trains, after the last epoch that has ended.
     pub states: Vec<MemberState>,
-    /// The optimizer's coefficients of the last step of these epochs, of the members of each fold, or of all.
+    /// The optimizer's coefficients of the last step of these epochs, of the members of each fold, or
+    /// of all.
     pub coefficients: Vec<[f64; 4]>,
     /// The epoch whose weights are kept.
     pub best_epoch: Vec<usize>,
@@ -122,14 +121,14 @@ const SHARE: f64 = 50.0;
 
 /// When a checkpoint is due.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Rhythm {
     config: CheckpointConfig,
     last: Instant,
     /// Seconds that the last one took.
     took: f64,
 }
 
-impl Pace {
+impl Rhythm {
     pub(super) fn new(config: CheckpointConfig) -> Self {
         Self { config, last: Instant::now(), took: 0.0 }
     }
@@ -147,7 +146,7 @@ impl Run<'_> {
     /// Makes a checkpoint and hands it over.
     pub(super) fn keep_checkpoint(
         &mut self,
-        pace: &mut Pace,
+        pace: &mut Rhythm,
         epoch: usize,
         within: Option<Within>,
         stop_reason: Option<StopReason>,
@@ -191,7 +190,6 @@ impl Run<'_> {
         };
         let state = TrainingState {
             epoch,
-            step: (epoch * self.pace().epoch_steps()) as u64,
             within,
             stop_reason,
             seconds: self.seconds,
@@ -265,9 +263,12 @@ impl Run<'_> {
                 return Err(wrong(what));
             }
         }
-        let batches = self.train.batches.steps();
-        if state.within.as_ref().is_some_and(|within| within.batches > batches) {
-            return Err(wrong("batches"));
+        if let Some(Within { batches, states }) = &state.within {
+            // A device goes on at these places of its tables.
+            let is_past = |member: &MemberState| member.cursor as usize > *batches;
+            if *batches > self.train.batches.steps() || states.iter().any(is_past) {
+                return Err(wrong("batches"));
+            }
         }
         let kept = self.kept_buffers(state.within.as_ref())?;
         for (name, id, words) in kept {
@@ -321,7 +322,7 @@ mod tests {
     fn a_checkpoint_is_due_by_epochs_and_seconds() {
         let due = |every_epochs, every_seconds, took, epoch, seconds| {
             let config = CheckpointConfig { every_epochs, every_seconds, keep: 1 };
-            Pace { took, ..Pace::new(config) }.is_due(epoch, seconds)
+            Rhythm { took, ..Rhythm::new(config) }.is_due(epoch, seconds)
         };
         assert!(due(1, 0.0, 9.0, 1, 0.0) && due(3, 0.0, 0.0, 6, 0.0));
         assert!(!due(3, 0.0, 0.0, 7, 0.0));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::checkpoint::{Pace, Within};
+use super::checkpoint::{Rhythm, Within};
 use super::epoch::{Epoch, EpochRead};
 use super::run::{Run, STOPPED_BY_HOST};
 use super::{EpochRecord, Observer, StopReason};
@@ -18,7 +18,7 @@ impl Run<'_> {
         mut read: EpochRead,
         interrupted: bool,
         lasted: f64,
-        checkpoints: Option<&mut Pace>,
+        checkpoints: Option<&mut Rhythm>,
         observer: &mut dyn Observer,
     ) -> Result<bool> {
         // A member that stopped before this epoch has nothing new to say, whatever the device,

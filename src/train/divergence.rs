@@ -86,7 +86,8 @@ impl Run<'_> {
         self.executor.write_state(self.train.state()?, &states)?;
         self.executor.run_each_call(self.train.program()?)?;
         let batches = self.train.batches_of(member);
-        let rows = batches.batch.min(batches.rows - state.cursor as usize * batches.batch);
+        let done = state.cursor as usize * batches.batch;
+        let rows = batches.batch.min(batches.rows.saturating_sub(done));
         for (i, layer) in self.network.layers.iter().enumerate() {
             let buffer = self.plan.buffer(&format!("activation.{i}"))?;
             let all = self.plan.buffers[buffer.0].elements();

@@ -333,7 +333,8 @@ pub fn resume_ahead(
         .layers
         .iter()
         .any(|layer| layer.shape.normalization.is_some_and(|settings| settings.row.by_column));
-    if by_batch && batches.covered() % batches.batch == 1 {
+    let ends_alone = |member| run.train.batches_of(member).covered() % batches.batch == 1;
+    if by_batch && (0..settings.members).any(ends_alone) {
         observer.warn(
             "batch_norm: the last batch of an epoch has one row, whose variance is 0; \
              training.drop_last leaves it out",

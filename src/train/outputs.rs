@@ -101,10 +101,14 @@ impl Interpreter {
         let mine = &collected[member * most * outputs..][..rows * outputs];
         let predictions = mine.chunks_exact(outputs).flat_map(|row| self.interpret(row)).collect();
         let mut targets = Vec::with_capacity(rows);
-        let fixed = feed.fixed_order();
-        let lookup = order.or(fixed.as_ref()).map(EpochOrder::lookup);
+        let lookup = order.map(EpochOrder::lookup);
+        let own = feed.shares.as_ref().map(|shares| shares.of(member));
         for place in 0..rows {
-            let row = lookup.as_ref().map_or(place, |lookup| lookup.row(member, place));
+            let row = match (&lookup, own) {
+                (Some(lookup), _) => lookup.row(member, place),
+                (None, Some(own)) => own[place] as usize,
+                (None, None) => place,
+            };
             self.targets(targets_of(&feed.set, row), &mut targets);
         }
         (targets, predictions)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ahead::{RunAhead, Snapshot};
-use super::checkpoint::{Pace, Within};
+use super::checkpoint::{Rhythm, Within};
 use super::device_set::Fit;
 use super::epoch::{PassRead, Queued};
 use super::order::{EpochOrder, Shuffle};
@@ -125,11 +125,11 @@ impl<'a> Run<'a> {
             Feed::new(set, kind, batch, drop_last, members).collecting(collects)
         };
         let train = feed(&train_set, PassKind::Train, batch, drop_last);
-        let train = train.in_windows(train_set.window(shuffle));
+        let mut train = train.in_windows(train_set.window(shuffle));
         let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, evaluated, false);
         let has_validation = dataset.validation.is_some() || dataset.folds.is_some();
         let mut evaluations = Vec::new();
-        let (mut train, mut of_train) = (train, evaluate(&train_set));
+        let mut of_train = evaluate(&train_set);
         if let Some(folds) = &dataset.folds {
             check_folds(&train_set)?;
             train = train.sharing("train", Shares::trained(folds));
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let asked = self.settings.checkpoint.filter(|_| observer.keeps_checkpoints());
-        let mut pace = asked.map(Pace::new);
+        let mut pace = asked.map(Rhythm::new);
         let begun = Instant::now();
         let pauses = |run: &Self| run.looking_seconds + run.checkpoint_seconds;
         let before = self.seconds + pauses(self);
