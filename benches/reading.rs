@@ -8,8 +8,13 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use mimalloc::MiMalloc;
 use wgfit::Config;
 use wgfit::data::{load, read_alone};
+
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> =

@@ -20,6 +20,14 @@ const ROWS_OF_CATEGORY: usize = 2;
 /// Up to this many rows a text column may differ in every row.
 const FEW_ROWS: usize = 10;
 
+/// A text that was met before.
+#[derive(Clone, Copy)]
+struct Category {
+    /// Whether it counts as text, rather than as a number.
+    is_text: bool,
+    code: u32,
+}
+
 /// A column that is being read.
 pub(in crate::data) struct Builder {
     name: String,
@@ -97,14 +105,58 @@ impl Builder {
         match (cells, kind) {
             (_, Kind::Unusable(what)) => Err((0, Fault::unusable(&self.name, what))),
             (Cells::Skipped, _) => Ok(()),
-            (Cells::Text(texts), _) => {
-                for (row, field) in texts.iter().enumerate() {
-                    self.push(chunk, row, field).map_err(|fault| (row, fault))?;
-                }
-                Ok(())
-            }
+            (Cells::Text(texts), _) => match texts.shared() {
+                Some((texts, rows)) => self.take_shared(chunk, &texts, rows),
+                None => texts.iter().enumerate().try_for_each(|(row, field)| {
+                    self.push(chunk, row, field).map_err(|fault| (row, fault))
+                }),
+            },
             (Cells::Numbers(numbers), kind) => self.take_numbers(chunk, kind, numbers),
         }
+    }
+
+    /// Takes texts that rows share: what a category is to the column is found once.
+    fn take_shared(
+        &mut self,
+        chunk: &Chunk,
+        texts: &[&str],
+        rows: &[u32],
+    ) -> Result<(), (usize, Fault)> {
+        let mut known = vec![None; texts.len()];
+        for (row, text) in rows.iter().enumerate() {
+            let text = usize::try_from(*text).unwrap_or(usize::MAX);
+            match known.get(text).copied().flatten() {
+                Some(category) => self.push_category(category),
+                None => {
+                    let field = texts.get(text).copied().unwrap_or_default();
+                    // One more of the same changes nothing but counts and codes.
+                    let is_settled = self.collects_categories();
+                    let before = self.text_cells;
+                    self.push(chunk, row, field).map_err(|fault| (row, fault))?;
+                    if let Some(known) = known.get_mut(text).filter(|_| is_settled)
+                        && let Some(code) = self.dictionary.code(field)
+                    {
+                        *known = Some(Category { is_text: self.text_cells > before, code });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every cell that is there becomes a category, come what may.
+    fn collects_categories(&self) -> bool {
+        match self.role {
+            Role::Categorical { .. } => true,
+            Role::Auto | Role::Target => self.text_cells > 0 && !self.dictionary.is_new(),
+            _ => false,
+        }
+    }
+
+    fn push_category(&mut self, category: Category) {
+        let count = if category.is_text { &mut self.text_cells } else { &mut self.number_cells };
+        *count += 1;
+        self.dictionary.push_code(category.code);
     }
 
     fn take_numbers(
@@ -135,12 +187,12 @@ impl Builder {
                 return Ok(());
             }
         };
-        if let Some(row) = numbers.first_missing() {
-            if self.refuses_missing {
-                return Err((row, Fault::missing(&self.name, "")));
-            }
-            self.missing_cells += numbers.missing();
+        let missing = numbers.missing();
+        if missing > 0 && self.refuses_missing {
+            let row = numbers.first_missing().unwrap_or_default();
+            return Err((row, Fault::missing(&self.name, "")));
         }
+        self.missing_cells += missing;
         self.number_cells += numbers.len();
         self.kind = Some(kept);
         match &mut self.typed {

@@ -8,12 +8,17 @@ use crate::data::read::Kind;
 /// Bytes of all the categories of a column.
 const MOST_TEXT: usize = 64 << 20;
 
+/// Whole numbers from 0 on whose codes are in a table.
+const SMALL_NUMBERS: usize = 4096;
+
 /// The texts of a column while it is read.
 #[derive(Default)]
 pub(super) struct Dictionary {
     lookup: HashMap<String, u32>,
     /// Codes by a number's bits: a number is written as text once, not in each row.
     numbers: HashMap<u64, u32>,
+    /// Codes of whole numbers from 0 on, [`MISSING`] where one was not met: most classes are.
+    small_numbers: Vec<u32>,
     codes: Vec<u32>,
     /// Whether each row's code is kept.
     keeps: bool,
@@ -63,7 +68,17 @@ impl Dictionary {
                 }
             },
         };
-        if self.keeps {
+        self.push_code(code);
+    }
+
+    /// The code of a text that was met.
+    pub(super) fn code(&self, text: &str) -> Option<u32> {
+        self.lookup.get(text).copied()
+    }
+
+    /// Takes the next row's text, one that was met, by its code.
+    pub(super) fn push_code(&mut self, code: u32) {
+        if self.keeps && self.overflown.is_none() {
             self.codes.push(code);
         }
     }
@@ -73,17 +88,25 @@ impl Dictionary {
         if self.overflown.is_some() {
             return;
         }
-        if let Some(code) = self.numbers.get(&number.to_bits()) {
-            if self.keeps {
-                self.codes.push(*code);
-            }
-            return;
+        let small = small_number(number);
+        let known = match small {
+            Some(small) => self.small_numbers.get(small).copied().filter(|code| *code != MISSING),
+            None => self.numbers.get(&number.to_bits()).copied(),
+        };
+        if let Some(code) = known {
+            return self.push_code(code);
         }
         let text = written(number, kind);
         self.push(&text);
-        if let Some(code) = self.lookup.get(&text) {
-            self.numbers.insert(number.to_bits(), *code);
+        let Some(code) = self.code(&text) else { return };
+        let Some(small) = small else {
+            self.numbers.insert(number.to_bits(), code);
+            return;
+        };
+        if self.small_numbers.len() <= small {
+            self.small_numbers.resize(small + 1, MISSING);
         }
+        self.small_numbers[small] = code;
     }
 
     /// Takes a row without one.
@@ -106,4 +129,10 @@ impl Dictionary {
             Some(count) => Err(count),
         }
     }
+}
+
+/// A whole number from 0 on, if it is small; -0, which is written otherwise, is none.
+fn small_number(number: f64) -> Option<usize> {
+    let small = number as usize;
+    (small < SMALL_NUMBERS && (small as f64).to_bits() == number.to_bits()).then_some(small)
 }

@@ -3,6 +3,8 @@
 
 mod builder;
 mod dictionary;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

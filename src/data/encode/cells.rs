@@ -40,7 +40,7 @@ impl Parser<'_> {
             }
             (Cells::Text(texts), CellKind::Category, _) => {
                 let code = |field: &str| self.code(at, field);
-                Ok(Parsed::Codes(texts.iter().map(code).collect()))
+                Ok(Parsed::Codes(texts.map(code)))
             }
             (Cells::Text(texts), _, _) => {
                 let mut numbers = Vec::with_capacity(texts.len());

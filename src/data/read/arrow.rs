@@ -208,9 +208,12 @@ fn of_dictionary(array: &dyn Array) -> Option<Cells> {
     });
     Some(match values {
         Cells::Text(values) => {
-            let values: Vec<&str> = values.iter().collect();
-            let text = |key: Option<usize>| key.and_then(|key| values.get(key)).copied();
-            texts(of_row.map(text))?
+            // Behind the texts an empty one, of rows without any.
+            let none = values.len();
+            let row =
+                |key: Option<usize>| u32::try_from(key.map_or(none, |key| key.min(none))).ok();
+            let rows = of_row.map(row).collect::<Option<_>>()?;
+            Cells::Text(Texts::of(values.iter().chain([""]))?.shared_by(rows))
         }
         Cells::Numbers(values) => {
             let number = |key: usize| values.get(key);

@@ -115,16 +115,18 @@ pub(in crate::data) struct Texts {
     whole: Arc<String>,
     /// Where each text begins and ends.
     spans: Vec<(u32, u32)>,
+    /// Of each row the index of its span, where texts that are alike share one.
+    rows: Option<Vec<u32>>,
 }
 
 impl Texts {
     /// The parts of a text at these spans.
     pub(super) fn new(whole: Arc<String>, spans: Vec<(u32, u32)>) -> Self {
-        Self { whole, spans }
+        Self { whole, spans, rows: None }
     }
 
     /// Puts texts one behind the other; none where they take more than 4 GiB.
-    pub(super) fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Self> {
+    pub(in crate::data) fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut whole = String::new();
         let mut spans = Vec::with_capacity(texts.size_hint().0);
         let mut start = 0;
@@ -134,22 +136,46 @@ impl Texts {
             spans.push((start, end));
             start = end;
         }
-        Some(Self { whole: Arc::new(whole), spans })
+        Some(Self { whole: Arc::new(whole), spans, rows: None })
+    }
+
+    /// Rows that share these texts: `rows` holds the index of each row's.
+    pub(in crate::data) fn shared_by(self, rows: Vec<u32>) -> Self {
+        Self { rows: Some(rows), ..self }
+    }
+
+    /// The texts that rows share, and of each row the index of its own; none where each has its own.
+    pub(in crate::data) fn shared(&self) -> Option<(Vec<&str>, &[u32])> {
+        let rows = self.rows.as_deref()?;
+        Some((self.spans.iter().map(|span| self.at(*span)).collect(), rows))
+    }
+
+    /// What is made of each text, once where rows share it.
+    pub(in crate::data) fn map<T: Copy>(&self, of: impl Fn(&str) -> T) -> Vec<T> {
+        let made = self.spans.iter().map(|span| of(self.at(*span))).collect::<Vec<T>>();
+        match &self.rows {
+            None => made,
+            Some(rows) => rows.iter().map(|row| made[*row as usize]).collect(),
+        }
     }
 
     /// The number of texts.
     pub(in crate::data) fn len(&self) -> usize {
-        self.spans.len()
+        self.rows.as_ref().map_or(self.spans.len(), Vec::len)
     }
 
     /// One of them.
     pub(in crate::data) fn get(&self, at: usize) -> Option<&str> {
-        self.spans.get(at).map(|span| self.at(*span))
+        let span = match &self.rows {
+            None => at,
+            Some(rows) => usize::try_from(*rows.get(at)?).ok()?,
+        };
+        self.spans.get(span).map(|span| self.at(*span))
     }
 
     /// The texts in order.
     pub(in crate::data) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.spans.iter().map(|span| self.at(*span))
+        (0..self.len()).filter_map(|at| self.get(at))
     }
 
     /// Those of more than so many bytes.

@@ -4,11 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_schema::{DataType, Fields, Schema as ArrowSchema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Encoding;
+use parquet::file::metadata::ColumnChunkMetaData;
 use rayon::prelude::*;
 
 use super::guard::guarded;
@@ -40,6 +43,44 @@ fn damaged(file: &Path, place: Place, error: &dyn std::fmt::Display) -> Error {
 /// What is said of a file on which the decoder gives up.
 const BROKEN: &str = "its contents contradict one another";
 
+/// Leaves columns of text, where the file has each text once and rows that refer to them, as they are.
+fn with_dictionaries(
+    metadata: ArrowReaderMetadata,
+) -> Result<ArrowReaderMetadata, parquet::errors::ParquetError> {
+    let of_file = metadata.metadata();
+    let types = metadata.parquet_schema();
+    let is_dictionary = |column: &ColumnChunkMetaData| {
+        let encodings = column.page_encoding_stats_mask();
+        let is_only = |encoding| encodings.is_some_and(|encodings| encodings.is_only(encoding));
+        column.dictionary_page_offset().is_some()
+            && (is_only(Encoding::RLE_DICTIONARY) || is_only(Encoding::PLAIN_DICTIONARY))
+    };
+    let mut shares = vec![true; metadata.schema().fields().len()];
+    for group in of_file.row_groups() {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            if let Some(shares) = shares.get_mut(types.get_column_root_idx(leaf)) {
+                *shares &= is_dictionary(column);
+            }
+        }
+    }
+    let fields = metadata.schema().fields().iter().zip(shares).map(|(field, shares)| {
+        match field.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 if shares => {
+                let texts = Box::new(field.data_type().clone());
+                let of = DataType::Dictionary(Box::new(DataType::Int32), texts);
+                Arc::new(field.as_ref().clone().with_data_type(of))
+            }
+            _ => Arc::clone(field),
+        }
+    });
+    let schema = ArrowSchema::new_with_metadata(
+        fields.collect::<Fields>(),
+        metadata.schema().metadata().clone(),
+    );
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    ArrowReaderMetadata::try_new(Arc::clone(of_file), options)
+}
+
 impl ParquetReader {
     /// Opens a file and reads its footer.
     pub(super) fn open(path: &Path) -> Result<Self> {
@@ -50,6 +91,8 @@ impl ParquetReader {
             guarded(load).ok_or_else(|| wrong(&BROKEN))?.map_err(|error| wrong(&error))?;
         let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).ok();
         let schema = arrow::schema(path, metadata.schema(), rows)?;
+        let metadata = guarded(|| with_dictionaries(metadata)).ok_or_else(|| wrong(&BROKEN))?;
+        let metadata = metadata.map_err(|error| wrong(&error))?;
         Ok(Self { file: path.into(), schema, metadata, parts: None, row: 0, inexact: Vec::new() })
     }
 
