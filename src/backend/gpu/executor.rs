@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 
 use super::device::Gpu;
+use super::pace::Pace;
 use super::pipelines::{Dispatch, build};
+use super::recorded::{Recorded, record};
 use super::stopwatch::{Stopwatch, time};
 use super::tile::{Product, Tiles};
 use super::transfer::{Transfer, contained, copied_bytes};
@@ -24,67 +26,18 @@ use crate::program::{
 /// Submits under way: the device is never idle, the host never far ahead.
 const IN_FLIGHT: usize = 3;
 
-/// Steps of one submit grow while it takes less than this...
-const SHORT: Duration = Duration::from_millis(20);
-
-/// ...and shrink when it takes more than this, far below what drivers take for a hang.
-const LONG: Duration = Duration::from_millis(100);
-
-/// Most dispatches of one submit.
-const MOST_DISPATCHES: usize = 2048;
-
 /// A program, ready to be run.
 #[derive(Debug)]
 struct Loaded {
     calls: Vec<Dispatch>,
     /// What is run in place of the calls.
     whole: Option<Whole>,
+    pace: Pace,
 }
 
 impl Loaded {
     fn form(&self) -> Recorded<'_> {
         self.whole.as_ref().map_or(Recorded::Calls(&self.calls), Recorded::Whole)
-    }
-}
-
-/// What of a program is recorded.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Recorded<'a> {
-    /// Its calls, one by one.
-    Calls(&'a [Dispatch]),
-    /// Its whole steps.
-    Whole(&'a Whole),
-}
-
-impl Recorded<'_> {
-    /// Records so many steps.
-    pub(super) fn record(self, steps: usize, pass: &mut wgpu::ComputePass) {
-        let mut dispatch = |dispatch: &Dispatch| {
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            let [x, y, z] = dispatch.workgroups;
-            pass.dispatch_workgroups(x, y, z);
-        };
-        match self {
-            Self::Calls(calls) => (0..steps).for_each(|_| calls.iter().for_each(&mut dispatch)),
-            Self::Whole(whole) => whole.dispatches(steps).for_each(&mut dispatch),
-        }
-    }
-
-    /// Dispatches of so many steps.
-    fn dispatches(self, steps: usize) -> usize {
-        match self {
-            Self::Calls(calls) => calls.len() * steps,
-            Self::Whole(whole) => whole.dispatches(steps).count(),
-        }
-    }
-
-    /// Most steps of one submit.
-    fn most_steps(self) -> usize {
-        match self {
-            Self::Calls(calls) => (MOST_DISPATCHES / calls.len().max(1)).max(1),
-            Self::Whole(whole) => whole.most_steps().saturating_mul(2).min(MOST_DISPATCHES),
-        }
     }
 }
 
@@ -102,6 +55,14 @@ fn tiles_of(plan: &Plan, tiles: &Tiles) -> Vec<ChosenTile> {
     plan.programs.iter().flat_map(of).collect()
 }
 
+/// A submission under way: so many steps of a program.
+#[derive(Debug)]
+struct InFlight {
+    submission: wgpu::SubmissionIndex,
+    program: usize,
+    steps: usize,
+}
+
 /// A loaded plan.
 #[derive(Debug)]
 pub(super) struct GpuExecutor {
@@ -112,9 +73,7 @@ pub(super) struct GpuExecutor {
     buffers: Vec<wgpu::Buffer>,
     programs: Vec<Loaded>,
     transfer: Transfer,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
-    /// Steps of the next submit.
-    submit_steps: usize,
+    in_flight: VecDeque<InFlight>,
     last_done: Option<Instant>,
     /// Made when a time is first asked for.
     stopwatch: Option<Stopwatch>,
@@ -149,7 +108,7 @@ impl GpuExecutor {
         let mut programs = Vec::with_capacity(calls.len());
         for (program, calls) in plan.programs.iter().zip(calls) {
             let whole = loading.whole(program, &calls, choice, &mut counters)?;
-            programs.push(Loaded { calls, whole });
+            programs.push(Loaded { calls, whole, pace: Pace::default() });
         }
         // An epoch reads logs and states, while those of the one before are still to be taken; the
         // last readback brings the parameters too.
@@ -176,7 +135,6 @@ impl GpuExecutor {
             programs,
             transfer,
             in_flight: VecDeque::with_capacity(IN_FLIGHT + 1),
-            submit_steps: 1,
             last_done: None,
             stopwatch: None,
             counters,
@@ -225,17 +183,30 @@ impl GpuExecutor {
     fn make_room(&mut self) -> Result<()> {
         while self.in_flight.len() >= IN_FLIGHT {
             let Some(oldest) = self.in_flight.pop_front() else { break };
-            self.gpu.wait(Some(oldest))?;
+            self.gpu.wait(Some(oldest.submission))?;
             let now = Instant::now();
             if let Some(before) = self.last_done.replace(now) {
-                let took = now - before;
-                if took < SHORT {
-                    self.submit_steps *= 2;
-                } else if took > LONG {
-                    self.submit_steps = (self.submit_steps / 2).max(1);
-                }
+                self.programs[oldest.program].pace.submitted(oldest.steps, now - before);
             }
         }
+        Ok(())
+    }
+
+    /// Runs a step whose every dispatch is a submission, waits for it, and learns from its time.
+    fn run_by_dispatch(&mut self, program: usize) -> Result<()> {
+        self.gpu.wait(None)?;
+        self.in_flight.clear();
+        let begun = Instant::now();
+        let form = self.programs[program].form();
+        form.each_of(1, |dispatch| {
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            record(dispatch, &mut encoder.begin_compute_pass(&Default::default()));
+            self.gpu.queue.submit([encoder.finish()]);
+        });
+        self.counters.calls += form.dispatches(1) as u64;
+        self.gpu.wait(None)?;
+        self.programs[program].pace.stepped(begun.elapsed());
+        self.last_done = None;
         Ok(())
     }
 }
@@ -296,14 +267,19 @@ impl Executor for GpuExecutor {
         let most = most.ok_or_else(|| Error::internal(format!("there is no {program:?}")))?;
         let mut left = steps;
         while left > 0 {
+            let Some(fitting) = self.programs[program.0].pace.steps(most) else {
+                self.run_by_dispatch(program.0)?;
+                left -= 1;
+                continue;
+            };
             self.make_room()?;
-            self.submit_steps = self.submit_steps.min(most);
-            let now = left.min(self.submit_steps);
+            let now = left.min(fitting);
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             let form = self.programs[program.0].form();
             form.record(now, &mut encoder.begin_compute_pass(&Default::default()));
             self.counters.calls += form.dispatches(now) as u64;
-            self.in_flight.push_back(self.gpu.queue.submit([encoder.finish()]));
+            let submission = self.gpu.queue.submit([encoder.finish()]);
+            self.in_flight.push_back(InFlight { submission, program: program.0, steps: now });
             left -= now;
         }
         self.gpu.check()

@@ -4,8 +4,10 @@ mod device;
 mod executor;
 mod fault;
 mod halves;
+mod pace;
 mod pipeline_cache;
 mod pipelines;
+mod recorded;
 #[doc(hidden)]
 pub mod reflect;
 #[doc(hidden)]

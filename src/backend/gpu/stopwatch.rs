@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::device::Gpu;
-use super::executor::Recorded;
+use super::recorded::Recorded;
 use super::transfer::map;
 use crate::backend::Counters;
 use crate::error::{Error, Result};
