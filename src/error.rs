@@ -152,6 +152,22 @@ pub enum Error {
         /// What to do, or empty.
         help: String,
     },
+    /// A device that was there is gone: its driver was reset, or it was unplugged.
+    #[error("{problem}{}", help_line(.help))]
+    DeviceLost {
+        /// What happened, with the adapter's name.
+        problem: String,
+        /// What to do, or empty.
+        help: String,
+    },
+    /// A device has no room for what it was asked for.
+    #[error("{problem}{}", help_line(.help))]
+    OutOfMemory {
+        /// What was asked for, with the adapter's name and sizes.
+        problem: String,
+        /// What to do, or empty.
+        help: String,
+    },
     /// The network or the batch is larger than the device can hold.
     #[error("{what} needs {needed} bytes, but {device} allows {allowed}{}", help_line(.help))]
     TooLarge {
@@ -207,6 +223,8 @@ impl Error {
             Self::Io { .. }
             | Self::Storage { .. }
             | Self::Device { .. }
+            | Self::DeviceLost { .. }
+            | Self::OutOfMemory { .. }
             | Self::Diverged { .. }
             | Self::Internal(_) => 1,
         }
@@ -241,6 +259,14 @@ impl Error {
         Self::Device { problem: problem.into(), help: String::new() }
     }
 
+    pub(crate) fn device_lost(problem: impl Into<String>) -> Self {
+        Self::DeviceLost { problem: problem.into(), help: String::new() }
+    }
+
+    pub(crate) fn out_of_memory(problem: impl Into<String>) -> Self {
+        Self::OutOfMemory { problem: problem.into(), help: String::new() }
+    }
+
     pub(crate) fn internal(problem: impl Into<String>) -> Self {
         Self::Internal(problem.into())
     }
@@ -258,6 +284,8 @@ impl Error {
             | Self::Model { help, .. }
             | Self::Storage { help, .. }
             | Self::Device { help, .. }
+            | Self::DeviceLost { help, .. }
+            | Self::OutOfMemory { help, .. }
             | Self::TooLarge { help, .. }
             | Self::Diverged { help, .. } => *help = text.into(),
             Self::Json { .. } | Self::Io { .. } | Self::Internal(_) => {}
@@ -273,6 +301,19 @@ pub(crate) fn short(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(LONGEST).chain(['.', '.', '.']).collect()
+}
+
+/// `128 MiB`.
+pub(crate) fn size(count: u64) -> String {
+    let (mut value, mut unit) = (count as f64, "B");
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if value.fract() < 0.05 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
 /// The candidate nearest to `name`, when near enough to be a slip of the keyboard.

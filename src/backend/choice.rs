@@ -57,7 +57,10 @@ impl Listed {
     pub fn open(&self, options: DeviceOptions) -> Result<Box<dyn Backend + Send>> {
         Ok(match &self.adapter {
             None => Box::new(CpuBackend::with_threads(options.threads)?),
-            Some(adapter) => Box::new(GpuBackend::new(adapter, options.gpu)?),
+            Some(adapter) => {
+                let gpu = GpuOptions { stand_in_threads: options.threads, ..options.gpu };
+                Box::new(GpuBackend::new(adapter, gpu)?)
+            }
         })
     }
 }

@@ -101,6 +101,24 @@ pub trait Backend {
     fn wrong_throughout(&self) -> &[&'static str] {
         &[]
     }
+    /// Whether it may be gone at any time ([`Error::DeviceLost`]).
+    fn can_be_lost(&self) -> bool {
+        false
+    }
+    /// Another device of the same adapter, opened as this one was, which is lost.
+    ///
+    /// # Errors
+    /// When the adapter is gone, or does not open again.
+    fn reopen(&self) -> Result<Box<dyn Backend + Send>> {
+        Err(Error::device(format!("{} cannot be opened again", self.device().name)))
+    }
+    /// What runs the same plans in its place when it is lost for good.
+    ///
+    /// # Errors
+    /// When that cannot start either.
+    fn stand_in(&self) -> Result<Box<dyn Backend + Send>> {
+        Err(Error::device(format!("nothing stands in for {}", self.device().name)))
+    }
     /// Makes all buffers, pipelines and bind groups of a plan; afterwards nothing is allocated.
     ///
     /// # Errors

@@ -110,6 +110,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         device: String::new(),
         threads: arguments.threads,
         plant_fault: arguments.plant_fault,
+        plant_loss: None,
     };
     let gpu = device.gpu(GpuOptions { tunes: !arguments.no_tune, ..GpuOptions::default() });
     // What is known to be wrong is not kept from view: it is what a comparison shows.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::backend::{self, Clock, Listed};
-use crate::error::Result;
+use crate::error::{Result, size};
 use crate::report::{duration, prefixed};
 use crate::train::device_bench::{DeviceBench, bench};
 use crate::train::rates::Overheads;
@@ -106,26 +106,13 @@ fn describe(index: usize, device: &Listed) -> String {
         text.push_str(&format!(
             "     buffers to {}, {} a kernel, bindings to {}, {} workgroup memory, {} invocations, \
              subgroups of {small} to {large}\n     features: {}\n",
-            bytes(facts.max_buffer_bytes),
+            size(facts.max_buffer_bytes),
             facts.max_storage_buffers,
-            bytes(facts.max_binding_bytes),
-            bytes(u64::from(facts.workgroup_memory_bytes)),
+            size(facts.max_binding_bytes),
+            size(u64::from(facts.workgroup_memory_bytes)),
             facts.max_invocations,
             if facts.features.is_empty() { "none".to_owned() } else { facts.features.join(", ") },
         ));
     }
     text
-}
-
-/// `128 MiB`.
-fn bytes(count: u64) -> String {
-    let (mut value, mut unit) = (count as f64, "B");
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    if value.fract() < 0.05 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }

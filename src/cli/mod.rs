@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::backend::gpu::{GpuOptions, PlantedFault};
+use crate::backend::gpu::{GpuOptions, PlantedFault, PlantedLoss};
 use crate::backend::{self, Chosen, DeviceOptions, Found};
 use crate::config::Settings;
 use crate::data::{Dataset, Folds};
@@ -83,6 +83,9 @@ struct Device {
     /// Compute something wrong on a GPU on purpose, to see that `wgfit verify` finds it
     #[arg(long, value_name = "KERNEL[/TILE][/f16]", hide = true)]
     plant_fault: Option<PlantedFault>,
+    /// Lose the GPU on purpose after so many steps, to see that training goes on
+    #[arg(long, value_name = "STEP[xTIMES][/gone]", hide = true)]
+    plant_loss: Option<PlantedLoss>,
 }
 
 impl Device {
@@ -94,7 +97,12 @@ impl Device {
                  comes of it is of no use"
             );
         }
-        GpuOptions { planted_fault: self.plant_fault, heeds_verification: true, ..options }
+        GpuOptions {
+            planted_fault: self.plant_fault,
+            planted_loss: self.plant_loss,
+            heeds_verification: true,
+            ..options
+        }
     }
 
     fn options(&self, gpu: GpuOptions, precision: Precision) -> DeviceOptions {

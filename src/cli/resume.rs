@@ -109,9 +109,14 @@ pub(super) fn identity(
     RunIdentity {
         config: json!(config.without_paths()),
         data_hash: data_hash.to_owned(),
-        device: format!("{} ({})", device.name, device.backend),
+        device: device_name(device),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// What a run says that it was trained by.
+pub(super) fn device_name(device: &DeviceDescription) -> String {
+    format!("{} ({})", device.name, device.backend)
 }
 
 /// Refuses to go on with a run by another config, or on other data.

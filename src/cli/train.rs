@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::resume::{Place, identity, refuse_changes, show_what_may_differ};
+use super::resume::{Place, device_name, identity, refuse_changes, show_what_may_differ};
 use crate::analysis::{Subject, mean_and_deviation};
 use crate::audit::{Finding, Severity, audit};
-use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
+use crate::backend::{Backend, DeviceDescription};
 use crate::baseline::{Baselines, Jobs, baselines};
 use crate::cache;
 use crate::config::Config;
@@ -18,13 +18,13 @@ use crate::data::{self, Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::network::Network;
-use crate::report::checkpoints::RunIdentity;
+use crate::report::checkpoints::{self, RunIdentity};
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
 use crate::train::observation::Observation;
 use crate::train::quickest::quickest;
 use crate::train::{
-    self, Checkpoint, EpochRecord, Observer, Outcome, Scores, StepRecord, StopReason,
+    self, Checkpoint, EpochRecord, Observer, Outcome, RestartRecord, Scores, StepRecord, StopReason,
 };
 
 #[derive(Debug, clap::Args)]
@@ -143,7 +143,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         place: &mut place,
         name: &name,
         config: &config,
-        identity: &identity,
+        identity,
         folder: None,
         progress: &mut progress,
         interrupt: &interrupt,
@@ -163,6 +163,11 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
             without_report(&progress, super::report::write_page(run_folder));
         }
     })?;
+    // The one that it began on may be lost.
+    let backend: &dyn Backend = match &outcome.replacement {
+        Some(replacement) => replacement.backend(),
+        None => backend,
+    };
     let mut run_folder =
         run_folder.ok_or_else(|| Error::internal("training made no run folder"))?;
 
@@ -182,7 +187,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     };
     drop(jobs);
     let facts = RunFacts {
-        device: chosen.backend.device(),
+        device: backend.device(),
         startup_seconds,
         data_hash: &data_hash,
         rows: &rows,
@@ -376,7 +381,7 @@ struct Recorder<'a> {
     /// The config's name.
     name: &'a str,
     config: &'a Config,
-    identity: &'a RunIdentity,
+    identity: RunIdentity,
     /// Made when training begins: until then everything can still be refused.
     folder: Option<RunFolder>,
     progress: &'a mut Progress,
@@ -419,13 +424,28 @@ impl Observer for Recorder<'_> {
         let (Some(folder), Some(kept)) = (&mut self.folder, &self.config.checkpoint) else {
             return Ok(());
         };
-        if let Err(error) = folder.checkpoint(checkpoint, self.identity, kept.keep) {
+        if let Err(error) = folder.checkpoint(checkpoint, &self.identity, kept.keep) {
             // The one before is still there, and training goes on.
             let source = std::error::Error::source(&error);
             let source = source.map_or_else(String::new, |source| format!(": {source}"));
             self.progress.line(&format!("warning: no checkpoint was kept: {error}{source}"));
         }
         Ok(())
+    }
+
+    fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
+        self.progress.line(&format!("warning: {record}"));
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.restarted(record))
+    }
+
+    fn recall(&mut self) -> Result<Option<Checkpoint>> {
+        let newest = |folder: &RunFolder| checkpoints::find(folder.path()).newest;
+        Ok(self.folder.as_ref().and_then(newest).map(|found| found.checkpoint))
+    }
+
+    fn replaced(&mut self, device: &DeviceDescription, text: &str) -> Result<()> {
+        self.identity.device = device_name(device);
+        self.warn(text)
     }
 
     fn warn(&mut self, text: &str) -> Result<()> {

@@ -34,7 +34,7 @@ pub(crate) use validate::refuse_class_weights;
 pub use written::{Config, DataConfig, LayerConfig, ModelConfig, OutputConfig};
 pub use written_training::{
     AverageConfig, AverageEvery, CheckpointConfig, EarlyStoppingConfig, LogConfig, Mode,
-    TrainingConfig,
+    OnDivergence, TrainingConfig,
 };
 
 #[cfg(test)]

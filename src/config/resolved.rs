@@ -74,6 +74,7 @@ impl Settings {
                 drop_last: self.training.drop_last,
                 precision: self.training.precision,
                 accumulate: self.training.accumulate,
+                on_divergence: self.training.on_divergence,
                 ema: match self.training.average {
                     Some(AverageSettings::Exponential(momentum)) => Some(momentum),
                     _ => None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::data::DataSettings;
 use super::locations::Locations;
-use super::written_training::{AverageConfig, CheckpointConfig, Mode};
+use super::written_training::{AverageConfig, CheckpointConfig, Mode, OnDivergence};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
 use crate::catalog::loss::LossSettings;
@@ -247,6 +247,8 @@ pub struct TrainingSettings {
     pub average: Option<AverageSettings>,
     /// What the data, the activations and their gradients are stored in.
     pub precision: Precision,
+    /// What follows when a number is no longer finite.
+    pub on_divergence: OnDivergence,
 }
 
 /// Early stopping; what it watches is looked up by [`Settings::fit_task`].

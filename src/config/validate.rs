@@ -114,9 +114,10 @@ impl Config {
             )
             .with_help("use larger batches, or layer_norm"));
         }
+        let members = members(self.members, data.folds)?;
         Ok(Settings {
             seed: self.seed,
-            members: members(self.members, data.folds)?,
+            members,
             model: ModelSettings {
                 layers,
                 output,
@@ -130,7 +131,7 @@ impl Config {
             loss,
             schedule,
             optimizer,
-            training: training::training(&self.training)?,
+            training: training::training(&self.training, members)?,
             early_stopping,
             early_stopping_given: matches!(self.early_stopping, Some(Some(_))),
             metrics,

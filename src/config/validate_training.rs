@@ -7,7 +7,9 @@ use super::settings::{
 };
 use super::validate::{count, in_range, not_negative};
 use super::validate_model::{missing, parameter_value};
-use super::written_training::{CheckpointConfig, EarlyStoppingConfig, TrainingConfig};
+use super::written_training::{
+    CheckpointConfig, EarlyStoppingConfig, OnDivergence, TrainingConfig,
+};
 use crate::catalog::loss::{self, LossSettings};
 use crate::catalog::metric::{self, MetricRow};
 use crate::catalog::optimizer::muon::Adjust;
@@ -100,7 +102,14 @@ fn clip(given: &Arguments<'_>) -> Result<Option<(Clip, f64)>> {
     Ok(found.map(|(_, kind, value)| (kind, value)))
 }
 
-pub(super) fn training(config: &TrainingConfig) -> Result<TrainingSettings> {
+pub(super) fn training(config: &TrainingConfig, members: usize) -> Result<TrainingSettings> {
+    if config.on_divergence == OnDivergence::Restart && members > 1 {
+        let problem = format!("{members} networks side by side cannot restart one by one");
+        return Err(Error::config("training.on_divergence", problem).with_help(
+            "leave it at \"stop\", where a member that diverges is left standing and the others go \
+             on; or train one network, without members and data.folds",
+        ));
+    }
     Ok(TrainingSettings {
         epochs: count("training.epochs", config.epochs)?,
         batch_size: count("training.batch_size", config.batch_size)?,
@@ -108,6 +117,7 @@ pub(super) fn training(config: &TrainingConfig) -> Result<TrainingSettings> {
         accumulate: count("training.accumulate", config.accumulate)?,
         average: average(config)?,
         precision: config.precision,
+        on_divergence: config.on_divergence,
     })
 }
 

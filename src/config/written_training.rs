@@ -29,6 +29,8 @@ pub struct TrainingConfig {
     /// Batches whose gradients make one step.
     #[schemars(range(min = 1))]
     pub accumulate: usize,
+    /// What follows when the loss, the gradient or a weight is no longer finite.
+    pub on_divergence: OnDivergence,
 }
 
 impl Default for TrainingConfig {
@@ -41,8 +43,21 @@ impl Default for TrainingConfig {
             ema: None,
             average: None,
             accumulate: 1,
+            on_divergence: OnDivergence::Stop,
         }
     }
+}
+
+/// What follows when a number is no longer finite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDivergence {
+    /// Training stops.
+    #[default]
+    Stop,
+    /// Training goes on from the end of the last epoch with half the learning rate, five times at most.
+    /// Of a single network.
+    Restart,
 }
 
 /// An equal average of the weights: of Polyak and Ruppert a step, SWA an epoch.

@@ -280,6 +280,7 @@ mod tests {
             plateaus: Vec::new(),
             loss_scales: Vec::new(),
             tiles: Vec::new(),
+            restarts: 2,
         };
         let arenas = [("moment0", vec![0.5, -0.0]), ("parameters", vec![1.0, f32::MIN_POSITIVE])];
         Checkpoint { state, arenas: arenas.map(|(name, arena)| (name.to_owned(), arena)).into() }

@@ -13,7 +13,7 @@ use super::{each_member, number, scores_json};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::train::observation::Observation;
-use crate::train::{EpochRecord, Outcome, StepRecord};
+use crate::train::{EpochRecord, Outcome, RestartRecord, StepRecord};
 
 const METRICS: &str = "metrics.jsonl";
 const OBSERVATIONS: &str = "observations.jsonl";
@@ -161,6 +161,18 @@ impl Logs {
         }
         self.append(&line)?;
         self.events.as_mut().map_or(Ok(()), |events| events.epoch(record))
+    }
+
+    pub(super) fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
+        self.append(&json!({
+            "kind": "restart",
+            "restart": record.restart,
+            "epoch": record.epoch,
+            "step": record.step,
+            "problem": record.problem,
+            "from_epoch": record.from_epoch,
+            "factor": record.factor,
+        }))
     }
 
     pub(super) fn finish(&mut self, outcome: &Outcome) -> Result<()> {

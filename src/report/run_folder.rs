@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, remove_unfinished, write_atomically};
 use crate::program::Precision;
 use crate::train::observation::Observation;
-use crate::train::{Checkpoint, EpochRecord, Outcome, StepRecord};
+use crate::train::{Checkpoint, EpochRecord, Outcome, RestartRecord, StepRecord};
 
 /// Where runs are made that have no folder of their own.
 const RUNS: &str = "runs";
@@ -231,6 +231,14 @@ impl RunFolder {
         self.logs.epoch(record)
     }
 
+    /// Appends a way back from where training diverged to metrics.jsonl.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
+        self.logs.restarted(record)
+    }
+
     /// Writes model.safetensors.
     ///
     /// # Errors
@@ -257,6 +265,8 @@ impl RunFolder {
             "best_epoch": each_member(outcome.best_epoch.iter().map(|epoch| json!(epoch))),
             "epochs": outcome.epochs,
             "stop_reason": outcome.stop_reason,
+            "restarts": outcome.restarts,
+            "device_losses": outcome.device_losses,
             "startup_seconds": facts.startup_seconds,
             "seconds": outcome.seconds,
             "looking_seconds": outcome.looking_seconds,

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::batch::{carried_buffers, scales_buffer};
 use super::early_stopping::StoppingState;
 use super::probe::observed_members;
+use super::recovery::MOST_BYTES;
 use super::run::Run;
 use super::{Observer, StopReason};
-use crate::backend::{ChosenTile, Contained};
+use crate::backend::{Backend, ChosenTile, Contained};
 use crate::catalog::schedule::reduce_on_plateau::PlateauState;
 use crate::config::CheckpointConfig;
 use crate::error::{Error, Result};
@@ -66,6 +67,9 @@ pub struct TrainingState {
     pub loss_scales: Vec<LossScale>,
     /// How matrix products are cut up.
     pub tiles: Vec<ChosenTile>,
+    /// How often training went back to a state before it diverged; the learning rate is halved so often.
+    #[serde(default)]
+    pub restarts: usize,
 }
 
 /// A place within an epoch.
@@ -106,6 +110,11 @@ pub(super) mod exact {
 }
 
 impl Checkpoint {
+    /// Bytes of the arenas.
+    pub(super) fn bytes(&self) -> u64 {
+        self.arenas.values().map(|values| values.len() as u64 * 4).sum()
+    }
+
     /// Whether a training of so many epochs at most has nothing more to do.
     pub fn is_complete(&self, epochs: usize) -> bool {
         match self.state.stop_reason {
@@ -143,6 +152,13 @@ impl Rhythm {
 }
 
 impl Run<'_> {
+    /// Whether the state between two epochs is small, and the device may be lost.
+    pub(super) fn is_worth_remembering(&self, backend: &dyn Backend) -> Result<bool> {
+        let kept = self.kept_buffers(None)?;
+        let bytes: u64 = kept.iter().map(|(_, _, words)| *words as u64 * 4).sum();
+        Ok(backend.can_be_lost() && bytes <= MOST_BYTES)
+    }
+
     /// Makes a checkpoint and hands it over.
     pub(super) fn keep_checkpoint(
         &mut self,
@@ -162,7 +178,7 @@ impl Run<'_> {
     }
 
     /// The state after an epoch, and `within` the one that follows it.
-    fn checkpoint(
+    pub(super) fn checkpoint(
         &mut self,
         epoch: usize,
         within: Option<Within>,
@@ -203,6 +219,7 @@ impl Run<'_> {
             plateaus: self.plateaus.iter().map(|plateau| plateau.state()).collect(),
             loss_scales: loss_scales.unwrap_or_default(),
             tiles: self.executor.tiles().to_vec(),
+            restarts: self.restarts,
         };
         Ok(Checkpoint { state, arenas })
     }
@@ -298,6 +315,7 @@ impl Run<'_> {
         self.looking_seconds = state.looking_seconds;
         self.checkpoint_seconds = state.checkpoint_seconds;
         self.samples = state.samples;
+        self.restarts = state.restarts;
         Ok(())
     }
 }

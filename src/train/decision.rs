@@ -56,8 +56,14 @@ impl Run<'_> {
         let rows = self.rows_done(&self.states);
         self.samples += rows;
         let rows = rows - std::mem::take(&mut self.rows_before);
+        if self.may_restart {
+            // What diverged is not to be on record beside what is trained in its place.
+            self.check_finite(epoch, &trained, observer)?;
+        }
         self.report_steps(epoch, &trained, &read.train.log, observer)?;
-        self.check_finite(epoch, &trained, observer)?;
+        if !self.may_restart {
+            self.check_finite(epoch, &trained, observer)?;
+        }
         if self.failure.is_some() {
             self.stop_reason = StopReason::Diverged;
             self.roll_back(&trained)?;

@@ -148,6 +148,15 @@ impl DeviceSet {
         })
     }
 
+    /// The set as a device holds it that has no room for all of it: in windows. None where it is in
+    /// windows already, or is no more than one.
+    pub(super) fn in_windows(&self, fit: &Fit) -> Option<Self> {
+        let row_bytes = (self.inputs * fit.precision.bytes()).max(1) as u64;
+        let resident_rows = Window::rows_of_part(fit, row_bytes, false);
+        (self.is_resident() && resident_rows < self.rows)
+            .then(|| Self { resident_rows, ..self.clone() })
+    }
+
     /// The variance (of the population) of each target column over some of the rows.
     pub fn variances_of(&self, rows: &[u32]) -> Vec<f64> {
         let target =
@@ -181,21 +190,26 @@ impl Window {
     fn of(fit: &Fit, inputs: usize, set: &Rows) -> Self {
         let (count, in_file) = (set.rows, set.spill.is_some());
         let row_bytes = (inputs * fit.precision.bytes()).max(1) as u64;
-        let largest = fit.largest_batch.max(1);
         let whole = Self { rows: count, bytes: count as u64 * row_bytes };
         let limit = fit.capacity.buffer_bytes;
         if !in_file && whole.bytes <= limit {
             return whole;
         }
-        let rows = match fit.shuffle.window() {
-            // Rows in a file are shuffled in these windows or not at all.
-            Some(rows) if in_file || rows as u64 * row_bytes <= limit => rows.max(largest),
-            _ => ((WINDOW_BYTES.min(limit) / row_bytes) as usize / largest).max(1) * largest,
-        };
+        let rows = Self::rows_of_part(fit, row_bytes, in_file);
         if in_file && count <= rows {
             return whole;
         }
         Self { rows, bytes: rows as u64 * row_bytes }
+    }
+
+    /// Rows of a window that is not the whole set.
+    fn rows_of_part(fit: &Fit, row_bytes: u64, in_file: bool) -> usize {
+        let (limit, largest) = (fit.capacity.buffer_bytes, fit.largest_batch.max(1));
+        match fit.shuffle.window() {
+            // Rows in a file are shuffled in these windows or not at all.
+            Some(rows) if in_file || rows as u64 * row_bytes <= limit => rows.max(largest),
+            _ => ((WINDOW_BYTES.min(limit) / row_bytes) as usize / largest).max(1) * largest,
+        }
     }
 }
 

@@ -43,7 +43,8 @@ impl Run<'_> {
             return Ok(());
         }
         // Weights that were kept are work done: they are saved before the error is told.
-        if self.keeps_best() && self.best_epoch.iter().any(|epoch| *epoch > 0) {
+        if !self.may_restart && self.keeps_best() && self.best_epoch.iter().any(|epoch| *epoch > 0)
+        {
             return Ok(());
         }
         self.failure.take().map_or(Ok(()), Err)

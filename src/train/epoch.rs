@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::checkpoint::Within;
 use super::order::{EpochOrder, Shuffle};
 use super::probe::observed_members;
+use super::recovery::restart_factor;
 use super::run::Run;
 use super::steps::{idle_step, side_by_side};
 use super::{EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord};
@@ -44,10 +45,11 @@ impl Run<'_> {
                 EpochOrder::new(shuffle, seed, number, set.rows, members, holds)
             }
         };
-        let factors = match self.plateaus.as_slice() {
+        let mut factors: Vec<f64> = match self.plateaus.as_slice() {
             [] => vec![1.0; members],
             plateaus => plateaus.iter().map(ReduceOnPlateau::factor).collect(),
         };
+        factors.iter_mut().for_each(|factor| *factor *= restart_factor(self.restarts));
         let divisors = &set.divisors;
         let lookup = order.lookup();
         let divisor = |member: usize, first: usize, rows: usize| {

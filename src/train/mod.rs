@@ -6,6 +6,7 @@
 //! should not have been.
 
 mod ahead;
+mod attempt;
 #[doc(hidden)]
 pub mod batch;
 pub mod checkpoint;
@@ -30,8 +31,10 @@ pub mod quickest;
 pub mod range_test;
 #[doc(hidden)]
 pub mod rates;
+mod recovery;
 mod run;
 mod scores;
+mod sets;
 mod shares;
 mod starting_weights;
 #[doc(hidden)]
@@ -50,21 +53,26 @@ pub use early_stopping::{EarlyStopping, StoppingState, Verdict};
 pub use feed::Feed;
 pub use order::{EpochOrder, Lookup, Shuffle};
 pub use outputs::Interpreter;
+pub use recovery::Replacement;
 pub use scores::{PassLog, Scorer, Scores, SetOutputs, terms_of};
 pub use shares::Shares;
 pub use starting_weights::{LayerInitializers, draw};
 pub use steps::{Batches, EpochTable, Pace};
 pub use trainer::{Event, Trained, Trainer};
 
-use crate::backend::{Backend, ChosenTile, Counters};
+use std::fmt;
+
+use crate::backend::{Backend, ChosenTile, Counters, DeviceDescription};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::optimizer::Convention;
 use crate::config::{OutputActivation, Settings, TaskSettings};
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::network::{LayerShape, Network};
+use attempt::attempt;
 use observation::Observation;
-use run::Run;
+use recovery::{MOST_RESTARTS, recovering};
+use sets::Sets;
 
 /// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -118,6 +126,38 @@ pub struct EpochRecord {
     pub best: Vec<bool>,
 }
 
+/// A way back from where a training diverged (`training.on_divergence`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestartRecord {
+    /// How many there were, with this one.
+    pub restart: usize,
+    /// The epoch in which it diverged, from 1.
+    pub epoch: usize,
+    /// The step, from 1.
+    pub step: u64,
+    /// What was not finite.
+    pub problem: String,
+    /// The epoch from whose end training goes on; 0 is the beginning.
+    pub from_epoch: usize,
+    /// What every learning rate is multiplied by from there on.
+    pub factor: f64,
+}
+
+impl fmt::Display for RestartRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { restart, epoch, step, problem, from_epoch, factor } = self;
+        let place = match from_epoch {
+            0 => "begins anew".to_owned(),
+            from => format!("goes on after epoch {from}"),
+        };
+        write!(
+            f,
+            "training diverged in epoch {epoch}, step {step}: {problem}; it {place} with {factor} of \
+             the learning rate (restart {restart} of {MOST_RESTARTS})"
+        )
+    }
+}
+
 /// Is told how training goes.
 pub trait Observer {
     /// What will be trained, before the first step.
@@ -151,9 +191,22 @@ pub trait Observer {
     fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
         Ok(())
     }
+    /// The checkpoint that it was handed last, where it can still give it: one that is large is not kept
+    /// in memory beside it.
+    fn recall(&mut self) -> Result<Option<Checkpoint>> {
+        Ok(None)
+    }
+    /// Training diverged, and goes on from an earlier state with a smaller learning rate.
+    fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
+        self.warn(&record.to_string())
+    }
     /// A word of warning.
     fn warn(&mut self, _text: &str) -> Result<()> {
         Ok(())
+    }
+    /// The device was lost, as `text` tells, and training goes on on this one.
+    fn replaced(&mut self, _device: &DeviceDescription, text: &str) -> Result<()> {
+        self.warn(text)
     }
     /// How much of an epoch's steps, 0 to 1, the device has been given; told while it goes on.
     fn advanced(&self, _epoch: usize, _share: f64) {}
@@ -204,6 +257,12 @@ pub struct Outcome {
     /// What ended the training of a single network that diverged after an epoch whose weights
     /// are kept.
     pub failure: Option<Error>,
+    /// How often training went back to a state before it diverged.
+    pub restarts: usize,
+    /// How often a device was lost.
+    pub device_losses: usize,
+    /// The device on which training ended, where it is not the one that it was given.
+    pub replacement: Option<Replacement>,
 }
 
 /// The network that the settings and the data ask for.
@@ -249,7 +308,9 @@ pub fn evaluation_batch(members: usize, training_batch: usize) -> usize {
     (8192 / members).clamp(64, 1024).max(training_batch)
 }
 
-/// Trains. The dataset's rows are moved to the device.
+/// Trains. The dataset's rows are moved to the device. Where that is lost, training goes on from the
+/// last state on another device of the same adapter, to the same bits as if nothing had been, or else
+/// on the CPU; of what it was told of before, the observer is not told again.
 ///
 /// # Errors
 /// A network that does not fit the device, starting weights that do not fit the network, a
@@ -313,48 +374,20 @@ pub fn resume_ahead(
         return Err(Error::usage(format!("{} training rows are too many", dataset.train.rows))
             .with_help("at most 2^32 - 1 rows can be addressed"));
     }
-    let observes = observer.observes();
-    let mut run = Run::new(settings, task, dataset, backend, run_ahead, observes)?;
-    if let Some(checkpoint) = checkpoint {
-        run.restore(checkpoint)?;
-    }
-    let batches = run.train.batches;
-    let steps = batches.steps().div_ceil(settings.training.accumulate);
-    observer.begin(&run.network, settings.training.epochs, steps)?;
-    for warning in run.executor.warnings() {
-        observer.warn(warning)?;
-    }
-    let (steps_per_epoch, epochs) = (steps as u64, settings.training.epochs as u64);
-    for warning in settings.schedule.warnings(steps_per_epoch, epochs) {
-        observer.warn(&warning)?;
-    }
-    let by_batch = run
-        .network
-        .layers
-        .iter()
-        .any(|layer| layer.shape.normalization.is_some_and(|settings| settings.row.by_column));
-    let ends_alone = |member| run.train.batches_of(member).covered() % batches.batch == 1;
-    if by_batch && (0..settings.members).any(ends_alone) {
-        observer.warn(
-            "batch_norm: the last batch of an epoch has one row, whose variance is 0; \
-             training.drop_last leaves it out",
-        )?;
-    }
-    if observes && settings.histograms_every > 0 && run.before_last_step.is_none() {
-        observer.warn(&format!(
-            "a network of {} parameters is not looked into: no histograms, no diagnosis",
-            run.network.parameters()
-        ))?;
-    }
-    run.begin_to_observe(backend, checkpoint.is_none(), observer)?;
-    if let Some(checkpoint) = checkpoint
-        && checkpoint.state.tiles != run.executor.tiles()
-    {
-        observer.warn(
-            "matrix products are cut up otherwise than before the checkpoint, so the last bits of \
-             sums may differ from those of a training without a pause",
-        )?;
-    }
-    run.train(observer)?;
-    run.finish()
+    let mut sets = Sets::new(settings, dataset, backend)?;
+    recovering(settings, backend, checkpoint, observer, |start, relay| {
+        match attempt(settings, task, &sets, start, relay, run_ahead) {
+            Err(error @ Error::OutOfMemory { .. }) => {
+                let Some(less) = sets.in_windows() else { return Err(error) };
+                relay.warn(&format!("{}; its rows come and go in windows", first_line(&error)))?;
+                sets = less;
+                attempt(settings, task, &sets, start, relay, run_ahead)
+            }
+            other => other,
+        }
+    })
+}
+
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use super::ahead::{RunAhead, Snapshot};
 use super::checkpoint::{Rhythm, Within};
-use super::device_set::Fit;
 use super::epoch::{PassRead, Queued};
 use super::order::{EpochOrder, Shuffle};
 use super::outputs::Interpreter;
-use super::precision::check_precision;
 use super::probe::{MOST_PARAMETERS, Probe};
+use super::recovery::Relay;
+use super::sets::Sets;
+use super::starting_weights::starting_arena;
 use super::{
-    DeviceSet, EarlyStopping, Feed, LayerInitializers, Observer, Outcome, Scorer, Scores, Shares,
-    StopReason, WeightedRows, draw, evaluation_batch, network_of, terms_of,
+    DeviceSet, EarlyStopping, Feed, Observer, Outcome, Scorer, Scores, Shares, StopReason, terms_of,
 };
 use crate::backend::{Backend, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
-use crate::config::{Settings, TaskSettings};
+use crate::config::{OnDivergence, Settings, TaskSettings};
 use crate::data::{Dataset, Folds};
 use crate::error::{Error, Result};
 use crate::network::Network;
@@ -82,10 +82,18 @@ pub(super) struct Run<'a> {
     pub(super) checkpoint_seconds: f64,
     pub(super) samples: f64,
     pub(super) failure: Option<Error>,
+    /// How often training went back to a state before it diverged, each time with half the rate.
+    pub(super) restarts: usize,
+    /// Whether it goes back once more.
+    pub(super) may_restart: bool,
+    /// Whether checkpoints are made though the observer keeps none, to go on from where the device is
+    /// lost.
+    pub(super) remembers: bool,
     pub(super) counters_at_start: Counters,
 }
 
 impl<'a> Run<'a> {
+    /// A training of a data set that is this one's alone.
     pub(super) fn new(
         settings: &'a Settings,
         task: &'a TaskSettings,
@@ -94,56 +102,50 @@ impl<'a> Run<'a> {
         run_ahead: RunAhead,
         observes: bool,
     ) -> Result<Self> {
+        let sets = Sets::new(settings, dataset, backend)?;
+        Self::of(settings, task, &sets, backend, run_ahead, observes)
+    }
+
+    /// A training of sets that others may share.
+    pub(super) fn of(
+        settings: &'a Settings,
+        task: &'a TaskSettings,
+        sets: &Sets,
+        backend: &dyn Backend,
+        run_ahead: RunAhead,
+        observes: bool,
+    ) -> Result<Self> {
         let members = settings.members;
-        let preprocessing = &dataset.preprocessing;
-        let network = network_of(settings, preprocessing)?;
-        let (inputs, width) = (preprocessing.inputs(), preprocessing.target_width());
-        let folds = dataset.folds.as_ref().map_or(1, Folds::count);
-        let batch = settings.training.batch_size.min(dataset.train.rows);
-        let evaluated = evaluation_batch(members, batch);
+        let Sets { network, width, batch, evaluated, shuffle, .. } = sets;
+        let (network, width, shuffle) = (network.clone(), *width, *shuffle);
+        let folds = sets.folds.as_ref().map_or(1, Folds::count);
         let capacity = backend.capacity();
         let precision = settings.training.precision;
-        check_precision(settings, &dataset, backend)?;
-        let largest = evaluated.max(batch.saturating_mul(members));
-        let shuffle = Shuffle::new(settings.data.shuffle, dataset.chunk_rows, batch);
-        let fit = Fit { capacity, precision, largest_batch: largest, shuffle };
-        let set = |name: &str, rows: WeightedRows| {
-            let set = DeviceSet::new(name, rows, inputs, width, fit);
-            set.map(Arc::new).map_err(|error| settings.locate(error))
-        };
-        let target_scale = preprocessing.target_scale();
+        let target_scale = sets.target_scale.clone();
         let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
         let scorer = Scorer::new(task.task, &task.metrics, width, deviations);
         let interpreter = Interpreter { task: task.task, loss: task.loss, target_scale };
 
-        let convention = settings.optimizer.convention;
-        let trained = WeightedRows::trained(dataset.train, &dataset.class_weights, convention);
-        let train_set = set("train", trained)?;
         let drop_last = settings.training.drop_last;
         let collects = scorer.needs_outputs();
         let feed = |set: &Arc<DeviceSet>, kind, batch, drop_last| {
             Feed::new(set, kind, batch, drop_last, members).collecting(collects)
         };
-        let train = feed(&train_set, PassKind::Train, batch, drop_last);
-        let mut train = train.in_windows(train_set.window(shuffle));
-        let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, evaluated, false);
-        let has_validation = dataset.validation.is_some() || dataset.folds.is_some();
+        let train = feed(&sets.train, PassKind::Train, *batch, drop_last);
+        let mut train = train.in_windows(sets.train.window(shuffle));
+        let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, *evaluated, false);
+        let has_validation = sets.validation.is_some() || sets.folds.is_some();
         let mut evaluations = Vec::new();
-        let mut of_train = evaluate(&train_set);
-        if let Some(folds) = &dataset.folds {
-            check_folds(&train_set)?;
+        let mut of_train = evaluate(&sets.train);
+        if let Some(folds) = &sets.folds {
             train = train.sharing("train", Shares::trained(folds));
             of_train = of_train.sharing("train", Shares::trained(folds));
             let validated = Shares::validated(folds);
-            evaluations.push(evaluate(&train_set).sharing("validation", validated));
+            evaluations.push(evaluate(&sets.train).sharing("validation", validated));
         }
-        if let Some(rows) = dataset.validation {
-            evaluations.push(evaluate(&set("validation", rows.into())?));
-        }
+        evaluations.extend(sets.validation.as_ref().map(evaluate));
         evaluations.push(of_train);
-        if let Some(rows) = dataset.test {
-            evaluations.push(evaluate(&set("test", rows.into())?));
-        }
+        evaluations.extend(sets.test.as_ref().map(evaluate));
 
         let request = PlanRequest {
             network: &network,
@@ -226,8 +228,12 @@ impl<'a> Run<'a> {
             checkpoint_seconds: 0.0,
             samples: 0.0,
             failure: None,
+            restarts: 0,
+            may_restart: false,
+            remembers: false,
             counters_at_start: Counters::default(),
         };
+        run.remembers = run.is_worth_remembering(backend)?;
         if let (Some(monitor), Some(stopping)) = (&task.monitor, &settings.early_stopping) {
             run.early_stopping = vec![EarlyStopping::new(stopping, monitor.better); members];
         }
@@ -263,14 +269,20 @@ impl<'a> Run<'a> {
         self.upload_optimizer()
     }
 
-    pub(super) fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    pub(super) fn train(&mut self, observer: &mut Relay) -> Result<()> {
         self.counters_at_start = self.executor.counters();
         let epochs = self.settings.training.epochs;
         if self.has_ended(epochs) {
             return Ok(());
         }
-        let asked = self.settings.checkpoint.filter(|_| observer.keeps_checkpoints());
+        let keeps = observer.keeps_checkpoints();
+        let asked = self.settings.checkpoint.filter(|_| keeps || self.remembers);
         let mut pace = asked.map(Rhythm::new);
+        // Where it may go back, to the end of the last epoch, whatever the clock says.
+        let returns = self.settings.training.on_divergence == OnDivergence::Restart;
+        if returns {
+            observer.remember(self.checkpoint(self.epochs, None, None)?);
+        }
         let begun = Instant::now();
         let pauses = |run: &Self| run.looking_seconds + run.checkpoint_seconds;
         let before = self.seconds + pauses(self);
@@ -286,7 +298,7 @@ impl<'a> Run<'a> {
             let soon = took.map_or(0.0, |took: Duration| took.as_secs_f64());
             // What is kept is the state that the epoch leaves, which nothing runs past.
             let mut is_due = pace.as_ref().is_some_and(|pace| pace.is_due(number, soon));
-            let goes_on = number < epochs && !interrupted && !is_due;
+            let goes_on = number < epochs && !interrupted && !is_due && !returns;
             self.is_ahead = goes_on && self.run_ahead.after(took);
             if self.is_ahead {
                 self.take_snapshots()?;
@@ -297,7 +309,12 @@ impl<'a> Run<'a> {
             let lasted = self.seconds - std::mem::replace(&mut ended, self.seconds);
             took = Some(Duration::from_secs_f64(lasted.max(0.0)));
             let read = self.epoch_read(read)?;
-            if self.end_epoch(&epoch, read, interrupted, lasted, pace.as_mut(), observer)? {
+            if interrupted && keeps && returns && pace.is_some() {
+                // From within an epoch there is no way back to its beginning.
+                observer.hand_over()?;
+            }
+            let kept = pace.as_mut().filter(|_| keeps && !returns);
+            if self.end_epoch(&epoch, read, interrupted, lasted, kept, observer)? {
                 break;
             }
             if let Some(pace) = pace.as_mut().filter(|_| !self.is_ahead && number < epochs) {
@@ -306,13 +323,16 @@ impl<'a> Run<'a> {
                     self.keep_checkpoint(pace, number, None, None, observer)?;
                 }
             }
+            if returns && !is_due {
+                observer.remember(self.checkpoint(number, None, None)?);
+            }
         }
         if let Some(queued) = ahead {
             // It was run in vain; its staging buffer is free again.
             self.executor.take(queued.readback)?;
         }
         let ended = matches!(self.stop_reason, StopReason::Epochs | StopReason::EarlyStopping);
-        if let Some(pace) = pace.as_mut().filter(|_| ended) {
+        if let Some(pace) = pace.as_mut().filter(|_| ended && keeps) {
             let why = Some(self.stop_reason);
             self.keep_checkpoint(pace, self.epochs, None, why, observer)?;
         }
@@ -377,42 +397,11 @@ impl<'a> Run<'a> {
             counters,
             counters_at_start: self.counters_at_start,
             failure: self.failure,
+            restarts: self.restarts,
+            device_losses: 0,
+            replacement: None,
             tiles: self.executor.tiles().to_vec(),
             network: self.network,
         })
     }
-}
-
-/// Refuses folds of a set that the device does not hold whole.
-fn check_folds(set: &DeviceSet) -> Result<()> {
-    if set.is_resident() {
-        return Ok(());
-    }
-    let problem = format!(
-        "the device holds {} of {} rows at once, and folds need all of them there",
-        set.resident_rows, set.rows
-    );
-    Err(Error::config("data.folds", problem)
-        .with_help("give data.validation instead, or train on --device cpu"))
-}
-
-/// The starting weights: drawn, then overlaid by `model.init_from`.
-pub(super) fn starting_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
-    let mut initializers: Vec<LayerInitializers> = settings
-        .model
-        .layers
-        .iter()
-        .map(|layer| LayerInitializers {
-            weight: layer.init.clone(),
-            bias: layer.bias_init.clone(),
-        })
-        .collect();
-    let output = &settings.model.output;
-    initializers
-        .push(LayerInitializers { weight: output.init.clone(), bias: output.bias_init.clone() });
-    let mut arena = draw(network, &initializers, settings.optimizer.convention, settings.seed)?;
-    if let Some(file) = &settings.model.init_from {
-        crate::model::read_weights(file, network, &mut arena)?;
-    }
-    Ok(arena)
 }

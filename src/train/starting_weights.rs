@@ -2,8 +2,9 @@
 
 use crate::catalog::initializer::{Distribution, InitializerSettings};
 use crate::catalog::optimizer::Convention;
+use crate::config::Settings;
 use crate::error::Result;
-use crate::model::read_tensor;
+use crate::model::{read_tensor, read_weights};
 use crate::network::{Network, TensorKind};
 use crate::random::{Purpose, Stream};
 
@@ -77,6 +78,27 @@ fn draw_tables(network: &Network, convention: Convention, seed: u64, arena: &mut
     }
 }
 
+/// The starting weights: drawn, then overlaid by `model.init_from`.
+pub(super) fn starting_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
+    let mut initializers: Vec<LayerInitializers> = settings
+        .model
+        .layers
+        .iter()
+        .map(|layer| LayerInitializers {
+            weight: layer.init.clone(),
+            bias: layer.bias_init.clone(),
+        })
+        .collect();
+    let output = &settings.model.output;
+    initializers
+        .push(LayerInitializers { weight: output.init.clone(), bias: output.bias_init.clone() });
+    let mut arena = draw(network, &initializers, settings.optimizer.convention, settings.seed)?;
+    if let Some(file) = &settings.model.init_from {
+        read_weights(file, network, &mut arena)?;
+    }
+    Ok(arena)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -87,8 +109,8 @@ mod tests {
     use crate::catalog::activation::ActivationSettings;
     use crate::catalog::initializer::{self, InitializerRow, TensorFile};
     use crate::error::Error;
-    use crate::model::read_weights;
     use crate::network::{EmbeddingShape, LayerShape};
+    use read_weights;
 
     fn row(name: &str) -> &'static InitializerRow {
         initializer::find(name).expect("a row")

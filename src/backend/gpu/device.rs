@@ -2,20 +2,22 @@
 
 #![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::GpuOptions;
 use super::fault::PlantedFault;
+use super::loss::PlantedLoss;
 use super::pipelines::KeptPipelines;
 use super::tile::{FRAGMENT, SUBGROUPS};
+use super::trouble::Trouble;
 use crate::backend::DeviceDescription;
 use crate::error::{Error, Result};
 
 /// An adapter that can be trained on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Adapter {
     adapter: wgpu::Adapter,
     /// Its description.
@@ -61,9 +63,6 @@ pub struct CooperativeMatrix {
     /// The type of the results' elements.
     pub results: &'static str,
 }
-
-/// A submission takes less than a tenth of a second, or a few seconds on a slow software adapter.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Features that are asked for when they are there, and never required.
 const WANTED: [(wgpu::Features, &str); 5] = [
@@ -217,7 +216,13 @@ pub struct Gpu {
     pub(super) planted_fault: Option<PlantedFault>,
     /// Pipelines that are kept for later plans, where they are.
     pub(super) pipelines: KeptPipelines,
-    trouble: Arc<Mutex<Option<String>>>,
+    pub(super) trouble: Arc<Mutex<Option<Trouble>>>,
+    /// After how many steps it is lost on purpose.
+    pub(super) planted_loss: Option<PlantedLoss>,
+    /// Steps run so far, where it will be.
+    pub(super) steps: AtomicU64,
+    /// Bytes of a plan's buffers that it is to have no room beyond.
+    pub(super) memory_limit: Option<u64>,
 }
 
 impl Gpu {
@@ -225,7 +230,8 @@ impl Gpu {
     ///
     /// # Errors
     /// When the driver refuses.
-    pub fn open(adapter: &Adapter, planted_fault: Option<PlantedFault>) -> Result<Self> {
+    pub fn open(adapter: &Adapter, options: GpuOptions) -> Result<Self> {
+        let GpuOptions { planted_fault, planted_loss, memory_limit, .. } = options;
         let limits = adapter.adapter.limits();
         let features = wanted(&adapter.adapter)
             .fold(wgpu::Features::empty(), |all, (feature, _)| all | feature);
@@ -251,20 +257,13 @@ impl Gpu {
             }))
             .map_err(|error| Error::device(format!("{name} cannot be opened: {error}")))?;
         let trouble = Arc::new(Mutex::new(None));
-        let remember = |trouble: &Arc<Mutex<Option<String>>>, text: String| {
-            if let Ok(mut first) = trouble.lock() {
-                first.get_or_insert(text);
-            }
-        };
         let seen = Arc::clone(&trouble);
-        device.on_uncaptured_error(Arc::new(move |error| remember(&seen, error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            Trouble { text: error.to_string(), is_loss: false }.note(&seen);
+        }));
         let lost = Arc::clone(&trouble);
-        device.set_device_lost_callback(move |reason, text| {
-            // Dropping the device counts as losing it, which is nobody's concern.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                remember(&lost, format!("the device was lost: {text}"));
-            }
-        });
+        // Dropping the device counts as losing it too, and then there is nobody to read of it.
+        device.set_device_lost_callback(move |_, why| Trouble::loss(&why).note(&lost));
         let pipeline_cache_name = features
             .contains(wgpu::Features::PIPELINE_CACHE)
             .then(|| wgpu::util::pipeline_cache_key(&adapter.adapter.get_info()))
@@ -284,34 +283,10 @@ impl Gpu {
             planted_fault,
             pipelines: KeptPipelines::default(),
             trouble,
+            planted_loss,
+            steps: AtomicU64::new(0),
+            memory_limit,
         })
-    }
-
-    /// What went wrong since the device was opened, as an error.
-    pub(super) fn check(&self) -> Result<()> {
-        match self.trouble.lock().ok().and_then(|trouble| trouble.clone()) {
-            Some(text) => Err(Error::device(format!("{}: {text}", self.description.name))
-                .with_help("run it on another device, such as --device cpu")),
-            None => Ok(()),
-        }
-    }
-
-    /// Waits until a submission is done, or all of them.
-    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: Some(PATIENCE) };
-        // A device that is lost within the wait makes wgpu panic.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
-        self.check()?;
-        let name = &self.description.name;
-        let problem = match polled {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(wgpu::PollError::Timeout)) => {
-                format!("{name} has not answered for {} s", PATIENCE.as_secs())
-            }
-            Ok(Err(error)) => format!("{name} does not answer: {error}"),
-            Err(_) => format!("{name}: the device was lost"),
-        };
-        Err(Error::device(problem).with_help("run it on another device, such as --device cpu"))
     }
 
     /// A storage buffer of so many words, of zeros.
@@ -353,9 +328,11 @@ impl Gpu {
         let made = make();
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(validation.pop());
+        let memory = pollster::block_on(memory.pop());
+        self.check()?;
         let name = &self.description.name;
-        if pollster::block_on(memory.pop()).is_some() {
-            return Err(Error::device(format!("{name} has not enough memory for {what}"))
+        if memory.is_some() {
+            return Err(Error::out_of_memory(format!("{name} has not enough memory for {what}"))
                 .with_help("use a smaller batch, fewer members, or --device cpu"));
         }
         if let Some(error) = validation {
@@ -365,7 +342,6 @@ impl Gpu {
             return Err(Error::device(format!("{name} failed on {what}: {error}"))
                 .with_help("update the driver, or use --device cpu"));
         }
-        self.check()?;
         Ok(made)
     }
 }

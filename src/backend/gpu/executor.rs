@@ -9,6 +9,7 @@ use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 
 use super::device::Gpu;
+use super::memory;
 use super::pace::Pace;
 use super::pipelines::{Dispatch, build};
 use super::recorded::{Recorded, record};
@@ -93,16 +94,7 @@ impl GpuExecutor {
         warning: Option<String>,
     ) -> Result<Self> {
         let mut counters = Counters::default();
-        let mut buffers = Vec::with_capacity(plan.buffers.len());
-        for spec in &plan.buffers {
-            if let Some(memory) = spec.part_of.and_then(|(of, _)| buffers.get(of.0)) {
-                // wgpu's buffers are handles: a part's is that of its whole.
-                buffers.push(wgpu::Buffer::clone(memory));
-                continue;
-            }
-            counters.buffers += 1;
-            buffers.push(gpu.storage_buffer(&spec.name, spec.words)?);
-        }
+        let buffers = memory::buffers(&gpu, plan, &mut counters)?;
         let calls = build(&gpu, plan, &buffers, tiles, checked, &mut counters)?;
         let loading = Loading { gpu: &gpu, plan, buffers: &buffers, checked };
         let mut programs = Vec::with_capacity(calls.len());
@@ -204,6 +196,7 @@ impl GpuExecutor {
             self.gpu.queue.submit([encoder.finish()]);
         });
         self.counters.calls += form.dispatches(1) as u64;
+        self.gpu.count_steps(1);
         self.gpu.wait(None)?;
         self.programs[program].pace.stepped(begun.elapsed());
         self.last_done = None;
@@ -280,6 +273,7 @@ impl Executor for GpuExecutor {
             self.counters.calls += form.dispatches(now) as u64;
             let submission = self.gpu.queue.submit([encoder.finish()]);
             self.in_flight.push_back(InFlight { submission, program: program.0, steps: now });
+            self.gpu.count_steps(now);
             left -= now;
         }
         self.gpu.check()

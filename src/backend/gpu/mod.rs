@@ -4,6 +4,8 @@ mod device;
 mod executor;
 mod fault;
 mod halves;
+mod loss;
+mod memory;
 mod pace;
 mod pipeline_cache;
 mod pipelines;
@@ -16,6 +18,7 @@ mod stopwatch;
 #[doc(hidden)]
 pub mod tile;
 mod transfer;
+mod trouble;
 #[doc(hidden)]
 pub mod tuning;
 mod verified;
@@ -27,10 +30,12 @@ use std::sync::Arc;
 
 pub use device::{Adapter, AdapterFacts, adapters};
 pub use fault::{PlantedFault, WHOLE_STEPS};
+pub use loss::PlantedLoss;
 pub use tile::{Tile, Tiles};
 pub use verified::{LeftOut, Subject, Verified, Wrong};
 pub use whole::WholeSteps;
 
+use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, Capacity, DeviceDescription, Executor};
 use crate::cache;
 use crate::error::{Error, Result};
@@ -69,6 +74,13 @@ pub struct GpuOptions {
     pub planted_fault: Option<PlantedFault>,
     /// Whether what verification found wrong on the adapter, in an earlier run, is left out.
     pub heeds_verification: bool,
+    /// When the device is lost on purpose, to see that training goes on.
+    pub planted_loss: Option<PlantedLoss>,
+    /// Bytes of a plan's buffers beyond which the device is to have no room, to see what follows.
+    pub memory_limit: Option<u64>,
+    /// Threads of the CPU that stands in for a device that is lost for good; 0 for those of
+    /// [`CpuBackend::new`].
+    pub stand_in_threads: usize,
 }
 
 /// A GPU, opened.
@@ -85,6 +97,8 @@ pub struct GpuBackend {
     numbers: [u32; 2],
     left_out: LeftOut,
     warnings: Vec<String>,
+    /// How it was opened.
+    options: GpuOptions,
 }
 
 impl GpuBackend {
@@ -93,7 +107,7 @@ impl GpuBackend {
     /// # Errors
     /// When the driver refuses.
     pub fn new(adapter: &Adapter, options: GpuOptions) -> Result<Self> {
-        let gpu = Arc::new(Gpu::open(adapter, options.planted_fault)?);
+        let gpu = Arc::new(Gpu::open(adapter, options)?);
         Ok(Self::of(gpu, adapter.facts.clone(), adapter.numbers(), options))
     }
 
@@ -123,6 +137,7 @@ impl GpuBackend {
             numbers,
             left_out: LeftOut::default(),
             warnings: Vec::new(),
+            options,
         };
         if options.heeds_verification {
             let wrong = backend.verified().wrong().to_vec();
@@ -275,6 +290,35 @@ impl Backend for GpuBackend {
 
     fn wrong_throughout(&self) -> &[&'static str] {
         &self.left_out.without
+    }
+
+    fn can_be_lost(&self) -> bool {
+        true
+    }
+
+    fn reopen(&self) -> Result<Box<dyn Backend + Send>> {
+        let name = &self.gpu.description.name;
+        let mut refusal = Error::device(format!("{name} is no longer there"));
+        let loss = self.options.planted_loss;
+        if loss.is_some_and(|loss| loss.is_gone && loss.times == 1) {
+            return Err(refusal);
+        }
+        let options = GpuOptions { planted_loss: loss.and_then(PlantedLoss::next), ..self.options };
+        // Of those that are there now: the one from before may be a handle to nothing.
+        let is_same = |adapter: &Adapter| {
+            adapter.description == self.gpu.description && adapter.numbers() == self.numbers
+        };
+        for adapter in adapters().iter().filter(|adapter| is_same(adapter)) {
+            match Self::new(adapter, options) {
+                Ok(backend) => return Ok(Box::new(backend)),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+
+    fn stand_in(&self) -> Result<Box<dyn Backend + Send>> {
+        Ok(Box::new(CpuBackend::with_threads(self.options.stand_in_threads)?))
     }
 
     fn load(&self, plan: &Plan) -> Result<Box<dyn Executor>> {

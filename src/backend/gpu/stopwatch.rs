@@ -7,7 +7,7 @@ use super::device::Gpu;
 use super::recorded::Recorded;
 use super::transfer::map;
 use crate::backend::Counters;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Bytes of the two timestamps.
 const BYTES: u64 = 16;
@@ -56,10 +56,8 @@ impl Stopwatch {
     fn read(&self, gpu: &Gpu, submission: wgpu::SubmissionIndex) -> Result<f64> {
         map(gpu, &self.readback, wgpu::MapMode::Read, BYTES, Some(submission))?;
         let ticks = {
-            let view = self
-                .readback
-                .get_mapped_range(0..BYTES)
-                .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))?;
+            let view =
+                self.readback.get_mapped_range(0..BYTES).map_err(|error| gpu.failure(error))?;
             let bytes: &[u8] = &view;
             let both: [u64; 2] = bytemuck::pod_read_unaligned(bytes);
             both[1].saturating_sub(both[0])

@@ -75,7 +75,7 @@ pub(super) fn map(
         .try_recv()
         .map_err(|_| "the buffer was not mapped".to_owned())
         .and_then(|result| result.map_err(|error| error.to_string()))
-        .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))
+        .map_err(|error| gpu.failure(error))
 }
 
 /// One staging buffer of a readback.
@@ -145,7 +145,7 @@ impl Transfer {
             let length = chunk.len() as u64;
             slot.buffer
                 .get_mapped_range_mut(0..length)
-                .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))?
+                .map_err(|error| gpu.failure(error))?
                 .slice(..)
                 .copy_from_slice(chunk);
             slot.buffer.unmap();
@@ -213,10 +213,8 @@ impl Transfer {
         counters.readbacks += 1;
         map(gpu, &staging.buffer, wgpu::MapMode::Read, total, Some(submission))?;
         let read = {
-            let view = staging
-                .buffer
-                .get_mapped_range(0..total)
-                .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))?;
+            let view =
+                staging.buffer.get_mapped_range(0..total).map_err(|error| gpu.failure(error))?;
             let mut rest: &[u8] = &view;
             parts
                 .map(|bytes| {

@@ -11,7 +11,7 @@ use crate::backend::gpu::pipelines::Dispatch;
 use crate::backend::gpu::recorded::Recorded;
 use crate::backend::gpu::stopwatch::{Stopwatch, time};
 use crate::backend::gpu::transfer::map;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::update::Update;
 use crate::program::{BufferId, Call, MemberState, Plan, Program, STEP_WORDS, StepSettings};
 
@@ -128,9 +128,7 @@ fn states(
     encoder.copy_buffer_to_buffer(state, 0, &readback, 0, bytes);
     let copied = gpu.queue.submit([encoder.finish()]);
     map(gpu, &readback, wgpu::MapMode::Read, bytes, Some(copied))?;
-    let view = readback
-        .get_mapped_range(0..bytes)
-        .map_err(|error| Error::device(format!("{}: {error}", gpu.description.name)))?;
+    let view = readback.get_mapped_range(0..bytes).map_err(|error| gpu.failure(error))?;
     Ok(bytemuck::pod_collect_to_vec::<u8, MemberState>(&view))
 }
 
