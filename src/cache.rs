@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::disk::{create_folders, write_atomically};
 use crate::error::{Error, Result};
-use crate::model::write_atomically;
 
 /// The folder: `$WGFIT_CACHE`, else `wgfit` in the platform's folder for caches (`$XDG_CACHE_HOME` or
 /// `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`). None where there is neither, or `$WGFIT_CACHE`
@@ -30,7 +30,7 @@ pub fn read(folder: &Path, name: &str, at_most: u64) -> Option<Vec<u8>> {
 /// # Errors
 /// When the folder cannot be written, which is no reason to end a run.
 pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+    create_folders(folder).map_err(|error| Error::io("create", folder, error))?;
     write_atomically(&folder.join(name), bytes)
 }
 

@@ -316,6 +316,14 @@ pub(crate) fn size(count: u64) -> String {
     if value.fract() < 0.05 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
+/// An error with its cause, in one line.
+pub(crate) fn one_line(error: &Error) -> String {
+    let source = std::error::Error::source(error);
+    let source = source.map_or_else(String::new, |source| format!(": {source}"));
+    let text = format!("{error}{source}");
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
 /// The candidate nearest to `name`, when near enough to be a slip of the keyboard.
 pub(crate) fn did_you_mean<'a>(
     name: &str,

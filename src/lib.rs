@@ -85,6 +85,8 @@
 //! | [`report`] | the run folder, its logs, checkpoints and lock, event files for TensorBoard, progress, the page that explains a run |
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings, what is computed wrong, how fast a job is |
 //! | [`cli`] | one file a command |
+//! | `disk` | all that is written, renamed, removed and waited for on a disk: whole files, appended ones |
+//! | [`fault`] | the n-th of these made to fail on purpose, to see what becomes of a run |
 //! | [`random`] | counter-based random numbers, the same on every device |
 //! | [`error`] | the one error type |
 //!
@@ -147,7 +149,10 @@ pub mod cli;
 pub mod compare;
 pub mod config;
 pub mod data;
+mod disk;
 pub mod error;
+#[doc(hidden)]
+pub mod fault;
 #[doc(hidden)]
 pub mod kernels;
 pub mod model;

@@ -1,5 +1,6 @@
 //! The binary: parse, run, print the error, exit code. Nothing else.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
@@ -10,7 +11,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     wgfit::cli::run().unwrap_or_else(|error| {
         let code = ExitCode::from(error.exit_code());
-        eprintln!("error: {:#}", anyhow::Error::from(error));
+        // Whoever closed stderr still gets the code.
+        let _ = writeln!(std::io::stderr(), "error: {:#}", anyhow::Error::from(error));
         code
     })
 }

@@ -13,8 +13,8 @@ use crate::backend::{self, Backend, DeviceOptions};
 use crate::compare::{Effort, Target, Watch, compare, document, to_html};
 use crate::config::Config;
 use crate::data;
+use crate::disk::write_atomically;
 use crate::error::Result;
-use crate::model::write_atomically;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -83,7 +83,7 @@ impl Watch for Shown {
     fn phase(&self, what: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(what.to_owned()),
-            None => eprintln!("{what} ..."),
+            None => crate::report::say(&format!("{what} ...")),
         }
     }
 
@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut chosen = Vec::new();
     for wanted in &arguments.devices {
         let one = backend::choose(wanted, options)?;
-        eprintln!("device  {}", one.why);
+        crate::report::say(&format!("device  {}", one.why));
         chosen.push(one.backend);
     }
     let backends: Vec<&dyn Backend> = chosen.iter().map(|b| b.as_ref() as &dyn Backend).collect();
@@ -144,7 +144,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         super::print(&document(&comparison).to_text())?;
     }
-    eprintln!("page    {}", out.display());
+    crate::report::say(&format!("page    {}", out.display()));
     if interrupt.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(super::INTERRUPTED));
     }

@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         entry["facts"] = json!(device.adapter.as_ref().map(|adapter| &adapter.facts));
         let mut text = describe(index, device);
         if arguments.bench {
-            eprintln!("measuring {} ...", device.description.name);
+            crate::report::say(&format!("measuring {} ...", device.description.name));
             // One that fails says so, and the others are measured.
             let (measured, lines) = match bench(device) {
                 Ok(measured) => (json!(measured), bench_lines(&measured)),
@@ -54,7 +54,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return super::print_json(&serde_json::Value::Array(list));
     }
     if none_is_a_gpu {
-        eprintln!("no Vulkan, Metal or DX12 adapter was found: is the GPU's driver installed?");
+        crate::report::say(
+            "no Vulkan, Metal or DX12 adapter was found: is the GPU's driver installed?",
+        );
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             let labels = arguments.labels.as_deref();
             let data::Encoded { rows, notes } =
                 data::load_rows(file, labels, &model.preprocessing)?;
-            notes.iter().for_each(|note| eprintln!("{note}"));
+            notes.iter().for_each(|note| crate::report::say(note));
             Ok((rows, file.display().to_string()))
         }
         None => held_out(&arguments.run),
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
         return super::print_json(&document);
     }
-    eprintln!("{source}: {count} rows, on {}", chosen.backend.device().name);
+    crate::report::say(&format!("{source}: {count} rows, on {}", chosen.backend.device().name));
     super::print(&table(&scores))?;
     match confusion.as_slice() {
         [one] if one.len() <= SHOWN_CLASSES => {

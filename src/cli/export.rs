@@ -30,6 +30,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         Format::Onnx => model.save_onnx(&arguments.out)?,
         Format::Safetensors => model.save(&arguments.out)?,
     }
-    eprintln!("{}", arguments.out.display());
+    crate::report::say(&format!("{}", arguments.out.display()));
     Ok(())
 }

@@ -22,7 +22,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let FileSummary { is_model, tensors } = model::summarize(&file)?;
     // A model that cannot be used is one to look at all the more.
     let model = is_model.then(|| Model::load(&file)).and_then(|loaded| {
-        loaded.inspect_err(|error| eprintln!("warning: this model cannot be used\n{error}")).ok()
+        loaded
+            .inspect_err(|error| {
+                crate::report::say(&format!("warning: this model cannot be used\n{error}"))
+            })
+            .ok()
     });
     if arguments.json {
         let network = model.as_ref().map(|model| {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
+use crate::disk::write_atomically;
 use crate::error::Result;
-use crate::model::write_atomically;
 use crate::report::{as_svg, in_terminal};
 use crate::train::Observer;
 use crate::train::range_test::{End, RangeTest, Sweep, range_test};
@@ -63,9 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let dataset = super::first_fold(dataset, &mut settings)?;
     let task = settings.fit_task(dataset.preprocessing.task())?;
     let chosen = chosen?;
-    eprintln!("device  {}", chosen.why);
+    crate::report::say(&format!("device  {}", chosen.why));
     if settings.members > 1 {
-        eprintln!("members: the first of {} is tested", settings.members);
+        crate::report::say(&format!("members: the first of {} is tested", settings.members));
     }
     let interrupt = Arc::new(AtomicBool::new(false));
     super::watch_for_interrupts(&interrupt)?;
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let test = range_test(&settings, &task, dataset, backend, sweep, &watch)?;
     if let Some(file) = &arguments.out {
         write_atomically(file, as_svg(&test)?.as_bytes())?;
-        eprintln!("curve   {}", file.display());
+        crate::report::say(&format!("curve   {}", file.display()));
     }
     if arguments.json {
         super::print_json(&serde_json::json!(test))?;

@@ -14,6 +14,7 @@ mod resume;
 mod schema;
 mod train;
 mod verify;
+mod way_out;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,10 +93,10 @@ impl Device {
     /// The options of a GPU, with what the command line says of it; warns of a planted fault.
     fn gpu(&self, options: GpuOptions) -> GpuOptions {
         if let Some(fault) = self.plant_fault {
-            eprintln!(
+            crate::report::say(&format!(
                 "warning: --plant-fault {fault}: this GPU computes WRONG RESULTS on purpose; what \
                  comes of it is of no use"
-            );
+            ));
         }
         GpuOptions {
             planted_fault: self.plant_fault,
@@ -120,7 +121,7 @@ impl Device {
         let options = self.options(gpu, precision);
         let (chosen, done) = backend::choose_during(&self.device, options, work);
         for warning in chosen.iter().flat_map(|chosen| &chosen.warnings) {
-            eprintln!("warning: {warning}");
+            crate::report::say(&format!("warning: {warning}"));
         }
         (chosen, done)
     }
@@ -162,7 +163,7 @@ pub fn run() -> Result<ExitCode> {
 /// The training of the first fold, of a data set that is cross-validated; else the data set as it is.
 fn first_fold(dataset: Dataset, settings: &mut Settings) -> Result<Dataset> {
     let Some(folds) = dataset.folds.as_ref().map(Folds::count) else { return Ok(dataset) };
-    eprintln!("folds: the first of {folds} is taken");
+    crate::report::say(&format!("folds: the first of {folds} is taken"));
     settings.members /= folds;
     dataset.fold(0)?.ok_or_else(|| Error::internal("there is no first fold"))
 }

@@ -1,10 +1,9 @@
 //! `wgfit new`: a starting config for a data file.
 
-use std::fs;
-use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::TaskConfig;
+use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 use crate::proposal::{Request, propose};
 
@@ -57,8 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     };
     let text = propose(&request)?;
     let Some(out) = out else { return super::print(&text) };
-    let mut file = fs::File::create_new(out).map_err(|error| Error::io("create", out, error))?;
-    file.write_all(text.as_bytes()).map_err(|error| Error::io("write", out, error))?;
+    write_atomically(out, text.as_bytes())?;
     super::print(&format!("{}\n", out.display()))
 }
 

@@ -51,11 +51,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         });
         let written = write(arguments, &model, chosen.backend.as_ref(), pieces);
         let notes = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|note| crate::report::say(&format!("note: {note}")));
         written
     })?;
     if let Some(out) = &arguments.out {
-        eprintln!("{rows} predictions in {}", out.display());
+        crate::report::say(&format!("{rows} predictions in {}", out.display()));
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
+use crate::disk::write_atomically;
 use crate::error::{Error, Result};
-use crate::model::{Model, write_atomically};
+use crate::model::Model;
 use crate::program::Precision;
 use crate::report::{RunFolder, RunRecord, run_page};
 

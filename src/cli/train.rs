@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::resume::{Place, device_name, identity, refuse_changes, show_what_may_differ};
+use super::way_out::{WayOut, is_of_writing, with_way_out};
 use crate::analysis::{Subject, mean_and_deviation};
 use crate::audit::{Finding, Severity, audit};
 use crate::backend::gpu::GpuOptions;
@@ -15,7 +16,8 @@ use crate::baseline::{Baselines, Jobs, baselines};
 use crate::cache;
 use crate::config::Config;
 use crate::data::{self, Dataset, Folds};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
+use crate::fault::{self, FailOperation};
 use crate::model::Model;
 use crate::network::Network;
 use crate::report::checkpoints::{self, RunIdentity};
@@ -61,21 +63,28 @@ pub(super) struct Arguments {
     /// With --explain: measure each call, and the least time that it could take on this device
     #[arg(long, requires = "explain")]
     time: bool,
+    /// Have an operation on the disk fail on purpose, to see what becomes of the run
+    #[arg(long, value_name = "N[:KIND]", hide = true)]
+    fail_operation: Option<FailOperation>,
 }
 
 /// `started` is when the process did.
 pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
+    if let Some(fault) = arguments.fail_operation {
+        fault::arm(fault);
+    }
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let folder = arguments.config.parent().unwrap_or(Path::new(""));
     let mut settings = config.validate(folder)?;
     let mut progress = Progress::new(arguments.quiet);
     let name = arguments.config.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let out = arguments.out.as_deref();
-    let mut place = if arguments.resume {
-        Place::of_resumed_run(out, &name, &progress)?
+    let place = if arguments.resume {
+        Place::of_resumed_run(out, &name, &progress)
     } else {
-        Place::of_new_run(out, arguments.overwrite)?
+        Place::of_new_run(out, arguments.overwrite)
     };
+    let mut place = place.map_err(|error| with_way_out(error, out, WayOut::Again))?;
     if let Some(from) = place.from.as_ref().filter(|_| settings.data.chunk_rows.is_none()) {
         // Where rows are streamed by the memory that is free, the order stays that of the beginning.
         settings.data.chunk_rows = from.chunk_rows();
@@ -157,9 +166,15 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     });
     let Recorder { folder: run_folder, startup_seconds, .. } = recorder;
     progress.end();
-    let outcome = outcome.inspect_err(|_| {
+    let run = run_folder.as_ref().map(|folder| folder.path().to_owned());
+    let cannot_write = |error| match &run {
+        Some(run) => with_way_out(error, Some(run), WayOut::of_folder(run)),
+        None if arguments.overwrite => with_way_out(error, out, WayOut::Again),
+        None => with_way_out(error, out, WayOut::Begin),
+    };
+    let outcome = outcome.map_err(cannot_write).inspect_err(|error| {
         // What is on record so far may say why.
-        if let Some(run_folder) = &run_folder {
+        if let Some(run_folder) = run_folder.as_ref().filter(|_| !is_of_writing(error)) {
             without_report(&progress, super::report::write_page(run_folder));
         }
     })?;
@@ -178,7 +193,7 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         parameters: outcome.parameters.clone(),
     };
     // Whatever follows, the weights are safe.
-    run_folder.keep(&model)?;
+    run_folder.keep(&model).map_err(cannot_write)?;
     let baselines = match (beside, outcome.stop_reason) {
         (Some(baselines), _) => Some(baselines?),
         // Whoever interrupts a run does not want to wait.
@@ -198,7 +213,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
         loss: task.loss.row.name,
         precision: settings.training.precision,
     };
-    let summary = run_folder.finish(&outcome, &facts)?;
+    let summary = run_folder.finish(&outcome, &facts).map_err(cannot_write)?;
+    run_folder.take_warnings().iter().for_each(|text| progress.warning(text));
     show_outcome(&progress, &outcome, baselines.as_ref(), training_rows, folds);
     without_report(&progress, super::report::write(&run_folder, &model, subject, backend));
     if outcome.stop_reason == StopReason::Interrupted && config.checkpoint.is_some() {
@@ -242,7 +258,7 @@ fn beside_training<T>(
 /// A report that cannot be made loses no run.
 fn without_report(progress: &Progress, written: Result<()>) {
     if let Err(error) = written {
-        progress.line(&format!("warning: there is no report.html of this run: {error}"));
+        progress.warning(&format!("there is no report.html of this run: {}", one_line(&error)));
     }
 }
 
@@ -391,6 +407,16 @@ struct Recorder<'a> {
     startup_seconds: f64,
 }
 
+impl Recorder<'_> {
+    /// Writes into the run's folder, and tells what of it is no error.
+    fn record(&mut self, write: impl FnOnce(&mut RunFolder) -> Result<()>) -> Result<()> {
+        let Some(folder) = &mut self.folder else { return Ok(()) };
+        let written = write(folder);
+        folder.take_warnings().iter().for_each(|text| self.progress.warning(text));
+        written
+    }
+}
+
 impl Observer for Recorder<'_> {
     fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) -> Result<()> {
         self.folder = Some(self.place.open(self.name, self.config)?);
@@ -400,12 +426,12 @@ impl Observer for Recorder<'_> {
     }
 
     fn step(&mut self, record: &StepRecord) -> Result<()> {
-        self.folder.as_mut().map_or(Ok(()), |folder| folder.step(record))
+        self.record(|folder| folder.step(record))
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.progress.epoch(record);
-        self.folder.as_mut().map_or(Ok(()), |folder| folder.epoch(record))
+        self.record(|folder| folder.epoch(record))
     }
 
     fn observes(&self) -> bool {
@@ -413,7 +439,10 @@ impl Observer for Recorder<'_> {
     }
 
     fn observation(&mut self, observation: &Observation) -> Result<()> {
-        self.folder.as_mut().map_or(Ok(()), |folder| folder.observation(observation))
+        self.record(|folder| {
+            folder.observation(observation);
+            Ok(())
+        })
     }
 
     fn keeps_checkpoints(&self) -> bool {
@@ -421,21 +450,14 @@ impl Observer for Recorder<'_> {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let (Some(folder), Some(kept)) = (&mut self.folder, &self.config.checkpoint) else {
-            return Ok(());
-        };
-        if let Err(error) = folder.checkpoint(checkpoint, &self.identity, kept.keep) {
-            // The one before is still there, and training goes on.
-            let source = std::error::Error::source(&error);
-            let source = source.map_or_else(String::new, |source| format!(": {source}"));
-            self.progress.line(&format!("warning: no checkpoint was kept: {error}{source}"));
-        }
-        Ok(())
+        let Some(kept) = &self.config.checkpoint else { return Ok(()) };
+        let identity = self.identity.clone();
+        self.record(|folder| folder.checkpoint(checkpoint, &identity, kept.keep))
     }
 
     fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
         self.progress.line(&format!("warning: {record}"));
-        self.folder.as_mut().map_or(Ok(()), |folder| folder.restarted(record))
+        self.record(|folder| folder.restarted(record))
     }
 
     fn recall(&mut self) -> Result<Option<Checkpoint>> {

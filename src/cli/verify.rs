@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
             bar.set_position(begun as u64 + 1);
             bar.set_message(name.to_owned());
         }
-        None => eprintln!("verifying {}/{all}  {name}", begun + 1),
+        None => crate::report::say(&format!("verifying {}/{all}  {name}", begun + 1)),
     });
     if let Some(bar) = bar {
         bar.finish_and_clear();

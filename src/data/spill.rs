@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs4::FileExt as _;
 use sha2::{Digest, Sha256};
 
 use super::hash::hash_reals;
+use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 
 /// Bytes that are written at once.
@@ -80,7 +80,7 @@ fn read_at(file: &File, mut start: u64, mut bytes: &mut [u8]) -> std::io::Result
 
 /// A spill that is being written.
 pub(super) struct SpillWriter {
-    file: File,
+    file: DiskFile,
     folder: PathBuf,
     buffer: Vec<u8>,
     rows: usize,
@@ -93,7 +93,7 @@ impl SpillWriter {
     /// An empty file of rows of `width` values, in a folder, with room for `rows` where their number is
     /// known.
     pub(super) fn new(folder: &Path, width: usize, rows: Option<usize>) -> Result<Self> {
-        let file = tempfile::tempfile_in(folder).map_err(|error| {
+        let file = DiskFile::unnamed_in(folder).map_err(|error| {
             Error::storage(folder, format!("no temporary file can be made here: {error}"))
                 .with_help(ADVICE)
         })?;
@@ -133,7 +133,7 @@ impl SpillWriter {
         let mut written = self.file.write_all(&self.buffer);
         if self.unsynced >= SYNCED && written.is_ok() {
             self.unsynced = 0;
-            written = self.file.sync_data();
+            written = self.file.sync();
         }
         self.buffer.clear();
         written.map_err(|error| match is_full(&error) {
@@ -147,7 +147,7 @@ impl SpillWriter {
         self.flush()?;
         let Self { file, folder, rows, width, hasher, .. } = self;
         let digest = hasher.finalize().into();
-        Ok(Arc::new(Spill { file, folder, rows, width, digest }))
+        Ok(Arc::new(Spill { file: file.into_file(), folder, rows, width, digest }))
     }
 }
 

@@ -22,6 +22,7 @@ use super::table::{self, Input, Table};
 use super::{Dataset, Prepared, Rows, finish, memory, prepare, weights};
 use crate::cache;
 use crate::config::data::{DataSettings, Portion, Streaming};
+use crate::disk::create_folders;
 use crate::error::{Error, Place, Result};
 
 /// Bytes of the rows that stay together when the training rows are shuffled, where the user does not
@@ -86,7 +87,7 @@ fn folder(settings: &DataSettings) -> Result<PathBuf> {
         Some(folder) => folder.clone(),
         None => cache::folder().unwrap_or_else(std::env::temp_dir),
     };
-    std::fs::create_dir_all(&folder).map_err(|error| {
+    create_folders(&folder).map_err(|error| {
         Error::storage(&folder, format!("the folder of temporary files cannot be made: {error}"))
             .with_help("name another one in data.streaming_folder")
     })?;

@@ -2,121 +2,20 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
+use std::io::Read;
+use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{FORMAT_VERSION, Metadata, Model};
 use crate::config::Config;
+use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 use crate::network::{Network, Tensor, TensorKind};
 use crate::train::network_of;
 
 /// Room for a header and for tensors that are not ours.
 const SLACK_BYTES: u64 = 256 << 20;
-
-/// Writes a file under a temporary name beside it, syncs it and renames it into place.
-///
-/// # Errors
-/// When the folder cannot be written.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(|error| Error::io("write", path, error))?;
-    file.put_in_place()
-}
-
-/// How the names of files begin and end that are not whole yet.
-const UNFINISHED: (&str, &str) = (".wgfit-", ".tmp");
-
-/// Removes from a folder what a process that was killed had not finished. No other process may be
-/// writing there.
-///
-/// # Errors
-/// When a file cannot be removed.
-pub(crate) fn remove_unfinished(folder: &Path) -> Result<()> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
-            let path = entry.path();
-            std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
-        }
-    }
-    Ok(())
-}
-
-/// A file that stands under a temporary name beside its own until it is whole.
-pub(crate) struct AtomicFile {
-    path: PathBuf,
-    file: NamedTempFile,
-}
-
-impl AtomicFile {
-    /// Begins the file of that name.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
-    pub(crate) fn create(path: &Path) -> Result<Self> {
-        let (prefix, suffix) = UNFINISHED;
-        let mut names = tempfile::Builder::new();
-        let file = names.prefix(prefix).suffix(suffix).tempfile_in(folder(path));
-        let file = file.map_err(|error| Error::io("write", path, error))?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    /// Syncs it and renames it into place.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
-    pub(crate) fn put_in_place(self) -> Result<()> {
-        let Self { path, file } = self;
-        let fail = |source| Error::io("write", &path, source);
-        file.as_file().sync_all().map_err(fail)?;
-        make_readable(file.as_file()).map_err(fail)?;
-        file.persist(&path).map_err(|error| fail(error.error))?;
-        // The rename itself must reach the disk; not every system lets a folder be synced.
-        if let Ok(folder) = File::open(folder(&path)) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
-    }
-}
-
-impl Write for AtomicFile {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Seek for AtomicFile {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.file.seek(to)
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Temporary files are private to their owner; results are not.
-#[cfg(unix)]
-fn make_readable(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_file: &File) -> std::io::Result<()> {
-    Ok(())
-}
 
 impl Model {
     /// Writes the model. Two equal models give equal bytes.

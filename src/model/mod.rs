@@ -11,7 +11,6 @@ mod rows;
 use serde::{Deserialize, Serialize};
 
 pub use file::{read_tensor, read_weights};
-pub(crate) use file::{remove_unfinished, write_atomically};
 pub use inspect::{BARS, FileSummary, TensorSummary, summarize};
 pub use predict::{Evaluation, Predictions};
 pub use predictions::PredictionsFile;

@@ -11,9 +11,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::logs::{LogsEnd, remove};
+use super::logs::LogsEnd;
+use crate::disk::{create_folders, remove, remove_folder, remove_unfinished, write_atomically};
 use crate::error::{Error, Result, short};
-use crate::model::{remove_unfinished, write_atomically};
 use crate::train::Checkpoint;
 use crate::train::checkpoint::TrainingState;
 
@@ -148,20 +148,28 @@ fn to_bytes(checkpoint: &Checkpoint, identity: &RunIdentity, logs: &LogsEnd) -> 
         .map_err(|error| fail(&error))
 }
 
-/// Writes a checkpoint into a run folder, of whose checkpoints the last `keep` stay.
+/// Writes a checkpoint into a run folder, beside those that are there.
 pub(super) fn write(
     run: &Path,
     checkpoint: &Checkpoint,
     identity: &RunIdentity,
     logs: &LogsEnd,
-    keep: usize,
 ) -> Result<()> {
     let folder = run.join(FOLDER);
-    fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+    create_folders(&folder).map_err(|error| Error::io("create", &folder, error))?;
     let file = folder.join(format!("{}.safetensors", checkpoint.state.epoch));
-    write_atomically(&file, &to_bytes(checkpoint, identity, logs)?)?;
-    let older = numbered(&folder).into_iter().skip(keep.max(1));
+    write_atomically(&file, &to_bytes(checkpoint, identity, logs)?)
+}
+
+/// Removes all checkpoints of a run folder but the last `keep`.
+pub(super) fn thin(run: &Path, keep: usize) -> Result<()> {
+    let older = numbered(&run.join(FOLDER)).into_iter().skip(keep.max(1));
     older.into_iter().try_for_each(|(_, path)| remove(&path))
+}
+
+/// Whether there is any in a run folder.
+pub(super) fn has_any(run: &Path) -> bool {
+    !numbered(&run.join(FOLDER)).is_empty()
 }
 
 /// Files of checkpoints in their folder, the newest first.
@@ -219,7 +227,7 @@ pub(super) fn clear(run: &Path, after: Option<usize>) -> Result<()> {
     }
     if after.is_none() {
         // What else is in it is not wgfit's.
-        let _ = fs::remove_dir(&folder);
+        let _ = remove_folder(&folder);
     }
     Ok(())
 }
@@ -332,7 +340,8 @@ mod tests {
             numbered(&run.join(FOLDER)).into_iter().map(|(epoch, _)| epoch).collect()
         };
         for epoch in [8, 9, 10, 11] {
-            write(run, &checkpoint(epoch), &identity, &logs, 3)?;
+            write(run, &checkpoint(epoch), &identity, &logs)?;
+            thin(run, 3)?;
         }
         assert_eq!(names(), [11, 10, 9]);
         let folder = run.join(FOLDER);

@@ -1,9 +1,10 @@
 //! A run folder belongs to one process at a time.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
+use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 
 /// The file that a process holds locked while it writes into a run folder. It stays: whoever removed
@@ -27,12 +28,10 @@ impl FolderLock {
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(NAME);
         let fail = |source| Error::io("lock", &path, source);
-        let mut open = OpenOptions::new();
-        let open = open.read(true).write(true).create(true).truncate(false);
-        let mut file = open.open(&path).map_err(fail)?;
-        match file.try_lock() {
+        let mut file = DiskFile::open(&path).map_err(fail)?;
+        match file.as_file().try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(refusal(folder, &mut file)),
+            Err(TryLockError::WouldBlock) => return Err(refusal(folder, file.into_file())),
             // Some network file systems have no locks.
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(fail(error)),
@@ -46,11 +45,11 @@ impl FolderLock {
         );
         file.set_len(0).map_err(fail)?;
         file.write_all(holder.as_bytes()).map_err(fail)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file.into_file() })
     }
 }
 
-fn refusal(folder: &Path, file: &mut File) -> Error {
+fn refusal(folder: &Path, mut file: File) -> Error {
     // Where locks bind readers too, who holds it stays unknown.
     let mut holder = String::new();
     let read = file.rewind().and_then(|()| file.take(LONGEST).read_to_string(&mut holder));

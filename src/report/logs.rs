@@ -1,8 +1,7 @@
 //! What a run appends to while it goes: metrics.jsonl, observations.jsonl, and an event file for
 //! TensorBoard.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,8 @@ use serde_json::{Value, json};
 use super::tensorboard::{EventFile, EventsEnd};
 use super::{each_member, number, scores_json};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::disk::{AppendedFile, remove};
+use crate::error::{Result, one_line};
 use crate::train::observation::Observation;
 use crate::train::{EpochRecord, Outcome, RestartRecord, StepRecord};
 
@@ -30,14 +30,27 @@ pub struct LogsEnd {
     events: Option<EventsEnd>,
 }
 
-/// The logs of a run.
+/// The logs of a run. What cannot be written into metrics.jsonl is an error; what cannot be into the
+/// others is a warning, and the run goes on without.
 #[derive(Debug)]
 pub(super) struct Logs {
     folder: PathBuf,
-    metrics: File,
-    /// Made at the first look inside the network.
-    observations: Option<File>,
+    metrics: AppendedFile,
+    observations: Observations,
     events: Option<EventFile>,
+    /// Whether the last event was lost.
+    events_fail: bool,
+    /// What the user has yet to be told.
+    warnings: Vec<String>,
+}
+
+/// observations.jsonl.
+#[derive(Debug, Default)]
+struct Observations {
+    /// Made at the first look inside the network.
+    file: Option<AppendedFile>,
+    /// Whether the last look was lost.
+    fail: bool,
 }
 
 impl LogsEnd {
@@ -51,47 +64,39 @@ impl LogsEnd {
     }
 }
 
-/// Opens a log to go on with after its first bytes; what follows them is gone.
-pub(super) fn reopen(path: &Path, bytes: u64) -> Result<File> {
-    let fail = |error| Error::io("write", path, error);
-    let mut file = OpenOptions::new().write(true).open(path).map_err(fail)?;
-    file.set_len(bytes).map_err(fail)?;
-    file.seek(SeekFrom::End(0)).map_err(fail)?;
-    Ok(file)
-}
-
-/// What of a log is on its way to the disk has arrived there afterwards; returns its bytes.
-fn settle(file: &mut File, path: &Path) -> Result<u64> {
-    let fail = |error| Error::io("write", path, error);
-    file.sync_data().map_err(fail)?;
-    file.stream_position().map_err(fail)
-}
-
 impl Logs {
     /// Begins those of a new run.
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        let file = folder.join(METRICS);
-        let metrics = File::create(&file).map_err(|error| Error::io("create", &file, error))?;
-        Ok(Self { folder: folder.to_owned(), metrics, observations: None, events: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            metrics: AppendedFile::open(&folder.join(METRICS), 0)?,
+            observations: Observations::default(),
+            events: None,
+            events_fail: false,
+            warnings: Vec::new(),
+        })
     }
 
     /// Goes on with those of a run where a checkpoint says that they end.
     pub(super) fn resume(folder: &Path, end: &LogsEnd, config: &Config) -> Result<Self> {
-        let metrics = reopen(&folder.join(METRICS), end.metrics)?;
-        let observations = folder.join(OBSERVATIONS);
-        let observations = match end.observations {
-            Some(bytes) => Some(reopen(&observations, bytes)?),
+        let metrics = AppendedFile::open(&folder.join(METRICS), end.metrics)?;
+        let path = folder.join(OBSERVATIONS);
+        let file = match end.observations {
+            Some(bytes) => Some(AppendedFile::open(&path, bytes)?),
             None => {
-                remove(&observations)?;
+                remove(&path)?;
                 None
             }
         };
+        let observations = Observations { file, fail: false };
         let events = match &end.events {
             Some(end) if end.is_reached(folder) => Some(EventFile::resume(folder, end)?),
-            Some(_) => Some(EventFile::create(folder, config)?),
-            None => None,
+            // It is lost, or could not be made.
+            _ if config.log.tensorboard => Some(EventFile::create(folder, config)?),
+            _ => None,
         };
-        Ok(Self { folder: folder.to_owned(), metrics, observations, events })
+        let (folder, warnings) = (folder.to_owned(), Vec::new());
+        Ok(Self { folder, metrics, observations, events, events_fail: false, warnings })
     }
 
     /// Begins the event file.
@@ -100,36 +105,69 @@ impl Logs {
         Ok(())
     }
 
+    /// What could not be written since this was asked last.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
     /// Where they end; what is on record until there has reached the disk.
+    ///
+    /// # Errors
+    /// When metrics.jsonl has not.
     pub(super) fn end(&mut self) -> Result<LogsEnd> {
-        let metrics = settle(&mut self.metrics, &self.folder.join(METRICS))?;
-        let path = self.folder.join(OBSERVATIONS);
-        let observations =
-            self.observations.as_mut().map(|file| settle(file, &path)).transpose()?;
-        let events = self.events.as_mut().map(EventFile::settle).transpose()?;
-        Ok(LogsEnd { metrics, observations, events })
+        self.metrics.settle()?;
+        if let Some(Err(error)) = self.observations.file.as_mut().map(AppendedFile::settle) {
+            let what = "a run that is resumed has no looks inside the network from here on";
+            self.warnings.push(format!("{}: {what}", one_line(&error)));
+        }
+        let observations = self.observations.file.as_ref().map(AppendedFile::settled);
+        let events = self.events.as_mut().map(EventFile::settle).map(|(end, settled)| {
+            if settled.is_err() {
+                self.note_events(settled);
+            }
+            end
+        });
+        Ok(LogsEnd { metrics: self.metrics.settled(), observations, events })
     }
 
     fn append(&mut self, record: &Value) -> Result<()> {
-        let line = format!("{record}\n");
-        self.metrics
-            .write_all(line.as_bytes())
-            .map_err(|error| Error::io("write", &self.folder.join(METRICS), error))
+        self.metrics.append(format!("{record}\n").as_bytes())
     }
 
-    pub(super) fn observation(&mut self, observation: &Observation) -> Result<()> {
-        let path = self.folder.join(OBSERVATIONS);
-        let file = match &mut self.observations {
-            Some(file) => file,
-            None => {
-                let file =
-                    File::create(&path).map_err(|error| Error::io("create", &path, error))?;
-                self.observations.insert(file)
-            }
-        };
-        let line = format!("{}\n", json!(observation));
-        file.write_all(line.as_bytes()).map_err(|error| Error::io("write", &path, error))?;
-        self.events.as_mut().map_or(Ok(()), |events| events.observation(observation))
+    /// Warns where events begin to be lost.
+    fn note_events(&mut self, written: Result<()>) {
+        let failed = self.events_fail;
+        self.events_fail = written.is_err();
+        if let Err(error) = written
+            && !failed
+        {
+            self.warnings.push(format!(
+                "{}: TensorBoard goes without these events; the next ones are tried",
+                one_line(&error)
+            ));
+        }
+    }
+
+    fn event(&mut self, add: impl FnOnce(&mut EventFile) -> Result<()>) {
+        if let Some(written) = self.events.as_mut().map(add) {
+            self.note_events(written);
+        }
+    }
+
+    pub(super) fn observation(&mut self, observation: &Observation) {
+        let failed = self.observations.fail;
+        let written = self.observations.append(&self.folder.join(OBSERVATIONS), observation);
+        self.observations.fail = written.is_err();
+        if let Err(error) = written
+            && !failed
+        {
+            self.warnings.push(format!(
+                "{}: the look after epoch {} is left out; the next ones are tried",
+                one_line(&error),
+                observation.epoch
+            ));
+        }
+        self.event(|events| events.observation(observation));
     }
 
     pub(super) fn step(&mut self, record: &StepRecord) -> Result<()> {
@@ -143,7 +181,8 @@ impl Logs {
             "grad_norm": values(&record.grad_norm),
             "penalty": values(&record.penalty),
         }))?;
-        self.events.as_mut().map_or(Ok(()), |events| events.step(record))
+        self.event(|events| events.step(record));
+        Ok(())
     }
 
     pub(super) fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
@@ -160,7 +199,8 @@ impl Logs {
             line["validation"] = scores_json(validation);
         }
         self.append(&line)?;
-        self.events.as_mut().map_or(Ok(()), |events| events.epoch(record))
+        self.event(|events| events.epoch(record));
+        Ok(())
     }
 
     pub(super) fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
@@ -175,17 +215,17 @@ impl Logs {
         }))
     }
 
-    pub(super) fn finish(&mut self, outcome: &Outcome) -> Result<()> {
-        self.events.as_mut().map_or(Ok(()), |events| events.finish(outcome))
+    pub(super) fn finish(&mut self, outcome: &Outcome) {
+        self.event(|events| events.finish(outcome));
     }
 }
 
-/// Removes a file; one that is not there is no error.
-pub(super) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, error))
-        }
-        _ => Ok(()),
+impl Observations {
+    fn append(&mut self, path: &Path, observation: &Observation) -> Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(AppendedFile::open(path, 0)?),
+        };
+        file.append(format!("{}\n", json!(observation)).as_bytes())
     }
 }

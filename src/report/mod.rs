@@ -17,7 +17,7 @@ mod tensorboard;
 pub use curve::{as_svg, in_terminal};
 pub use lock::FolderLock;
 pub use number::{count, duration, prefixed, score};
-pub use progress::Progress;
+pub use progress::{Progress, say};
 pub use run_folder::{RunFacts, RunFolder};
 pub use run_page::run_page;
 pub use run_record::{EpochLine, MemberScores, RunRecord, StepLine};

@@ -1,6 +1,6 @@
 //! Progress: a bar on a terminal, plain lines elsewhere. All of it on stderr.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,9 +31,18 @@ impl Progress {
         if self.quiet {
             return;
         }
+        self.say(text);
+    }
+
+    /// What the user must know, though no progress is shown.
+    pub fn warning(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
+    fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -101,7 +110,7 @@ impl Progress {
                 bar.set_prefix(format!("{}/{}", record.epoch, self.epochs));
                 bar.set_message(text);
             }
-            None => eprintln!("epoch {:>4}/{}  {text}", record.epoch, self.epochs),
+            None => say(&format!("epoch {:>4}/{}  {text}", record.epoch, self.epochs)),
         }
     }
 
@@ -112,10 +121,15 @@ impl Progress {
             let prefix = bar.prefix();
             bar.finish_and_clear();
             if !message.is_empty() {
-                eprintln!("epoch {prefix}  {message}");
+                say(&format!("epoch {prefix}  {message}"));
             }
         }
     }
+}
+
+/// A line on stderr. Nothing ends because nobody can read it, or because the log is on a full disk.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The value of one member; of several the least and the largest.

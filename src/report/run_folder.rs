@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::checkpoints::{self, RunCheckpoint, RunIdentity};
 use super::lock::FolderLock;
-use super::logs::{Logs, remove};
+use super::logs::Logs;
 use super::tensorboard::PREFIX;
 use super::{each_member, scores_json};
 use crate::analysis::Analysis;
@@ -16,8 +16,9 @@ use crate::audit::Finding;
 use crate::backend::{ChosenTile, DeviceDescription};
 use crate::baseline::Baselines;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::model::{Model, remove_unfinished, write_atomically};
+use crate::disk::{create_folder, create_folders, remove, remove_unfinished, write_atomically};
+use crate::error::{Error, Result, one_line};
+use crate::model::Model;
 use crate::program::Precision;
 use crate::train::observation::Observation;
 use crate::train::{Checkpoint, EpochRecord, Outcome, RestartRecord, StepRecord};
@@ -41,6 +42,8 @@ const FILES: [&str; 7] = [
 pub struct RunFolder {
     path: PathBuf,
     logs: Logs,
+    /// What the user has yet to be told.
+    warnings: Vec<String>,
     _lock: FolderLock,
 }
 
@@ -85,7 +88,7 @@ impl RunFolder {
         let path = match out {
             Some(out) => {
                 Self::refuse_old_run(out, overwrite)?;
-                fs::create_dir_all(out).map_err(|error| Error::io("create", out, error))?;
+                create_folders(out).map_err(|error| Error::io("create", out, error))?;
                 out.to_owned()
             }
             None => first_free(Path::new(RUNS), name)?,
@@ -93,7 +96,7 @@ impl RunFolder {
         let lock = lock.map_or_else(|| FolderLock::take(&path), Ok)?;
         clear(&path)?;
         let logs = Logs::create(&path)?;
-        Ok(Self { path, logs, _lock: lock })
+        Ok(Self { path, logs, warnings: Vec::new(), _lock: lock })
     }
 
     /// Goes on with the run of a folder where a checkpoint left it: what was logged since is gone, and
@@ -113,7 +116,7 @@ impl RunFolder {
             remove(&path.join(name))?;
         }
         let logs = Logs::resume(path, &from.logs, config)?;
-        let folder = Self { path: path.to_owned(), logs, _lock: lock };
+        let folder = Self { path: path.to_owned(), logs, warnings: Vec::new(), _lock: lock };
         folder.write_config(config)?;
         Ok(folder)
     }
@@ -151,6 +154,11 @@ impl RunFolder {
         ["summary.json", "model.safetensors"].iter().any(|name| folder.join(name).exists())
     }
 
+    /// Whether the folder holds a checkpoint, whole or not.
+    pub fn has_checkpoint(folder: &Path) -> bool {
+        checkpoints::has_any(folder)
+    }
+
     /// Refuses a folder that already holds a run, unless it is to be replaced.
     ///
     /// # Errors
@@ -186,10 +194,11 @@ impl RunFolder {
     }
 
     /// Writes a checkpoint, after what is on record so far; of those in the folder the last `keep`
-    /// stay.
+    /// stay. One that cannot be written is a warning: those before it are still there.
     ///
     /// # Errors
-    /// When the folder cannot be written; the checkpoints before it are still there.
+    /// When what is on record in metrics.jsonl has not reached the disk: then no later checkpoint could
+    /// rely on it either.
     pub fn checkpoint(
         &mut self,
         checkpoint: &Checkpoint,
@@ -197,7 +206,23 @@ impl RunFolder {
         keep: usize,
     ) -> Result<()> {
         let logs = self.logs.end()?;
-        checkpoints::write(&self.path, checkpoint, identity, &logs, keep)
+        let written = checkpoints::write(&self.path, checkpoint, identity, &logs);
+        let last = "the last one before it stays, and the next one is tried";
+        match written.map_err(|error| (error, last)).and_then(|()| {
+            let thinned = checkpoints::thin(&self.path, keep);
+            thinned.map_err(|error| (error, "older checkpoints stay, and take room"))
+        }) {
+            Ok(()) => {}
+            Err((error, what)) => self.warnings.push(format!("{}: {what}", one_line(&error))),
+        }
+        Ok(())
+    }
+
+    /// What could not be written, and is no error, since this was asked last.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = self.logs.take_warnings();
+        warnings.append(&mut self.warnings);
+        warnings
     }
 
     fn write_json(&self, name: &str, value: &Value) -> Result<()> {
@@ -207,12 +232,9 @@ impl RunFolder {
         write_atomically(&self.path.join(name), text.as_bytes())
     }
 
-    /// Appends a look inside the network to observations.jsonl.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn observation(&mut self, observation: &Observation) -> Result<()> {
-        self.logs.observation(observation)
+    /// Appends a look inside the network to observations.jsonl; a file that cannot be written is a warning.
+    pub fn observation(&mut self, observation: &Observation) {
+        self.logs.observation(observation);
     }
 
     /// Appends a step to metrics.jsonl.
@@ -291,7 +313,7 @@ impl RunFolder {
             summary.extend(rest);
         }
         self.write_json("summary.json", &summary)?;
-        self.logs.finish(outcome)?;
+        self.logs.finish(outcome);
         Ok(summary)
     }
 }
@@ -339,11 +361,11 @@ fn clear(folder: &Path) -> Result<()> {
 
 /// `runs/{name}-{n}` with the first free n, made by this call alone.
 fn first_free(runs: &Path, name: &str) -> Result<PathBuf> {
-    fs::create_dir_all(runs).map_err(|error| Error::io("create", runs, error))?;
+    create_folders(runs).map_err(|error| Error::io("create", runs, error))?;
     let mut n = 1_u64;
     loop {
         let path = runs.join(format!("{name}-{n}"));
-        match fs::create_dir(&path) {
+        match create_folder(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => n += 1,
             Err(error) => return Err(Error::io("create", &path, error)),

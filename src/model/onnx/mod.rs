@@ -16,8 +16,9 @@ use std::path::Path;
 
 use prost::Message;
 
-use super::{Model, write_atomically};
+use super::Model;
 use crate::config::data::Task;
+use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 use graph::{Graph, ML, Name};
 use messages::{Attribute, DOUBLE, FLOAT, ModelProto, OperatorSetId, STRING, StringStringEntry};

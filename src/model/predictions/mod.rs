@@ -11,8 +11,8 @@ use std::path::Path;
 use super::{Model, Predictions};
 use crate::config::data::Task;
 use crate::data::Kept;
+use crate::disk::AtomicFile;
 use crate::error::{Error, Result};
-use crate::model::file::AtomicFile;
 
 /// A column of what is written.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,8 +8,6 @@
 mod messages;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,9 +15,9 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::logs::reopen;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::disk::AppendedFile;
+use crate::error::Result;
 use crate::train::observation::{Histogram, Observation};
 use crate::train::{EpochRecord, Outcome, Scores, StepRecord, StopReason};
 use messages::{
@@ -31,14 +29,18 @@ use messages::{
 /// How the names of event files begin.
 pub const PREFIX: &str = "events.out.tfevents.";
 
+/// Bytes that are written at once.
+const BUFFER: usize = 64 << 10;
+
 /// Keys of a config that are no hyperparameters.
 const NOT_TUNED: [&str; 4] = ["log", "checkpoint", "metrics", "early_stopping"];
 
 /// An event file that is being written.
 #[derive(Debug)]
 pub struct EventFile {
-    path: PathBuf,
-    file: BufWriter<File>,
+    file: AppendedFile,
+    /// Records that are not written yet.
+    pending: Vec<u8>,
     /// Optimizer steps of the last record.
     step: u64,
     ended: bool,
@@ -71,6 +73,16 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// The first event file that is not there yet and comes after those that are: the clock may have been put
+/// back.
+fn first_free(folder: &Path, seconds: u64) -> PathBuf {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let of_name = |name: &str| name.strip_prefix(PREFIX)?.split('.').next()?.parse::<u64>().ok();
+    let others = entries.filter_map(|entry| of_name(&entry.file_name().to_string_lossy()));
+    let after = others.max().map_or(0, |last| last.saturating_add(1));
+    folder.join(format!("{PREFIX}{}.wgfit", seconds.max(after)))
+}
+
 /// A checksum as records hold it.
 fn masked(bytes: &[u8]) -> [u8; 4] {
     let sum = crc32c::crc32c(bytes);
@@ -83,9 +95,8 @@ impl EventFile {
     /// # Errors
     /// When it cannot be written.
     pub fn create(folder: &Path, config: &Config) -> Result<Self> {
-        let path = folder.join(format!("{PREFIX}{}.wgfit", now() as u64));
-        let file = File::create(&path).map_err(|error| Error::io("create", &path, error))?;
-        let mut events = Self { path, file: BufWriter::new(file), step: 0, ended: false };
+        let file = AppendedFile::open(&first_free(folder, now() as u64), 0)?;
+        let mut events = Self { file, pending: Vec::new(), step: 0, ended: false };
         events.write(0, What::FileVersion("brain.Event:2".to_owned()))?;
         let start = SessionStart {
             hparams: hyperparameters(&config.without_paths()),
@@ -101,22 +112,16 @@ impl EventFile {
     /// # Errors
     /// When it cannot be written.
     pub fn resume(folder: &Path, end: &EventsEnd) -> Result<Self> {
-        let path = folder.join(&end.file);
-        let file = BufWriter::new(reopen(&path, end.bytes)?);
-        Ok(Self { path, file, step: end.step, ended: false })
+        let file = AppendedFile::open(&folder.join(&end.file), end.bytes)?;
+        Ok(Self { file, pending: Vec::new(), step: end.step, ended: false })
     }
 
-    /// Where the file ends; what is in it has reached the disk.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn settle(&mut self) -> Result<EventsEnd> {
-        self.flush()?;
-        let fail = |error| Error::io("write", &self.path, error);
-        self.file.get_ref().sync_data().map_err(fail)?;
-        let bytes = self.file.stream_position().map_err(fail)?;
-        let name = self.path.file_name().unwrap_or_default();
-        Ok(EventsEnd { file: name.to_string_lossy().into_owned(), bytes, step: self.step })
+    /// Where the part of the file ends that has reached the disk, and whether that is all of it.
+    pub fn settle(&mut self) -> (EventsEnd, Result<()>) {
+        let settled = self.flush().and_then(|()| self.file.settle());
+        let name = self.file.path().file_name().unwrap_or_default();
+        let (file, bytes) = (name.to_string_lossy().into_owned(), self.file.settled());
+        (EventsEnd { file, bytes, step: self.step }, settled)
     }
 
     fn write(&mut self, step: u64, what: What) -> Result<()> {
@@ -124,15 +129,19 @@ impl EventFile {
         let data = event.encode_to_vec();
         let length = (data.len() as u64).to_le_bytes();
         let parts: [&[u8]; 4] = [&length, &masked(&length), &data, &masked(&data)];
-        for part in parts {
-            self.file.write_all(part).map_err(|error| Error::io("write", &self.path, error))?;
-        }
+        parts.iter().for_each(|part| self.pending.extend_from_slice(part));
         self.step = self.step.max(step);
-        Ok(())
+        if self.pending.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
+    /// Writes what is pending, which is gone where that cannot be done.
     fn flush(&mut self) -> Result<()> {
-        self.file.flush().map_err(|error| Error::io("write", &self.path, error))
+        let written = match self.pending.is_empty() {
+            true => Ok(()),
+            false => self.file.append(&self.pending),
+        };
+        self.pending.clear();
+        written
     }
 
     fn summary(&mut self, step: u64, values: Vec<SummaryValue>) -> Result<()> {
@@ -344,6 +353,22 @@ mod tests {
     fn checksums_are_masked() {
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
         assert_eq!(masked(b"123456789"), 0xc78a_b0e5_u32.to_le_bytes());
+    }
+
+    /// Nor is an older one written over.
+    #[test]
+    fn a_file_comes_after_others_though_the_clock_went_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = |path: PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(name(first_free(folder.path(), 7)), "events.out.tfevents.7.wgfit");
+        for other in ["90.wgfit", "900.wgfit", "another.wgfit"] {
+            std::fs::write(folder.path().join(format!("{PREFIX}{other}")), "").expect("a file");
+        }
+        for seconds in [0, 7, 900] {
+            let file = name(first_free(folder.path(), seconds));
+            assert_eq!(file, "events.out.tfevents.901.wgfit", "{seconds}");
+        }
+        assert_eq!(name(first_free(folder.path(), 902)), "events.out.tfevents.902.wgfit");
     }
 
     #[test]
