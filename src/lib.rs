@@ -116,7 +116,8 @@
 //! - **a matrix product's tile**: a row of the candidates in [`backend::gpu::tile`]; its text is
 //!   written there, the operands' loads and what becomes of a result by the kernel's own file. Tests
 //!   and `wgfit verify` hold every tile to the reference, `cargo bench --bench gemm` times them.
-//! - **a data format**: a reader in `data/read/`, and its name and first bytes in `source.rs` there.
+//! - **a data format**: a reader in `data/read/`, and its name and first bytes in `source.rs` there; a row of
+//!   `tests/hostile/entries.rs` with seeds and a target in `tests/fuzz`.
 //! - **a command**: a file in [`cli`].
 
 //!

@@ -92,8 +92,10 @@ impl Model {
             .validate()
             .map_err(|error| bad(format!("the preprocessing is damaged: {error}")))?;
         let config: Config = metadata.config;
-        let settings = config.validate(Path::new("."))?;
-        let network = network_of(&settings, &metadata.preprocessing)?;
+        let wrong = |error| bad(format!("its config is damaged: {error}"));
+        let settings = config.validate(Path::new(".")).map_err(wrong)?;
+        settings.fit_task(metadata.preprocessing.task()).map_err(wrong)?;
+        let network = network_of(&settings, &metadata.preprocessing).map_err(wrong)?;
         check_length(path, bytes.len() as u64, &network)?;
         let mut parameters = vec![0.0; network.members * network.stride];
         fill(path, &bytes, &network, &mut parameters, false)?;

@@ -52,22 +52,37 @@ pub(super) fn look(request: &Request) -> Result<(Profile, Request)> {
     if request.targets.is_empty() && request.labels.is_none() {
         return Err(no_target(request));
     }
+    // What was wrong with the column that was left out last.
+    let mut last: Option<(String, Error)> = None;
     let dataset = loop {
         match load(&request, &ignored) {
             Ok(dataset) => break dataset,
             Err(Error::Config { path, .. })
                 if path.starts_with("data.target") && by_index(&mut request) => {}
             // A whole column is at fault, not a cell of it: the others may do.
-            Err(Error::Data { place, problem, .. })
+            Err(Error::Data { file, place, problem, help })
                 if place.line.is_none()
                     && place.byte.is_none()
                     && place.column.as_ref().is_some_and(|column| {
                         !ignored.contains_key(column) && !request.targets.contains(column)
                     }) =>
             {
-                ignored.insert(place.column.unwrap_or_default(), problem);
+                let column = place.column.clone().unwrap_or_default();
+                ignored.insert(column.clone(), problem.clone());
+                last = Some((column, Error::Data { file, place, problem, help }));
             }
-            Err(error) => return Err(as_flags(error)),
+            Err(error) => {
+                // A target by its index is known by its name when it cannot be left out.
+                let refused = match (&error, last) {
+                    (Error::Config { path, .. }, Some((column, of_target)))
+                        if *path == format!("data.columns.{column}.type") =>
+                    {
+                        of_target
+                    }
+                    _ => error,
+                };
+                return Err(as_flags(refused));
+            }
         }
     };
     let mut findings = audit(&dataset)?;

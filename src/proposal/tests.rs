@@ -143,6 +143,11 @@ fn errors_name_the_flag_and_the_columns() {
         beyond.starts_with("--target: ") && beyond.contains("has no column 9: it has 4"),
         "{beyond}"
     );
+    // A target that cannot be learned says why, by whatever it is named.
+    for target in ["one", "0"] {
+        let alike = refused("one,b\nx,1\nx,2\nx,3\n", &[target]);
+        assert!(alike.contains("column \"one\"") && alike.contains("one class only"), "{alike}");
+    }
     // A cell is the user's to mend.
     let slip = refused(&text.replace("37.5,", "x,"), &["y"]);
     assert!(slip.contains("line") && slip.contains("is not a number"), "{slip}");

@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 use super::batch::{carried_buffers, scales_buffer};
 use super::early_stopping::StoppingState;
 use super::probe::observed_members;
-use super::recovery::MOST_BYTES;
+use super::recovery::{MOST_BYTES, MOST_RESTARTS};
 use super::run::Run;
 use super::{Observer, StopReason};
 use crate::backend::{Backend, ChosenTile, Contained};
 use crate::catalog::schedule::reduce_on_plateau::PlateauState;
 use crate::config::CheckpointConfig;
 use crate::error::{Error, Result};
-use crate::program::{BufferId, LossScale, MemberState};
+use crate::program::{BufferId, LossScale, MemberState, NONE};
 
 /// The state of a training.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +106,50 @@ pub(super) mod exact {
             Written::Number(value) => Ok(value),
             Written::Text(text) => text.parse().map_err(de::Error::custom),
         }
+    }
+}
+
+impl TrainingState {
+    /// What no training of so many epochs and batches, with members of so many parameters, comes to.
+    fn unsound(&self, epochs: usize, batches: usize, stride: usize) -> Option<&'static str> {
+        let is_row = |row: u32| row as usize <= batches;
+        let is_place = |state: &MemberState| {
+            let is_element = state.bad_element == NONE || (state.bad_element as usize) < stride;
+            is_row(state.cursor) && is_row(state.backward) && is_element
+        };
+        let within = self.within.iter().flat_map(|within| &within.states);
+        let is_epoch = |epoch: &usize| *epoch <= self.epoch;
+        let is_time = |seconds: &f64| seconds.is_finite() && *seconds >= 0.0;
+        let stopping = &self.early_stopping;
+        let counts = self.plateaus.iter().map(|plateau| plateau.bad_epochs);
+        let scale = |scale: &LossScale| [scale.scale, scale.backward];
+        let checks = [
+            ("epochs", self.epoch <= epochs),
+            ("restarts", self.restarts <= MOST_RESTARTS),
+            ("states", self.states.iter().chain(within).all(is_place)),
+            ("best epochs", self.best_epoch.iter().all(is_epoch)),
+            (
+                "early stopping",
+                stopping
+                    .iter()
+                    .all(|own| is_epoch(&own.wait) && own.best_epoch.is_none_or(|e| is_epoch(&e))),
+            ),
+            ("learning rates", counts.into_iter().all(|count| count <= self.epoch as u64)),
+            (
+                "loss scales",
+                self.loss_scales
+                    .iter()
+                    .flat_map(scale)
+                    .all(|scale| scale.is_finite() && scale > 0.0),
+            ),
+            (
+                "times",
+                [self.seconds, self.looking_seconds, self.checkpoint_seconds, self.samples]
+                    .iter()
+                    .all(is_time),
+            ),
+        ];
+        checks.into_iter().find(|(_, is_sound)| !is_sound).map(|(what, _)| what)
     }
 }
 
@@ -286,6 +330,13 @@ impl Run<'_> {
             if *batches > self.train.batches.steps() || states.iter().any(is_past) {
                 return Err(wrong("batches"));
             }
+        }
+        if let Some(what) = state.unsound(
+            self.settings.training.epochs,
+            self.train.batches.steps(),
+            self.network.stride,
+        ) {
+            return Err(wrong(what));
         }
         let kept = self.kept_buffers(state.within.as_ref())?;
         for (name, id, words) in kept {

@@ -7,6 +7,8 @@ use std::io::{Read, Seek, SeekFrom};
 use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::{CompressionType, RecordBatch, root_as_footer, root_as_message};
 
+use crate::data::memory;
+
 /// What a file in disorder is told to be.
 type Problem = String;
 
@@ -14,6 +16,8 @@ const CONTINUED: [u8; 4] = [0xff; 4];
 /// Bytes at a file's start and end that are no message: magic, and magic with the footer's length.
 const START: u64 = 8;
 const END: u64 = 10;
+/// Bytes of a batch from which on it is asked whether there is memory for it.
+const LARGE: u64 = 256 << 20;
 
 /// A file, and how long it is.
 struct Checked<'a> {
@@ -96,15 +100,21 @@ impl Checked<'_> {
         let batch = message.header_as_record_batch();
         let dictionary = message.header_as_dictionary_batch().and_then(|batch| batch.data());
         if let Some(batch) = batch.or(dictionary) {
-            self.compressed(&batch, body)?;
+            let unpacked = self.unpacked(&batch, body)?.unwrap_or(length);
+            // A row has a bit at least, unless all of its columns are of the type that has no values.
+            let rows = unsigned(batch.length())?;
+            if rows / 8 > unpacked {
+                return Err(format!("{unpacked} bytes are said to hold {rows} rows"));
+            }
         }
         Ok(length)
     }
 
-    /// Checks what the compressed parts of a batch are said to become: a byte of LZ4 stands for 255 at
-    /// most, and four of zstd for 128 KiB.
-    fn compressed(&mut self, batch: &RecordBatch, body: u64) -> Result<(), Problem> {
-        let Some(compression) = batch.compression() else { return Ok(()) };
+    /// Checks what the compressed parts of a batch are said to become, and sums it up: a byte of LZ4
+    /// stands for 255 at most, and four of zstd for 128 KiB. None where nothing is compressed.
+    fn unpacked(&mut self, batch: &RecordBatch, body: u64) -> Result<Option<u64>, Problem> {
+        let Some(compression) = batch.compression() else { return Ok(None) };
+        let mut all = 0_u64;
         let times = if compression.codec() == CompressionType::ZSTD { 1 << 15 } else { 255 };
         for part in batch.buffers().into_iter().flatten() {
             let (at, length) = (unsigned(part.offset())?, unsigned(part.length())?);
@@ -112,10 +122,15 @@ impl Checked<'_> {
             let claimed = self.read(body.saturating_add(at), 8)?;
             let claimed = claimed.try_into().map_or(0, i64::from_le_bytes);
             // What is not compressed after all claims -1.
-            if u64::try_from(claimed).is_ok_and(|claimed| claimed / times > packed) {
+            let claimed = u64::try_from(claimed).unwrap_or(packed);
+            if claimed / times > packed {
                 return Err(format!("{packed} compressed bytes are said to become {claimed}"));
             }
+            all = all.saturating_add(claimed);
         }
-        Ok(())
+        if all > LARGE && memory::available().is_some_and(|free| all > free) {
+            return Err(format!("a batch takes {} MiB, and there is no room for it", all >> 20));
+        }
+        Ok(Some(all))
     }
 }

@@ -1,7 +1,7 @@
 //! Reading IDX, the format of MNIST: two zero bytes, a type, the number of dimensions, each
 //! dimension as a big-endian u32, then the values, big-endian, the first dimension slowest.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,6 +101,15 @@ impl IdxReader {
             let problem = format!("{width} values a row, and {MOST_COLUMNS} is the most");
             return Err(fault(8, problem));
         }
+        // Columns are made when a row of them is there.
+        let row_bytes = width * size;
+        let mut first = Vec::new();
+        let piece = reader.by_ref().take(row_bytes).read_to_end(&mut first);
+        let found = bytes(piece.map_err(|error| read_error(path, error))?);
+        if found < row_bytes {
+            return Err(too_short(path, &shape, start, length, found));
+        }
+        let reader = Box::new(Cursor::new(first).chain(reader));
         let columns = (0..width)
             .map(|index| SchemaColumn { name: index.to_string(), kind: Kind::Number })
             .collect();
@@ -148,12 +157,7 @@ impl Reader for IdxReader {
         let (found, expected, shape) =
             (self.done + bytes(self.raw.len()), self.length, &self.shape);
         if found < self.done + length {
-            let problem = format!(
-                "the file ends here, {} bytes short: {shape} values need {expected} bytes after the \
-                 header, found {found}",
-                expected - found
-            );
-            return Err(Error::data(&self.file, Place::byte(self.start + found), problem));
+            return Err(too_short(&self.file, shape, self.start, expected, found));
         }
         let first_row = self.done / row_bytes;
         self.done += length;
@@ -175,6 +179,16 @@ impl Reader for IdxReader {
         let file = Arc::clone(&self.file);
         Ok(Some(Chunk { file, rows, places: Places::Rows(first_row), columns }))
     }
+}
+
+/// The error of a file that ends `found` bytes after its header, which has `start`.
+fn too_short(path: &Path, shape: &str, start: u64, expected: u64, found: u64) -> Error {
+    let problem = format!(
+        "the file ends here, {} bytes short: {shape} values need {expected} bytes after the header, \
+         found {found}",
+        expected - found
+    );
+    Error::data(path, Place::byte(start + found), problem)
 }
 
 /// Reads until the buffer is full or the file ends; gives the bytes read.

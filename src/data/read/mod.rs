@@ -12,6 +12,7 @@ mod idx;
 mod npy;
 mod npz;
 mod parquet;
+mod parquet_check;
 mod several;
 mod source;
 mod text;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use npyz::{DType, Endianness, NpyHeader, Order, TimeUnits, TypeChar};
 use rayon::prelude::*;
 
+use super::guard::guarded;
 use super::values::{Stored, Strided};
 use super::{Cells, Chunk, Kind, Places, Reader, Schema, SchemaColumn};
 use crate::error::{Error, Place, Result};
@@ -92,7 +93,10 @@ impl NpyReader {
             return Err(fault(&file, &array, "its header is not that of an array".to_owned()));
         }
         bytes.seek(SeekFrom::Start(0)).map_err(read)?;
-        let header = NpyHeader::from_reader(&mut bytes).map_err(read)?;
+        // It multiplies sizes, unchecked, which a build with checks does not survive.
+        let header = guarded(|| NpyHeader::from_reader(&mut bytes))
+            .ok_or_else(|| fault(&file, &array, "its shape is past 64 bits".to_owned()))?
+            .map_err(read)?;
         let start = bytes.stream_position().map_err(read)?;
         let (stored, big_endian) = stored(&header.dtype())
             .map_err(|(problem, help)| fault(&file, &array, problem).with_help(help))?;

@@ -11,6 +11,7 @@ use zip::ZipArchive;
 
 use super::npy::NpyReader;
 use super::{Chunk, Places, Reader, Schema, SchemaColumn};
+use crate::data::memory;
 use crate::error::{Error, Place, Result};
 
 /// The most arrays.
@@ -39,7 +40,13 @@ impl NpzReader {
             let problem = format!("{} arrays, and {MOST_ARRAYS} is the most", archive.len());
             return Err(Error::data(path, Place::default(), problem));
         }
+        // A few bytes could be the content of thousands of arrays.
+        if archive.has_overlapping_entries().map_err(|error| damaged(path, &error))? {
+            return Err(damaged(path, &"arrays lie over one another"));
+        }
         let mut arrays = Vec::new();
+        let free = memory::available().unwrap_or(u64::MAX);
+        let mut held = 0_u64;
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).map_err(|error| damaged(path, &error))?;
             let name = entry.name().map_err(|error| damaged(path, &error))?.into_owned();
@@ -47,6 +54,14 @@ impl NpzReader {
             let mut bytes = Vec::new();
             // What the directory claims is the most that is read, and memory grows with what comes.
             let claimed = entry.size();
+            held = held.saturating_add(claimed);
+            if held > free {
+                let (held, free) = (held >> 20, free >> 20);
+                let problem =
+                    format!("its arrays take {held} MiB or more, and {free} MiB are free");
+                return Err(Error::data(path, Place::default(), problem)
+                    .with_help("save them as .npy or Parquet, of which parts are read at a time"));
+            }
             entry
                 .by_ref()
                 .take(claimed)

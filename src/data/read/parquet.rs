@@ -15,7 +15,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use rayon::prelude::*;
 
 use super::guard::guarded;
-use super::{CHUNK_ROWS, Cells, Chunk, Places, Reader, Schema, arrow};
+use super::{CHUNK_ROWS, Cells, Chunk, Places, Reader, Schema, arrow, parquet_check};
 use crate::error::{Error, Place, Result};
 
 /// A Parquet file, read forward.
@@ -86,6 +86,7 @@ impl ParquetReader {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
         let wrong = |error: &dyn std::fmt::Display| damaged(path, Place::default(), error);
+        parquet_check::footer(&file).map_err(|problem| wrong(&problem))?;
         let load = || ArrowReaderMetadata::load(&file, ArrowReaderOptions::default());
         let metadata =
             guarded(load).ok_or_else(|| wrong(&BROKEN))?.map_err(|error| wrong(&error))?;
@@ -118,23 +119,24 @@ impl ParquetReader {
                 share[column] = true;
             }
         }
-        shares.into_iter().map(|(_, wanted)| self.part(wanted)).collect()
+        let (file, metadata) = (&self.file, &self.metadata);
+        let opened = shares.into_par_iter().map(|(_, wanted)| Part::open(file, metadata, wanted));
+        opened.collect()
     }
+}
 
-    fn part(&self, wanted: Vec<bool>) -> Result<Part> {
-        let wrong = |error: &dyn std::fmt::Display| damaged(&self.file, Place::default(), error);
-        // A file opened once more: handles that are cloned share where they stand.
-        let file = File::open(&self.file).map_err(|error| Error::io("read", &self.file, error))?;
-        let batches = guarded(|| {
-            let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-            let roots = (0..wanted.len()).filter(|column| wanted[*column]);
-            let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-            builder.with_projection(mask).with_batch_size(CHUNK_ROWS).build()
-        });
-        let batches = batches.ok_or_else(|| wrong(&BROKEN))?.map_err(|error| wrong(&error))?;
-        Ok(Part { wanted, batches })
+/// Checks the pages of the wanted columns.
+fn check(file: &Arc<File>, metadata: &ArrowReaderMetadata, wanted: &[bool]) -> Result<(), String> {
+    let types = metadata.parquet_schema();
+    for group in metadata.metadata().row_groups() {
+        let rows = usize::try_from(group.num_rows()).map_err(|_| BROKEN)?;
+        for (leaf, column) in group.columns().iter().enumerate() {
+            if wanted.get(types.get_column_root_idx(leaf)) == Some(&true) {
+                parquet_check::column(file, column, rows)?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// Rows of a part's columns, the others skipped, and the first number of each column that a 64-bit float
@@ -142,6 +144,27 @@ impl ParquetReader {
 type PartOfChunk = (Chunk, Vec<(usize, String)>);
 
 impl Part {
+    /// Checks what is wanted, and makes ready to read it.
+    fn open(path: &Path, metadata: &ArrowReaderMetadata, wanted: Vec<bool>) -> Result<Self> {
+        let wrong = |error: &dyn std::fmt::Display| damaged(path, Place::default(), error);
+        // A file opened once more: handles that are cloned share where they stand.
+        let open = || File::open(path).map_err(|error| Error::io("read", path, error));
+        let file = Arc::new(open()?);
+        guarded(|| check(&file, metadata, &wanted))
+            .unwrap_or_else(|| Err(BROKEN.to_owned()))
+            .map_err(|problem| wrong(&problem))?;
+        let file = open()?;
+        let batches = guarded(|| {
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+            let roots = (0..wanted.len()).filter(|column| wanted[*column]);
+            let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+            builder.with_projection(mask).with_batch_size(CHUNK_ROWS).build()
+        });
+        let batches = batches.ok_or_else(|| wrong(&BROKEN))?.map_err(|error| wrong(&error))?;
+        Ok(Self { wanted, batches })
+    }
+
     /// The next rows; none at the end.
     fn next_chunk(
         &mut self,
