@@ -190,10 +190,12 @@ pub fn adapters() -> Vec<Adapter> {
 
 /// wgpu's adapter that does nothing, with WebGPU's default limits but for the storage buffers of a
 /// kernel: for tests without a GPU.
-pub(super) fn noop_adapter(storage_buffers: u32) -> Result<Adapter> {
+pub(super) fn noop_adapter(storage_buffers: u32, binding_bytes: u64) -> Result<Adapter> {
     let backends = wgpu::Backends::NOOP;
     let limits = wgpu::Limits {
         max_storage_buffers_per_shader_stage: storage_buffers,
+        max_storage_buffer_binding_size: binding_bytes,
+        max_buffer_size: binding_bytes.max(wgpu::Limits::default().max_buffer_size),
         ..wgpu::Limits::default()
     };
     pollster::block_on(instance(backends, Some(limits)).enumerate_adapters(backends))

@@ -207,7 +207,17 @@ impl GpuBackend {
     /// When wgpu was built without it.
     #[doc(hidden)]
     pub fn noop(options: GpuOptions, storage_buffers: u32) -> Result<Self> {
-        Self::new(&device::noop_adapter(storage_buffers)?, options)
+        let binding_bytes = wgpu::Limits::default().max_storage_buffer_binding_size;
+        Self::noop_of(options, storage_buffers, binding_bytes)
+    }
+
+    /// The same, of bindings of so many bytes at most.
+    ///
+    /// # Errors
+    /// When wgpu was built without it.
+    #[doc(hidden)]
+    pub fn noop_of(options: GpuOptions, storage_buffers: u32, binding_bytes: u64) -> Result<Self> {
+        Self::new(&device::noop_adapter(storage_buffers, binding_bytes)?, options)
     }
 
     /// Where candidates for a product are run; with the device's clock or the host's.
@@ -347,14 +357,12 @@ impl Backend for GpuBackend {
         for call in plan.programs.iter().flat_map(|program| &program.calls) {
             let groups = source::workgroups(call, tiles.of_call(call), limit);
             if let Some(most) = groups.iter().max().filter(|most| **most > limit) {
-                return Err(Error::TooLarge {
-                    what: format!("{} of {} (in workgroups)", call.kernel.name(), call.subject),
-                    needed: u64::from(*most),
-                    allowed: u64::from(limit),
-                    device: device.clone(),
-                    help: "use fewer units, a smaller training.batch_size or fewer members"
-                        .to_owned(),
-                });
+                let (kernel, subject) = (call.kernel.name(), &call.subject);
+                return Err(Error::usage(format!(
+                    "{kernel} of {subject} needs {most} workgroups side by side, but {device} \
+                     dispatches {limit} at most"
+                ))
+                .with_help("use fewer units, a smaller training.batch_size or fewer members"));
             }
         }
         let gpu = Arc::clone(&self.gpu);

@@ -231,8 +231,8 @@ mod tests {
     }
 
     fn load(plan: &Plan, choice: &mut Choice) -> GpuExecutor {
-        let gpu =
-            Gpu::open(&noop_adapter(20).expect("noop"), Default::default()).expect("a device");
+        let gpu = Gpu::open(&noop_adapter(20, 128 << 20).expect("noop"), Default::default())
+            .expect("a device");
         let tiles = Tiles::new(Class::Discrete, None);
         GpuExecutor::new(Arc::new(gpu), plan, &tiles, true, choice, None).expect("an executor")
     }
