@@ -329,8 +329,11 @@ pub(crate) fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    // What is far longer is no slip, and long to compare.
+    let is_near = |candidate: &&str| candidate.len() <= 4 * name.len() + 16;
     candidates
         .into_iter()
+        .filter(is_near)
         .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), candidate), candidate))
         .filter(|(score, _)| *score > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::{FORMAT_VERSION, Metadata, Model};
 use crate::config::Config;
 use crate::disk::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 use crate::network::{Network, Tensor, TensorKind};
 use crate::train::network_of;
 
@@ -231,7 +231,7 @@ fn copy(
             "{name} has shape {:?}, but {} of the network {} needs {:?}",
             view.shape(),
             tensor.name,
-            network.shape(),
+            short(&network.shape()),
             tensor.shape
         ))
         .with_help(match tensor.kind {

@@ -12,6 +12,8 @@ use crate::entries::{ENTRIES, NUMBERS, ROWS};
 const PLAIN: &[u8] = br#"{ "data": { "train": "" }, "training": { "epochs": 1 } }"#;
 /// The longest that a file may take.
 const LONGEST: Duration = Duration::from_secs(10);
+/// Bytes of the longest message: a cell of a file may be of megabytes.
+const LONGEST_MESSAGE: usize = 4096;
 
 /// Runs it with at most a gigabyte of data, beside what the binary is.
 fn wgfit(folder: &Path, arguments: &[&str]) -> Output {
@@ -85,9 +87,11 @@ fn amiss(output: &Output, took: Duration) -> Option<String> {
         Some(1 | 2) => errors == 1 && said.starts_with("error: "),
         _ => false,
     };
-    if ended && !lower.contains("panicked") && took < LONGEST {
+    let is_short = said.len() < LONGEST_MESSAGE;
+    if ended && !lower.contains("panicked") && took < LONGEST && is_short {
         return None;
     }
+    let said: String = said.chars().take(LONGEST_MESSAGE).collect();
     Some(format!("{code:?} after {took:?}:\n{said}"))
 }
 

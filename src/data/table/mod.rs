@@ -14,7 +14,7 @@ use super::pixels;
 use super::read::{self, Chunk, Reader, Schema, SchemaColumn};
 use super::split::Keys;
 use crate::config::data::{ColumnReference, ColumnType, DataSettings};
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, did_you_mean, short};
 use roles::{find_targets, roles};
 
 /// The most column names that a message lists.
@@ -294,8 +294,10 @@ pub(super) fn no_such_column(
 
 /// Names for a message: all of them, or the first ones and their number.
 pub(crate) fn listed(names: &[String]) -> String {
+    // A name is whatever stands in a file, of any length.
+    let shown: Vec<String> = names.iter().take(MOST_LISTED).map(|name| short(name)).collect();
     if names.len() <= MOST_LISTED {
-        return names.join(", ");
+        return shown.join(", ");
     }
-    format!("{}, ... ({} in all)", names[..MOST_LISTED].join(", "), names.len())
+    format!("{}, ... ({} in all)", shown.join(", "), names.len())
 }
