@@ -164,6 +164,8 @@ for name, encoding in {"lengths": 6, "prefixes": 7}.items():
     write(f"parquet/{name}_of_2_g", parquet(data_page(len(packed), len(packed), encoding), packed, encoding=encoding))
 packed = varint(128) + varint(4) + varint(1) + b"\0" + varint(128) + varint(4) + varint(MOST) + b"\0" * 64
 write("parquet/suffixes_of_2_g", parquet(data_page(len(packed), len(packed), 7), packed, encoding=7))
+packed = varint(1 << 31) + varint(1) + varint(MOST) + b"\0" * 64
+write("parquet/one_block_of_2_g", parquet(data_page(len(packed), len(packed), 6), packed, encoding=6))
 packed = varint(128 << 40) + varint(4 << 40) + varint(40) + b"\0" * 64
 write("parquet/blocks_of_2_40", parquet(data_page(len(packed), len(packed), 6, 40), packed, encoding=6, rows=40))
 write("parquet/rows_of_2_60", parquet(data_page(5, 5, values=MOST), word, rows=1 << 60))
@@ -186,7 +188,9 @@ write("arrow/negative_rows", stream(numbers).replace(five, struct.pack("<q", -5)
 zeros = pa.table({f"{i}": pa.array(np.zeros(500)) for i in range(4)})
 for codec in ["lz4", "zstd"]:
     packed = stream(zeros, codec=codec)
-    write(f"arrow/becomes_2_58_{codec}", packed.replace(struct.pack("<q", 4000), struct.pack("<q", 1 << 58)))
+    for bits in [29, 58]:
+        claim = packed.replace(struct.pack("<q", 4000), struct.pack("<q", 1 << bits))
+        write(f"arrow/becomes_2_{bits}_{codec}", claim)
 
 
 def safetensors(head, data=b""):
@@ -240,3 +244,44 @@ write("weights/shape_past_64_bits", safetensors({"layers.0.weight": {
 write("weights/not_finite", safetensors({"layers.0.bias": {
     "dtype": "F64", "shape": [4], "data_offsets": [0, 32]}}, struct.pack("<dddd", 1e300, 0, 0, 0)))
 write("weights/nothing", safetensors({"layers.0.bias": {"dtype": "F32", "shape": [0, 1 << 60], "data_offsets": [0, 0]}}))
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+    return crc ^ 0xFFFFFFFF
+
+
+def checkpoint(change):
+    data = (SEEDS / "checkpoint/one_epoch").read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    head, arenas = json.loads(data[8 : 8 + length]), data[8 + length :]
+    own = json.loads(head["__metadata__"]["wgfit_checkpoint"])
+    change(own["state"])
+    text = json.dumps(own)
+    summed = text.encode()
+    for name in sorted(set(head) - {"__metadata__"}):
+        start, end = head[name]["data_offsets"]
+        summed += name.encode() + arenas[start:end]
+    head["__metadata__"] = {"wgfit_checkpoint": text, "checksum": f"{crc32c(summed):08x}"}
+    return safetensors(head, arenas)
+
+
+for name, path, new in [
+    ("epochs", ["epoch"], 1 << 60),
+    ("cursor", ["states", 0, "cursor"], 1 << 31),
+    ("backward", ["states", 0, "backward"], 1 << 31),
+    ("element", ["states", 0, "bad_element"], 1 << 31),
+    ("best_epoch", ["best_epoch", 0], 1 << 60),
+    ("waited", ["early_stopping", 0, "wait"], (1 << 64) - 1),
+    ("seconds", ["seconds"], -1.0),
+    ("samples", ["samples"], -1e300),
+    ("restarts", ["restarts"], 1 << 60),
+    ("within", ["within"], {"batches": 1 << 60, "states": [
+        {"cursor": 1 << 31, "bad_step": MOST, "bad_element": MOST, "backward": 1 << 31}]}),
+]:
+    write(f"checkpoint/{name}", checkpoint(at(path, new)))
+write("checkpoint/as_it_was", checkpoint(lambda state: None))

@@ -122,6 +122,16 @@ fn harmed_files_are_read_or_refused() {
 }
 
 #[test]
+fn checkpoints_of_states_that_no_training_comes_to_are_refused() {
+    let _alone = alone();
+    let entry = ENTRIES.iter().find(|entry| entry.name == "checkpoint").expect("a kind of file");
+    for (name, bytes) in files(&corpus().join(entry.name)) {
+        // The same file, its state as a training left it, says that nothing else is wrong with them.
+        assert_eq!((entry.run)(&bytes), name == "as_it_was", "{name}");
+    }
+}
+
+#[test]
 fn every_kind_of_file_is_fuzzed() {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/fuzz_targets");
     let names = |folder: &Path| -> Vec<String> {
