@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs4::FileExt as _;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use crate::error::{Error, Result};
 use crate::fault::{Operation, pass, pass_rename, pass_write};
@@ -19,6 +19,16 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(|error| Error::io("write", path, error))?;
     file.put_in_place()
+}
+
+/// The same for a file that is not to be there yet.
+///
+/// # Errors
+/// When the folder cannot be written, or the file is there.
+pub(crate) fn write_new_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|error| Error::io("write", path, error))?;
+    file.persist(|file| file.persist_noclobber(path))
 }
 
 /// How the names of files begin and end that are not whole yet.
@@ -284,13 +294,21 @@ impl AtomicFile {
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn put_in_place(self) -> Result<()> {
+        let path = self.path.clone();
+        self.persist(|file| file.persist(path))
+    }
+
+    fn persist(
+        self,
+        rename: impl FnOnce(NamedTempFile) -> std::result::Result<File, PersistError>,
+    ) -> Result<()> {
         let Self { path, file } = self;
         let fail = |source| Error::io("write", &path, source);
         synced(file.path(), || file.as_file().sync_all()).map_err(fail)?;
         pass(Operation::Change, &path, || make_readable(file.as_file())).map_err(fail)?;
         let name = file.path().to_owned();
-        let persist = || file.persist(&path).map_err(|error| error.error);
-        pass_rename(&name, &path, persist).map_err(fail)?;
+        let rename = || rename(file).map_err(|error| error.error);
+        pass_rename(&name, &path, rename).map_err(fail)?;
         // The rename itself must reach the disk.
         sync_folder(parent(&path)).map_err(fail)
     }
@@ -356,5 +374,20 @@ mod tests {
         remove_unfinished(folder.path()).expect("removed");
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 2);
         remove(&folder.path().join("not there")).expect("no error");
+    }
+
+    #[test]
+    fn a_new_file_replaces_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.json");
+        write_new_atomically(&path, b"first").expect("written");
+        let refused = write_new_atomically(&path, b"second").expect_err("it is there");
+        assert!(
+            matches!(&refused, Error::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists)
+        );
+        assert_eq!(fs::read(&path).expect("the file"), b"first");
+        write_atomically(&path, b"third").expect("written");
+        assert_eq!(fs::read(&path).expect("the file"), b"third");
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{json, records, root, succeed, wgfit};
+use common::{json, records, root, succeed, told, wgfit};
 use wgfit::Config;
 use wgfit::backend::gpu::{GpuOptions, PlantedLoss};
 use wgfit::backend::{Chosen, DeviceOptions, choose};
@@ -43,8 +43,7 @@ impl Observer for Diary {
         Ok(())
     }
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        let timeless = EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..record.clone() };
-        self.records.push(format!("{timeless:?}"));
+        self.records.push(told(record));
         Ok(())
     }
     fn warn(&mut self, text: &str) -> Result<()> {

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{json, number, records, root, wgfit};
+use common::{json, number, records, root, told, wgfit};
 use serde_json::Value;
 use wgfit::Config;
 use wgfit::backend::cpu::CpuBackend;
@@ -147,8 +147,7 @@ impl Observer for Diary {
         Ok(())
     }
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        let timeless = EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..record.clone() };
-        self.records.push(format!("{timeless:?}"));
+        self.records.push(told(record));
         Ok(())
     }
     fn restarted(&mut self, record: &RestartRecord) -> Result<()> {

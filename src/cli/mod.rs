@@ -9,6 +9,7 @@ mod list;
 mod lr_find;
 mod new;
 mod predict;
+mod recorder;
 mod report;
 mod resume;
 mod schema;

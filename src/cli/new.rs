@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::TaskConfig;
-use crate::disk::write_atomically;
+use crate::disk::write_new_atomically;
 use crate::error::{Error, Result};
 use crate::proposal::{Request, propose};
 
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     };
     let text = propose(&request)?;
     let Some(out) = out else { return super::print(&text) };
-    write_atomically(out, text.as_bytes())?;
+    write_new_atomically(out, text.as_bytes())?;
     super::print(&format!("{}\n", out.display()))
 }
 

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::resume::{Place, device_name, identity, refuse_changes, show_what_may_differ};
+use super::recorder::Recorder;
+use super::resume::{Place, identity, refuse_changes, show_what_may_differ};
 use super::way_out::{WayOut, is_of_writing, with_way_out};
 use crate::analysis::{Subject, mean_and_deviation};
 use crate::audit::{Finding, Severity, audit};
+use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
-use crate::backend::{Backend, DeviceDescription};
 use crate::baseline::{Baselines, Jobs, baselines};
 use crate::cache;
 use crate::config::Config;
@@ -19,15 +20,10 @@ use crate::data::{self, Dataset, Folds};
 use crate::error::{Error, Result, one_line};
 use crate::fault::{self, FailOperation};
 use crate::model::Model;
-use crate::network::Network;
-use crate::report::checkpoints::{self, RunIdentity};
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
-use crate::train::observation::Observation;
 use crate::train::quickest::quickest;
-use crate::train::{
-    self, Checkpoint, EpochRecord, Observer, Outcome, RestartRecord, Scores, StepRecord, StopReason,
-};
+use crate::train::{self, Outcome, Scores, StopReason};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -388,98 +384,5 @@ fn show_outcome(
     }
     if let Some(verdict) = baselines.and_then(|baselines| baselines.verdict(&outcome.scores)) {
         progress.line(&verdict);
-    }
-}
-
-/// Writes the records and shows the progress.
-struct Recorder<'a> {
-    place: &'a mut Place,
-    /// The config's name.
-    name: &'a str,
-    config: &'a Config,
-    identity: RunIdentity,
-    /// Made when training begins: until then everything can still be refused.
-    folder: Option<RunFolder>,
-    progress: &'a mut Progress,
-    interrupt: &'a AtomicBool,
-    started: Instant,
-    /// From the start of the process to that of training.
-    startup_seconds: f64,
-}
-
-impl Recorder<'_> {
-    /// Writes into the run's folder, and tells what of it is no error.
-    fn record(&mut self, write: impl FnOnce(&mut RunFolder) -> Result<()>) -> Result<()> {
-        let Some(folder) = &mut self.folder else { return Ok(()) };
-        let written = write(folder);
-        folder.take_warnings().iter().for_each(|text| self.progress.warning(text));
-        written
-    }
-}
-
-impl Observer for Recorder<'_> {
-    fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) -> Result<()> {
-        self.folder = Some(self.place.open(self.name, self.config)?);
-        self.progress.begin(network, epochs, epoch_steps);
-        self.startup_seconds = self.started.elapsed().as_secs_f64();
-        Ok(())
-    }
-
-    fn step(&mut self, record: &StepRecord) -> Result<()> {
-        self.record(|folder| folder.step(record))
-    }
-
-    fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        self.progress.epoch(record);
-        self.record(|folder| folder.epoch(record))
-    }
-
-    fn observes(&self) -> bool {
-        true
-    }
-
-    fn observation(&mut self, observation: &Observation) -> Result<()> {
-        self.record(|folder| {
-            folder.observation(observation);
-            Ok(())
-        })
-    }
-
-    fn keeps_checkpoints(&self) -> bool {
-        true
-    }
-
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let Some(kept) = &self.config.checkpoint else { return Ok(()) };
-        let identity = self.identity.clone();
-        self.record(|folder| folder.checkpoint(checkpoint, &identity, kept.keep))
-    }
-
-    fn restarted(&mut self, record: &RestartRecord) -> Result<()> {
-        self.progress.line(&format!("warning: {record}"));
-        self.record(|folder| folder.restarted(record))
-    }
-
-    fn recall(&mut self) -> Result<Option<Checkpoint>> {
-        let newest = |folder: &RunFolder| checkpoints::find(folder.path()).newest;
-        Ok(self.folder.as_ref().and_then(newest).map(|found| found.checkpoint))
-    }
-
-    fn replaced(&mut self, device: &DeviceDescription, text: &str) -> Result<()> {
-        self.identity.device = device_name(device);
-        self.warn(text)
-    }
-
-    fn warn(&mut self, text: &str) -> Result<()> {
-        self.progress.line(&format!("warning: {text}"));
-        Ok(())
-    }
-
-    fn advanced(&self, epoch: usize, share: f64) {
-        self.progress.advanced(epoch, share);
-    }
-
-    fn interrupted(&self) -> bool {
-        self.interrupt.load(Ordering::Relaxed)
     }
 }

@@ -110,7 +110,6 @@ mod tests {
     use crate::catalog::initializer::{self, InitializerRow, TensorFile};
     use crate::error::Error;
     use crate::network::{EmbeddingShape, LayerShape};
-    use read_weights;
 
     fn row(name: &str) -> &'static InitializerRow {
         initializer::find(name).expect("a row")

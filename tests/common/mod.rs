@@ -147,6 +147,13 @@ pub fn timeless(path: &Path) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
+/// An epoch as an observer is told of it, without the times that differ from run to run.
+pub fn told(record: &wgfit::train::EpochRecord) -> String {
+    let timeless =
+        wgfit::train::EpochRecord { seconds: 0.0, samples_per_second: 0.0, ..record.clone() };
+    format!("{timeless:?}")
+}
+
 /// A number of a JSON value.
 pub fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))

@@ -189,7 +189,7 @@ pub fn adapters() -> Vec<Adapter> {
 }
 
 /// wgpu's adapter that does nothing, with WebGPU's default limits but for the storage buffers of a
-/// kernel: for tests without a GPU.
+/// kernel and the bytes of a binding: for tests without a GPU.
 pub(super) fn noop_adapter(storage_buffers: u32, binding_bytes: u64) -> Result<Adapter> {
     let backends = wgpu::Backends::NOOP;
     let limits = wgpu::Limits {

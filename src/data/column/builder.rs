@@ -1,14 +1,16 @@
 //! A column that is being read.
 
+mod refusals;
+
 use std::path::Path;
 
 use super::dictionary::Dictionary;
 use super::{Coded, Column, Found, MOST_LABELS, Role, TargetValues, written};
 use crate::config::data::CategoryEncoding;
-use crate::data::cell::{Cell, Fault, check_probability, check_weight, column_key, quoted};
+use crate::data::cell::{Cell, Fault, check_probability, check_weight, column_key};
 use crate::data::encoding::{MOST_CATEGORIES, are_boolean, boolean, looks_like_date, seconds};
 use crate::data::read::{Cells, Chunk, Kind, Numbers};
-use crate::error::{Error, Place, Result};
+use crate::error::Result;
 
 /// The most categories of a column that nobody called categorical, where each takes an input.
 const MOST_FOUND_CATEGORIES: usize = 1_000;
@@ -342,7 +344,9 @@ impl Builder {
         }
         if let (Some(typed), Some(kind)) = (self.typed.take(), &self.kind) {
             return Ok(match kind {
-                Kind::Date if self.role == Role::Auto => return Err(typed_dates(file, &self.name)),
+                Kind::Date if self.role == Role::Auto => {
+                    return Err(refusals::typed_dates(file, &self.name));
+                }
                 Kind::Date => Column::Dates(typed.into_reals()),
                 Kind::Boolean => Column::Booleans(typed.into_reals()),
                 _ => Column::Numbers(typed),
@@ -377,14 +381,18 @@ impl Builder {
                 let stated = role == Role::Categorical { stated: true };
                 match dictionary.finish() {
                     Err(count) => {
-                        return Err(too_many(file, &name, &format!("more than {count}")));
+                        return Err(refusals::too_many(file, &name, &format!("more than {count}")));
                     }
                     Ok(coded) if !stated && rows > FEW_ROWS && coded.texts.len() == rows => {
-                        return Err(too_many(file, &name, &format!("{rows}, one in each row,")));
+                        return Err(refusals::too_many(
+                            file,
+                            &name,
+                            &format!("{rows}, one in each row,"),
+                        ));
                     }
                     Ok(coded) if !stated && are_rare(coded.texts.len(), rows) => {
                         let count = format!("{} in {rows} rows", coded.texts.len());
-                        return Err(too_many(file, &name, &count));
+                        return Err(refusals::too_many(file, &name, &count));
                     }
                     Ok(coded) if !stated && are_boolean(&coded.texts) => {
                         Column::Booleans(truth_values(&coded))
@@ -393,39 +401,6 @@ impl Builder {
                 }
             }
         })
-    }
-
-    /// The error of a column of dates that nobody called so.
-    fn undecided_dates(self) -> Error {
-        let Some(found) = self.first_text else { return Error::internal("dates without text") };
-        let key = column_key(&self.name);
-        let problem = format!("{} is a date, as is all of the column", quoted(&found.text));
-        let help = match seconds(&found.text) {
-            Some(_) => format!(
-                "set {key}.type to \"date\", which makes days and the place in the year and the \
-                 week of it, or to \"ignore\""
-            ),
-            None => format!(
-                "write the dates as 2024-03-31 or 2024-03-31T18:05:00 and set {key}.type to \
-                 \"date\", or leave the column out with \"ignore\""
-            ),
-        };
-        found.error(problem).with_help(help)
-    }
-
-    /// The error of a text among numbers.
-    fn slip(self) -> Error {
-        let Some(found) = self.first_text else { return Error::internal("a slip without text") };
-        let problem = format!(
-            "{} is not a number, but {} of the column's {} cells are",
-            quoted(&found.text),
-            self.number_cells,
-            self.number_cells + self.text_cells
-        );
-        let key = column_key(&self.name);
-        found.error(problem).with_help(format!(
-            "correct the cell, or set {key}.type to \"categorical\" or \"ignore\""
-        ))
     }
 }
 
@@ -443,19 +418,4 @@ fn truth_values(coded: &Coded) -> Vec<f64> {
         .collect();
     let value = |code: &u32| usize::try_from(*code).ok().and_then(|code| values.get(code));
     coded.codes.iter().map(|code| value(code).copied().unwrap_or(f64::NAN)).collect()
-}
-
-/// The error of a column of dates of a format that tells them, which nobody called so.
-fn typed_dates(file: &Path, name: &str) -> Error {
-    let key = column_key(name);
-    Error::data(file, Place::column(name), "the column holds dates").with_help(format!(
-        "set {key}.type to \"date\", which makes days and the place in the year and the week of it, \
-         or to \"ignore\""
-    ))
-}
-
-fn too_many(file: &Path, name: &str, count: &str) -> Error {
-    let problem = format!("text with too many different values to be categories: {count} of them");
-    Error::data(file, Place::column(name), problem)
-        .with_help(format!("leave the column out with {}.type = \"ignore\"", column_key(name)))
 }

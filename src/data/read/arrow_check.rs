@@ -8,6 +8,7 @@ use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::{CompressionType, RecordBatch, root_as_footer, root_as_message};
 
 use crate::data::memory;
+use crate::error::size;
 
 /// What a file in disorder is told to be.
 type Problem = String;
@@ -129,7 +130,7 @@ impl Checked<'_> {
             all = all.saturating_add(claimed);
         }
         if all > LARGE && memory::available().is_some_and(|free| all > free) {
-            return Err(format!("a batch takes {} MiB, and there is no room for it", all >> 20));
+            return Err(format!("a batch takes {}, and there is no room for it", size(all)));
         }
         Ok(Some(all))
     }

@@ -175,7 +175,11 @@ impl Texts {
 
     /// The texts in order.
     pub(in crate::data) fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|at| self.get(at))
+        // One of the two is empty.
+        let own = if self.rows.is_none() { self.spans.as_slice() } else { &[] };
+        let shared = self.rows.iter().flatten();
+        let shared = shared.filter_map(|row| self.spans.get(usize::try_from(*row).ok()?));
+        own.iter().chain(shared).map(|span| self.at(*span))
     }
 
     /// Those of more than so many bytes.

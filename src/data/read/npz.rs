@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::npy::NpyReader;
 use super::{Chunk, Places, Reader, Schema, SchemaColumn};
 use crate::data::memory;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, size};
 
 /// The most arrays.
 const MOST_ARRAYS: usize = 10_000;
@@ -56,9 +56,8 @@ impl NpzReader {
             let claimed = entry.size();
             held = held.saturating_add(claimed);
             if held > free {
-                let (held, free) = (held >> 20, free >> 20);
-                let problem =
-                    format!("its arrays take {held} MiB or more, and {free} MiB are free");
+                let (held, free) = (size(held), size(free));
+                let problem = format!("its arrays take {held} or more, and {free} are free");
                 return Err(Error::data(path, Place::default(), problem)
                     .with_help("save them as .npy or Parquet, of which parts are read at a time"));
             }

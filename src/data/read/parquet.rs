@@ -43,6 +43,10 @@ fn damaged(file: &Path, place: Place, error: &dyn std::fmt::Display) -> Error {
 /// What is said of a file on which the decoder gives up.
 const BROKEN: &str = "its contents contradict one another";
 
+/// The most bytes of a dictionary, as it is stored, that is left as it is: of categories, not of texts that are
+/// nearly all different.
+const MOST_DICTIONARY: i64 = 64 << 10;
+
 /// Leaves columns of text, where the file has each text once and rows that refer to them, as they are.
 fn with_dictionaries(
     metadata: ArrowReaderMetadata,
@@ -52,7 +56,11 @@ fn with_dictionaries(
     let is_dictionary = |column: &ColumnChunkMetaData| {
         let encodings = column.page_encoding_stats_mask();
         let is_only = |encoding| encodings.is_some_and(|encodings| encodings.is_only(encoding));
-        column.dictionary_page_offset().is_some()
+        // Each chunk has all of them.
+        let bytes = column
+            .dictionary_page_offset()
+            .map(|start| column.data_page_offset().saturating_sub(start));
+        bytes.is_some_and(|bytes| bytes <= MOST_DICTIONARY)
             && (is_only(Encoding::RLE_DICTIONARY) || is_only(Encoding::PLAIN_DICTIONARY))
     };
     let mut shares = vec![true; metadata.schema().fields().len()];

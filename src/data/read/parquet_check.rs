@@ -13,6 +13,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use crate::data::memory;
+use crate::error;
 
 /// What a file in disorder is told to be.
 type Problem = String;
@@ -281,8 +282,10 @@ pub(super) fn column(
             return Err(format!("{packed} bytes of a page are said to become {unpacked}"));
         }
         if unpacked > LARGE && memory::available().is_some_and(|free| unpacked > free) {
-            let mebibytes = unpacked >> 20;
-            return Err(format!("a page takes {mebibytes} MiB, and there is no room for it"));
+            return Err(format!(
+                "a page takes {}, and there is no room for it",
+                error::size(unpacked)
+            ));
         }
         if u64::try_from(header.entries).map_err(negative)? > unpacked {
             let entries = header.entries;
