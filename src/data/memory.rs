@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The bytes that this process may still take, where the system tells: what Linux calls available, or
 /// what the control groups that it is in leave of it.
-pub(super) fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| of_meminfo(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let groups = folders(&groups).into_iter().filter_map(|folder| left_by(&folder));

@@ -49,7 +49,7 @@ mod folds;
 mod hash;
 mod labels;
 mod labels_apart;
-mod memory;
+pub(crate) mod memory;
 mod pixels;
 mod preprocessing;
 mod read;

@@ -8,7 +8,7 @@
 //! of the batches done, whose scores are the whole epoch's.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +54,7 @@ pub struct TrainingState {
     pub samples: f64,
     /// Who still trains, after the last epoch that has ended.
     pub states: Vec<MemberState>,
-    /// The optimizer's coefficients of the last step of these epochs, of the members of each fold, or
-    /// of all.
+    /// The optimizer's coefficients of the last step of these epochs.
     pub coefficients: Vec<[f64; 4]>,
     /// The epoch whose weights are kept.
     pub best_epoch: Vec<usize>,
@@ -186,6 +185,12 @@ impl Rhythm {
         Self { config, last: Instant::now(), took: 0.0 }
     }
 
+    /// One was kept, which took so long.
+    pub(super) fn kept(&mut self, took: Duration) {
+        self.took = took.as_secs_f64();
+        self.last = Instant::now();
+    }
+
     /// Whether one is due at the end of an epoch that will be in so many seconds.
     pub(super) fn is_due(&self, epoch: usize, seconds: f64) -> bool {
         let CheckpointConfig { every_epochs, every_seconds, .. } = self.config;
@@ -193,6 +198,11 @@ impl Rhythm {
         let rests = every_seconds == 0.0 || since >= every_seconds.max(SHARE * self.took);
         epoch.is_multiple_of(every_epochs) && rests
     }
+}
+
+fn wrong(what: &str) -> Error {
+    Error::usage(format!("the checkpoint is not of this training: {what} do not fit it"))
+        .with_help("train into another folder")
 }
 
 impl Run<'_> {
@@ -215,8 +225,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let checkpoint = self.checkpoint(epoch, within, stop_reason)?;
         observer.checkpoint(&checkpoint)?;
-        pace.took = begun.elapsed().as_secs_f64();
-        pace.last = Instant::now();
+        pace.kept(begun.elapsed());
         self.checkpoint_seconds += pace.took;
         Ok(())
     }
@@ -296,12 +305,12 @@ impl Run<'_> {
 
     /// Goes on from a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let Checkpoint { state, arenas } = checkpoint;
-        let wrong = |what: &str| {
-            Error::usage(format!("the checkpoint is not of this training: {what} do not fit it"))
-                .with_help("train into another folder")
-        };
+        let state = &checkpoint.state;
         let members = self.network.members;
+        let coefficients = state.coefficients.len();
+        if coefficients == 0 || !members.is_multiple_of(coefficients) {
+            return Err(wrong("coefficients"));
+        }
         let of_each = [
             ("states", state.states.len()),
             ("best epochs", state.best_epoch.len()),
@@ -314,7 +323,6 @@ impl Run<'_> {
         }
         let scales = scales_buffer(&self.plan);
         let where_any = [
-            ("folds", self.coefficients.len(), state.coefficients.len()),
             ("early stopping", self.early_stopping.len(), state.early_stopping.len()),
             ("learning rates", self.plateaus.len(), state.plateaus.len()),
             ("loss scales", scales.map_or(0, |_| members), state.loss_scales.len()),
@@ -338,6 +346,13 @@ impl Run<'_> {
         ) {
             return Err(wrong(what));
         }
+        self.take_over(checkpoint)
+    }
+
+    /// Takes over a state whose lists fit this training.
+    pub(super) fn take_over(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let Checkpoint { state, arenas } = checkpoint;
+        let scales = scales_buffer(&self.plan);
         let kept = self.kept_buffers(state.within.as_ref())?;
         for (name, id, words) in kept {
             let values = arenas.get(&name).filter(|values| values.len() == words);
@@ -359,7 +374,9 @@ impl Run<'_> {
         self.within.clone_from(&state.within);
         self.states.clone_from(&state.states);
         self.best_epoch.clone_from(&state.best_epoch);
-        self.coefficients.clone_from(&state.coefficients);
+        // Once there were those of each fold alone, or of all members together.
+        let members = self.network.members;
+        self.coefficients = state.coefficients.iter().copied().cycle().take(members).collect();
         self.epochs = state.epoch;
         self.stop_reason = state.stop_reason.unwrap_or(StopReason::Epochs);
         self.seconds = state.seconds;

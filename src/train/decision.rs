@@ -23,7 +23,6 @@ impl Run<'_> {
     ) -> Result<bool> {
         // A member that stopped before this epoch has nothing new to say, whatever the device,
         // which may have run ahead, made of it.
-        let members = self.network.members;
         let trained: Vec<bool> = self.states.iter().map(|s| s.bad_step == NONE).collect();
         if let Some(pace) = checkpoints.filter(|_| interrupted) {
             // Before anything of this epoch is told: it will be told when it has ended.
@@ -31,24 +30,7 @@ impl Run<'_> {
             let within = Within { batches, states: read.states.clone() };
             self.keep_checkpoint(pace, epoch.number - 1, Some(within), None, observer)?;
         }
-        for (member, state) in self.states.iter_mut().enumerate() {
-            *state = if trained[member] {
-                let mut reached = read.states[member];
-                reached.settle(|row| epoch.table.steps[row * members + member].step);
-                reached
-            } else {
-                MemberState { cursor: 0, ..*state }
-            };
-        }
-        if let Some(validation) = &mut read.validation {
-            for (member, scores) in validation.iter_mut().enumerate() {
-                match self.validation.get(member) {
-                    Some(before) if !trained[member] => *scores = before.clone(),
-                    _ => {}
-                }
-            }
-            self.validation.clone_from(validation);
-        }
+        self.settle(epoch, &trained, &mut read);
         if let (true, Some(look)) = (std::mem::take(&mut self.has_rolled_back), &mut read.last_step)
         {
             self.look_again(look, &trained)?;
@@ -120,6 +102,29 @@ impl Run<'_> {
         Ok(ends)
     }
 
+    /// Takes over where the members stand after an epoch, and of those that trained in it the scores.
+    pub(super) fn settle(&mut self, epoch: &Epoch, trained: &[bool], read: &mut EpochRead) {
+        let members = self.network.members;
+        for (member, state) in self.states.iter_mut().enumerate() {
+            *state = if trained[member] {
+                let mut reached = read.states[member];
+                reached.settle(|row| epoch.table.steps[row * members + member].step);
+                reached
+            } else {
+                MemberState { cursor: 0, ..*state }
+            };
+        }
+        if let Some(validation) = &mut read.validation {
+            for (member, scores) in validation.iter_mut().enumerate() {
+                match self.validation.get(member) {
+                    Some(before) if !trained[member] => *scores = before.clone(),
+                    _ => {}
+                }
+            }
+            self.validation.clone_from(validation);
+        }
+    }
+
     /// A member's value of what is watched; not a number where there is none.
     pub(super) fn watched(&self, monitor: &Monitor, member: usize, record: &EpochRecord) -> f64 {
         let scores = if monitor.of_validation {
@@ -160,17 +165,18 @@ impl Run<'_> {
             if !trained {
                 continue;
             }
+            let own = self.members[member].own_epoch(epoch);
             let Some(monitor) = self.task.monitor else {
-                self.best_epoch[member] = epoch;
+                self.best_epoch[member] = own;
                 continue;
             };
             let finite = self.states[member].bad_step == NONE;
             let value = self.watched(&monitor, member, record);
-            let verdict = self.early_stopping[member].end_epoch(epoch, value);
+            let verdict = self.early_stopping[member].end_epoch(own, value);
             record.best[member] = verdict.keep;
             self.best_epoch[member] = match self.early_stopping[member].best_epoch() {
                 Some(best) if restores => best,
-                _ => epoch,
+                _ => own,
             };
             if verdict.stop && finite {
                 self.states[member].bad_step = STOPPED_BY_HOST;

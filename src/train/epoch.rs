@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::checkpoint::Within;
+use super::member::cohorts;
 use super::order::{EpochOrder, Shuffle};
 use super::probe::observed_members;
 use super::recovery::restart_factor;
-use super::run::Run;
+use super::run::{Run, STOPPED};
 use super::steps::{idle_step, side_by_side};
 use super::{EpochTable, Feed, Observer, Pace, PassLog, Scores, SetOutputs, StepRecord};
 use crate::backend::{Contained, Readback};
@@ -16,15 +17,9 @@ use crate::error::Result;
 use crate::program::{BufferId, MemberState};
 
 impl Run<'_> {
+    /// The numbers of a training by settings that all members share.
     pub(super) fn pace(&self) -> Pace<'_> {
-        Pace {
-            optimizer: &self.settings.optimizer,
-            schedule: &self.settings.schedule,
-            average: self.settings.training.average,
-            accumulate: self.settings.training.accumulate,
-            epoch_batches: self.train.batches.steps(),
-            epochs: self.settings.training.epochs,
-        }
+        Pace { epoch_batches: self.train.batches.steps(), ..Pace::of(self.settings) }
     }
 
     /// Each member's learning rate at the epoch's end.
@@ -37,12 +32,13 @@ impl Run<'_> {
     pub(super) fn prepare_epoch(&mut self, number: usize) -> Epoch {
         let members = self.network.members;
         let set = &self.train.set;
-        let (shuffle, seed) = (self.shuffle, self.settings.seed);
+        let shuffle = self.shuffle;
+        let draws = self.members.iter().map(|member| member.draws(number)).collect();
         let order = match &self.train.shares {
-            Some(shares) => EpochOrder::of_shares(shuffle, seed, number, shares, members),
+            Some(shares) => EpochOrder::of_shares(shuffle, draws, shares),
             None => {
                 let holds = set.is_resident() && shuffle != Shuffle::Never;
-                EpochOrder::new(shuffle, seed, number, set.rows, members, holds)
+                EpochOrder::new(shuffle, draws, set.rows, holds)
             }
         };
         let mut factors: Vec<f64> = match self.plateaus.as_slice() {
@@ -65,8 +61,8 @@ impl Run<'_> {
         Epoch { number, table, order: Arc::new(order) }
     }
 
-    /// The epoch's table, and the optimizer's coefficients at its end, of each fold. Members of one fold go
-    /// through as many steps, and those of another may go through more.
+    /// The epoch's table, and the optimizer's coefficients at its end, of each member. Members of one cohort
+    /// go through as many steps, and those of another may go through more.
     fn table(
         &self,
         number: usize,
@@ -75,28 +71,29 @@ impl Run<'_> {
     ) -> (EpochTable, Vec<[f64; 4]>) {
         let members = self.network.members;
         let mut coefficients = self.coefficients.clone();
-        let folds = coefficients.len();
+        let folds = self.train.shares.as_ref().map_or(1, |shares| shares.folds());
         let mut of_member = vec![(Vec::new(), Vec::new()); members];
-        for fold in 0..folds {
-            let own: Vec<usize> = (fold..members).step_by(folds).collect();
-            let batches = self.train.batches_of(fold);
+        for own in cohorts(&self.members, folds) {
+            let first = own[0];
+            let batches = self.train.batches_of(first);
             let factors: Vec<f64> = own.iter().map(|member| factors[*member]).collect();
-            let pace = Pace { epoch_batches: batches.steps(), ..self.pace() };
+            let settings = &self.members[first].settings;
+            let pace = Pace { epoch_batches: batches.steps(), ..Pace::of(settings) };
             let (table, reached) = pace.training_table(
                 &batches,
-                number,
-                self.coefficients[fold],
+                self.members[first].own_epoch(number),
+                self.coefficients[first],
                 &factors,
                 &|at, first, rows| divisor(own[at], first, rows),
             );
-            coefficients[fold] = reached;
-            if folds == 1 {
-                return (table, coefficients);
+            if own.len() == members {
+                return (table, vec![reached; members]);
             }
             for (at, member) in own.iter().enumerate() {
                 let steps = table.steps.iter().skip(at).step_by(own.len()).copied();
                 let divisors = table.divisors.iter().skip(at).step_by(own.len()).copied();
                 of_member[*member] = (steps.collect(), divisors.collect());
+                coefficients[*member] = reached;
             }
         }
         let (steps, divisors): (Vec<_>, Vec<_>) = of_member.into_iter().unzip();
@@ -146,7 +143,6 @@ impl Run<'_> {
     /// Queues an epoch's training and validation, and the readback of both.
     pub(super) fn queue_epoch(&mut self, number: usize, observer: &dyn Observer) -> Result<Queued> {
         let epoch = self.prepare_epoch(number);
-        let members = self.network.members;
         let batches = self.train.batches.steps();
         let looks = self.observes_after(number);
         let interrupted = self.queue_batches(&epoch, batches, looks, &|done| {
@@ -154,9 +150,14 @@ impl Run<'_> {
             observer.interrupted()
         })?;
         if self.has_validation && !interrupted {
+            let start = self.members.iter().map(|member| match member.is_idle {
+                true => STOPPED,
+                false => MemberState::START,
+            });
+            let start: Vec<MemberState> = start.collect();
             let executor = self.executor.as_mut();
             let pass = &self.evaluations[0];
-            executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
+            executor.write_state(pass.state()?, &start)?;
             pass.run(executor, None, &|_| false)?;
         }
         let wanted = self.wanted_of_epoch(looks)?;

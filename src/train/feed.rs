@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::device_set::{DeviceSet, Features};
-use super::order::{EpochOrder, Shuffle};
+use super::order::{Draws, EpochOrder, Shuffle};
 use super::shares::Shares;
 use super::steps::{Batches, idle_step, side_by_side};
 use super::windows::{Way, Windows};
@@ -137,7 +137,7 @@ impl Feed {
     /// rows in file order.
     pub fn fixed_order(&self) -> Option<EpochOrder> {
         let shares = self.shares.as_deref()?;
-        Some(EpochOrder::of_shares(Shuffle::Never, 0, 1, shares, self.members))
+        Some(EpochOrder::of_shares(Shuffle::Never, Draws::of_run(0, 1, self.members), shares))
     }
 
     /// The pass, with the outputs of every row collected or not.

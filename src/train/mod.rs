@@ -21,9 +21,11 @@ mod epoch;
 #[doc(hidden)]
 pub mod explain;
 mod feed;
+mod member;
 pub mod observation;
 mod order;
 mod outputs;
+mod parts;
 mod precision;
 mod probe;
 #[doc(hidden)]
@@ -44,6 +46,8 @@ pub mod stepper;
 mod steps;
 mod tables;
 mod trainer;
+#[doc(hidden)]
+pub mod trials;
 mod windows;
 
 pub use ahead::RunAhead;
@@ -51,7 +55,7 @@ pub use checkpoint::Checkpoint;
 pub use device_set::{DeviceSet, Features, Fit, WeightedRows};
 pub use early_stopping::{EarlyStopping, StoppingState, Verdict};
 pub use feed::Feed;
-pub use order::{EpochOrder, Lookup, Shuffle};
+pub use order::{Draws, EpochOrder, Lookup, Shuffle};
 pub use outputs::Interpreter;
 pub use recovery::Replacement;
 pub use scores::{PassLog, Scorer, Scores, SetOutputs, terms_of};

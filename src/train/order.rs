@@ -67,15 +67,38 @@ impl Shuffle {
     }
 }
 
+/// What a member's order of an epoch is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draws {
+    /// The seed.
+    pub seed: u64,
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// The member, as its stream is numbered.
+    pub member: u32,
+}
+
+impl Draws {
+    /// Those of the members of one run, in an epoch from 1.
+    pub fn of_run(seed: u64, epoch: usize, members: usize) -> Vec<Self> {
+        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+        let of = |member| Self { seed, epoch, member: u32::try_from(member).unwrap_or(u32::MAX) };
+        (0..members).map(of).collect()
+    }
+
+    fn stream(self, purpose: Purpose) -> Stream {
+        Stream::new(self.seed, purpose, self.epoch, self.member)
+    }
+}
+
 /// The order of the rows of one epoch, for each member. It is worked out window by window unless it
 /// is held.
 #[derive(Debug)]
 pub struct EpochOrder {
     shuffle: Shuffle,
-    seed: u64,
-    epoch: u32,
+    /// What each member's order is drawn from.
+    draws: Vec<Draws>,
     rows: usize,
-    members: usize,
     /// The shuffled blocks.
     blocks: Vec<u32>,
     /// Place of the short block among them, and the rows that it lacks.
@@ -85,60 +108,40 @@ pub struct EpochOrder {
 }
 
 impl EpochOrder {
-    /// That of an epoch, from 1. A shuffle of all rows is held, any other where `holds`.
-    pub fn new(
-        shuffle: Shuffle,
-        seed: u64,
-        epoch: usize,
-        rows: usize,
-        members: usize,
-        holds: bool,
-    ) -> Self {
-        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+    /// That of an epoch. A shuffle of all rows is held, any other where `holds`. Blocks are shuffled for
+    /// all members alike, by what the first one's order is drawn from.
+    pub fn new(shuffle: Shuffle, draws: Vec<Draws>, rows: usize, holds: bool) -> Self {
         let mut blocks = Vec::new();
         let mut short = (0, 0);
-        if let Shuffle::Windows { block, .. } = shuffle {
+        if let (Shuffle::Windows { block, .. }, Some(first)) = (shuffle, draws.first()) {
             let count = rows.div_ceil(block);
             blocks = (0..count as u32).collect();
-            blocks.shuffle(&mut Stream::new(seed, Purpose::BlockOrder, epoch, 0));
+            blocks.shuffle(&mut Stream::new(first.seed, Purpose::BlockOrder, first.epoch, 0));
             let last = count.wrapping_sub(1) as u32;
             let place = blocks.iter().position(|at| *at == last).unwrap_or(0);
             short = (place, count * block - rows);
         }
-        let mut order =
-            Self { shuffle, seed, epoch, rows, members, blocks, short, held: Vec::new() };
+        let mut order = Self { shuffle, draws, rows, blocks, short, held: Vec::new() };
         if holds || shuffle == Shuffle::All {
-            order.held = (0..members).map(|member| order.all_rows(member)).collect();
+            order.held = (0..order.members()).map(|member| order.all_rows(member)).collect();
         }
         order
     }
 
     /// That of an epoch in which each member has rows of its own. They are shuffled all together or
     /// not at all, and held.
-    pub fn of_shares(
-        shuffle: Shuffle,
-        seed: u64,
-        epoch: usize,
-        shares: &Shares,
-        members: usize,
-    ) -> Self {
-        let mut order = Self::new(Shuffle::Never, seed, epoch, shares.most(), members, false);
+    pub fn of_shares(shuffle: Shuffle, draws: Vec<Draws>, shares: &Shares) -> Self {
+        let mut order = Self::new(Shuffle::Never, draws, shares.most(), false);
         order.shuffle = shuffle;
         let own = |member| {
             let mut rows = shares.of(member).to_vec();
             if shuffle != Shuffle::Never {
-                rows.shuffle(&mut order.all_shuffled(member));
+                rows.shuffle(&mut order.draws[member].stream(Purpose::BatchOrder));
             }
             rows
         };
-        order.held = (0..members).map(own).collect();
+        order.held = (0..order.members()).map(own).collect();
         order
-    }
-
-    /// The stream of a member's shuffle of all rows.
-    fn all_shuffled(&self, member: usize) -> Stream {
-        let member = u32::try_from(member).unwrap_or(u32::MAX);
-        Stream::new(self.seed, Purpose::BatchOrder, self.epoch, member)
     }
 
     /// How the rows are shuffled.
@@ -148,7 +151,7 @@ impl EpochOrder {
 
     /// Members.
     pub fn members(&self) -> usize {
-        self.members
+        self.draws.len()
     }
 
     /// Each member's rows in order, where they are held.
@@ -193,10 +196,8 @@ impl EpochOrder {
     pub fn within(&self, window: usize, member: usize, into: &mut [u32]) {
         (0..).zip(into.iter_mut()).for_each(|(place, at): (u32, _)| *at = place);
         if self.shuffle != Shuffle::Never {
-            let member = u32::try_from(member).unwrap_or(u32::MAX);
             let window = u32::try_from(window).unwrap_or(u32::MAX);
-            let stream = Stream::new(self.seed, Purpose::WindowOrder, self.epoch, member);
-            into.shuffle(&mut stream.part(window));
+            into.shuffle(&mut self.draws[member].stream(Purpose::WindowOrder).part(window));
         }
     }
 
@@ -217,7 +218,7 @@ impl EpochOrder {
             Shuffle::Never => (0..self.rows as u32).collect(),
             Shuffle::All => {
                 let mut order: Vec<u32> = (0..self.rows as u32).collect();
-                order.shuffle(&mut self.all_shuffled(member));
+                order.shuffle(&mut self.draws[member].stream(Purpose::BatchOrder));
                 order
             }
             Shuffle::Windows { window, .. } => (0..self.rows.div_ceil(window))
@@ -228,7 +229,10 @@ impl EpochOrder {
 
     /// Looks up rows by their places.
     pub fn lookup(&self) -> Lookup<'_> {
-        Lookup { order: self, windows: RefCell::new(vec![(usize::MAX, Vec::new()); self.members]) }
+        Lookup {
+            order: self,
+            windows: RefCell::new(vec![(usize::MAX, Vec::new()); self.members()]),
+        }
     }
 }
 
@@ -261,7 +265,8 @@ mod tests {
     use super::*;
 
     fn order(shuffle: Shuffle, seed: u64, epoch: usize, rows: usize, member: usize) -> Vec<u32> {
-        EpochOrder::new(shuffle, seed, epoch, rows, member + 1, true).held()[member].clone()
+        let draws = Draws::of_run(seed, epoch, member + 1);
+        EpochOrder::new(shuffle, draws, rows, true).held()[member].clone()
     }
 
     #[test]
@@ -295,8 +300,8 @@ mod tests {
         for rows in [1, 2, 31, 32, 33, 97, 100, 1009] {
             for (block, window) in [(1, 1), (1, 7), (3, 7), (7, 7), (10, 4), (16, 64), (2000, 9)] {
                 let shuffle = Shuffle::Windows { block, window };
-                let lazy = EpochOrder::new(shuffle, 5, 3, rows, 2, false);
-                let held = EpochOrder::new(shuffle, 5, 3, rows, 2, true);
+                let lazy = EpochOrder::new(shuffle, Draws::of_run(5, 3, 2), rows, false);
+                let held = EpochOrder::new(shuffle, Draws::of_run(5, 3, 2), rows, true);
                 let lookup = lazy.lookup();
                 for member in [1, 0] {
                     let found: Vec<usize> = (0..rows).map(|at| lookup.row(member, at)).collect();

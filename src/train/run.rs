@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::ahead::{RunAhead, Snapshot};
 use super::checkpoint::{Rhythm, Within};
 use super::epoch::{PassRead, Queued};
-use super::order::{EpochOrder, Shuffle};
+use super::member::Member;
+use super::order::{Draws, EpochOrder, Shuffle};
 use super::outputs::Interpreter;
 use super::probe::{MOST_PARAMETERS, Probe};
 use super::recovery::Relay;
@@ -16,10 +17,10 @@ use super::starting_weights::starting_arena;
 use super::{
     DeviceSet, EarlyStopping, Feed, Observer, Outcome, Scorer, Scores, Shares, StopReason, terms_of,
 };
-use crate::backend::{Backend, Counters, Executor};
+use crate::backend::{Backend, Capacity, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
 use crate::config::{OnDivergence, Settings, TaskSettings};
-use crate::data::{Dataset, Folds};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::program::{BufferId, Contents, MemberState, PassKind, Plan, PlanRequest};
@@ -27,10 +28,16 @@ use crate::program::{BufferId, Contents, MemberState, PassKind, Plan, PlanReques
 /// `bad_step` of a member that the host has stopped; steps count from 1.
 pub(super) const STOPPED_BY_HOST: u32 = 0;
 
+/// A member that does nothing.
+pub(super) const STOPPED: MemberState =
+    MemberState { bad_step: STOPPED_BY_HOST, ..MemberState::START };
+
 /// A training on its way.
 pub(super) struct Run<'a> {
     pub(super) settings: &'a Settings,
     pub(super) task: &'a TaskSettings,
+    /// What each member has of its own.
+    pub(super) members: Vec<Member>,
     pub(super) network: Network,
     pub(super) plan: Plan,
     pub(super) executor: Box<dyn Executor>,
@@ -50,7 +57,7 @@ pub(super) struct Run<'a> {
     pub(super) early_stopping: Vec<EarlyStopping>,
     /// Each member's learning-rate factor by `reduce_on_plateau`; empty with another schedule.
     pub(super) plateaus: Vec<ReduceOnPlateau>,
-    /// The optimizer's coefficients of the last step, of the members of each fold, or of all.
+    /// The optimizer's coefficients of each member's last step.
     pub(super) coefficients: Vec<[f64; 4]>,
     /// Those before the epoch that was prepared last.
     pub(super) coefficients_before: Vec<[f64; 4]>,
@@ -92,6 +99,123 @@ pub(super) struct Run<'a> {
     pub(super) counters_at_start: Counters,
 }
 
+/// A training's passes and its plan, before a device is asked to hold them.
+pub(super) struct Outline {
+    network: Network,
+    train: Feed,
+    evaluations: Vec<Feed>,
+    has_validation: bool,
+    scorer: Scorer,
+    interpreter: Interpreter,
+    pub(super) plan: Plan,
+    plateaus: Vec<ReduceOnPlateau>,
+    run_ahead: RunAhead,
+    snapshots: Vec<Snapshot>,
+    before_last_step: Option<BufferId>,
+    parameters: BufferId,
+    /// The weights that are evaluated.
+    weights: BufferId,
+}
+
+impl Outline {
+    /// That of a training with those members on a device of that capacity.
+    pub(super) fn new(
+        settings: &Settings,
+        own: &[Member],
+        task: &TaskSettings,
+        sets: &Sets,
+        capacity: Capacity,
+        run_ahead: RunAhead,
+        observes: bool,
+    ) -> Result<Self> {
+        let members = own.len();
+        let Sets { network, width, batch, evaluated, shuffle, .. } = sets;
+        let (network, width) = (network.clone(), *width);
+        let precision = settings.training.precision;
+        let target_scale = sets.target_scale.clone();
+        let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
+        let scorer = Scorer::new(task.task, &task.metrics, width, deviations);
+        let interpreter = Interpreter { task: task.task, loss: task.loss, target_scale };
+
+        let drop_last = settings.training.drop_last;
+        let collects = scorer.needs_outputs();
+        let feed = |set: &Arc<DeviceSet>, kind, batch, drop_last| {
+            Feed::new(set, kind, batch, drop_last, members).collecting(collects)
+        };
+        let train = feed(&sets.train, PassKind::Train, *batch, drop_last);
+        let mut train = train.in_windows(sets.train.window(*shuffle));
+        let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, *evaluated, false);
+        let has_validation = sets.validation.is_some() || sets.folds.is_some();
+        let mut evaluations = Vec::new();
+        let mut of_train = evaluate(&sets.train);
+        if let Some(folds) = &sets.folds {
+            train = train.sharing("train", Shares::trained(folds));
+            of_train = of_train.sharing("train", Shares::trained(folds));
+            let validated = Shares::validated(folds);
+            evaluations.push(evaluate(&sets.train).sharing("validation", validated));
+        }
+        evaluations.extend(sets.validation.as_ref().map(evaluate));
+        evaluations.push(of_train);
+        evaluations.extend(sets.test.as_ref().map(evaluate));
+
+        let mut update = settings.update();
+        update.by_block |= own.iter().any(|member| member.settings.update().by_block);
+        let request = PlanRequest {
+            network: &network,
+            loss: task.loss,
+            terms: terms_of(&task.metrics, task.task),
+            target_width: width,
+            update: Some(update),
+            gradient_statistics: settings.log_every_steps > 0,
+            fuses: capacity.fuses && settings.training.accumulate == 1 && !train.is_uneven(),
+            precision,
+            splits: capacity.splits,
+            passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
+        };
+        let mut plan = Plan::within(&request, capacity.buffer_bytes)?;
+        let evaluated_name = match settings.training.average {
+            Some(_) => "average_parameters",
+            None => "parameters",
+        };
+        let plateaus: Vec<_> = own.iter().filter_map(|own| own.plateau(task)).collect();
+        let (parameters, weights) = (plan.buffer("parameters")?, plan.buffer(evaluated_name)?);
+        let run_ahead = match run_ahead {
+            // The rate of the next epoch depends on the verdict.
+            _ if !plateaus.is_empty() => RunAhead::Never,
+            RunAhead::WhereItPays if !capacity.queues => RunAhead::Never,
+            asked => asked,
+        };
+        let mut snapshots = Vec::new();
+        if run_ahead != RunAhead::Never {
+            snapshots.push(Snapshot::plan(&mut plan, parameters));
+            if weights != parameters {
+                snapshots.push(Snapshot::plan(&mut plan, weights));
+            }
+        }
+        let observes =
+            observes && settings.histograms_every > 0 && network.stride <= MOST_PARAMETERS;
+        let before_last_step = observes.then(|| {
+            let words = members * network.stride;
+            plan.add("parameters.before_last_step", Contents::Reals, words)
+        });
+        Ok(Self {
+            network,
+            train,
+            evaluations,
+            has_validation,
+            scorer,
+            interpreter,
+            plan,
+            plateaus,
+            run_ahead,
+            snapshots,
+            before_last_step,
+            parameters,
+            weights,
+        })
+    }
+}
+
 impl<'a> Run<'a> {
     /// A training of a data set that is this one's alone.
     pub(super) fn new(
@@ -115,85 +239,39 @@ impl<'a> Run<'a> {
         run_ahead: RunAhead,
         observes: bool,
     ) -> Result<Self> {
-        let members = settings.members;
-        let Sets { network, width, batch, evaluated, shuffle, .. } = sets;
-        let (network, width, shuffle) = (network.clone(), *width, *shuffle);
-        let folds = sets.folds.as_ref().map_or(1, Folds::count);
+        Self::with_members(
+            settings,
+            Member::all_of(settings),
+            task,
+            sets,
+            backend,
+            run_ahead,
+            observes,
+        )
+    }
+
+    /// A training whose members have settings of their own, of which `settings` holds what they share.
+    #[allow(clippy::too_many_arguments)] // what a training is made of
+    pub(super) fn with_members(
+        settings: &'a Settings,
+        own: Vec<Member>,
+        task: &'a TaskSettings,
+        sets: &Sets,
+        backend: &dyn Backend,
+        run_ahead: RunAhead,
+        observes: bool,
+    ) -> Result<Self> {
+        let members = own.len();
         let capacity = backend.capacity();
-        let precision = settings.training.precision;
-        let target_scale = sets.target_scale.clone();
-        let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
-        let scorer = Scorer::new(task.task, &task.metrics, width, deviations);
-        let interpreter = Interpreter { task: task.task, loss: task.loss, target_scale };
-
-        let drop_last = settings.training.drop_last;
-        let collects = scorer.needs_outputs();
-        let feed = |set: &Arc<DeviceSet>, kind, batch, drop_last| {
-            Feed::new(set, kind, batch, drop_last, members).collecting(collects)
-        };
-        let train = feed(&sets.train, PassKind::Train, *batch, drop_last);
-        let mut train = train.in_windows(sets.train.window(shuffle));
-        let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, *evaluated, false);
-        let has_validation = sets.validation.is_some() || sets.folds.is_some();
-        let mut evaluations = Vec::new();
-        let mut of_train = evaluate(&sets.train);
-        if let Some(folds) = &sets.folds {
-            train = train.sharing("train", Shares::trained(folds));
-            of_train = of_train.sharing("train", Shares::trained(folds));
-            let validated = Shares::validated(folds);
-            evaluations.push(evaluate(&sets.train).sharing("validation", validated));
-        }
-        evaluations.extend(sets.validation.as_ref().map(evaluate));
-        evaluations.push(of_train);
-        evaluations.extend(sets.test.as_ref().map(evaluate));
-
-        let request = PlanRequest {
-            network: &network,
-            loss: task.loss,
-            terms: terms_of(&task.metrics, task.task),
-            target_width: width,
-            update: Some(settings.update()),
-            gradient_statistics: settings.log_every_steps > 0,
-            fuses: capacity.fuses && settings.training.accumulate == 1 && !train.is_uneven(),
-            precision,
-            splits: capacity.splits,
-            passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
-        };
-        let mut plan = Plan::within(&request, capacity.buffer_bytes)?;
-        let evaluated_name = match settings.training.average {
-            Some(_) => "average_parameters",
-            None => "parameters",
-        };
-        let plateaus = match (settings.schedule.plateau(), &task.plateau_monitor) {
-            (Some(plateau), Some(monitor)) => {
-                let base = settings.optimizer.hyperparameters.learning_rate;
-                vec![ReduceOnPlateau::new(plateau, monitor.better, base); members]
-            }
-            _ => Vec::new(),
-        };
-        let (parameters, weights) = (plan.buffer("parameters")?, plan.buffer(evaluated_name)?);
-        let run_ahead = match run_ahead {
-            // The rate of the next epoch depends on the verdict.
-            _ if !plateaus.is_empty() => RunAhead::Never,
-            RunAhead::WhereItPays if !capacity.queues => RunAhead::Never,
-            asked => asked,
-        };
-        let mut snapshots = Vec::new();
-        if run_ahead != RunAhead::Never {
-            snapshots.push(Snapshot::plan(&mut plan, parameters));
-            if weights != parameters {
-                snapshots.push(Snapshot::plan(&mut plan, weights));
-            }
-        }
-        let observes =
-            observes && settings.histograms_every > 0 && network.stride <= MOST_PARAMETERS;
-        let before_last_step = observes.then(|| {
-            let words = members * network.stride;
-            plan.add("parameters.before_last_step", Contents::Reals, words)
-        });
+        let outline = Outline::new(settings, &own, task, sets, capacity, run_ahead, observes)?;
+        let Outline { network, train, evaluations, has_validation, scorer, interpreter, .. } =
+            outline;
+        let Outline { plan, plateaus, run_ahead, snapshots, before_last_step, .. } = outline;
+        let Outline { parameters, weights, .. } = outline;
         let mut run = Self {
             settings,
             task,
+            members: own,
             parameters,
             evaluated: weights,
             best_parameters: plan.buffer("best_parameters")?,
@@ -201,15 +279,15 @@ impl<'a> Run<'a> {
             network,
             plan,
             train,
-            shuffle,
+            shuffle: sets.shuffle,
             evaluations,
             has_validation,
             scorer,
             interpreter,
             early_stopping: Vec::new(),
             plateaus,
-            coefficients: vec![[1.0; 4]; folds],
-            coefficients_before: vec![[1.0; 4]; folds],
+            coefficients: vec![[1.0; 4]; members],
+            coefficients_before: vec![[1.0; 4]; members],
             run_ahead,
             is_ahead: false,
             snapshots,
@@ -234,9 +312,8 @@ impl<'a> Run<'a> {
             counters_at_start: Counters::default(),
         };
         run.remembers = run.is_worth_remembering(backend)?;
-        if let (Some(monitor), Some(stopping)) = (&task.monitor, &settings.early_stopping) {
-            run.early_stopping = vec![EarlyStopping::new(stopping, monitor.better); members];
-        }
+        run.early_stopping =
+            run.members.iter().filter_map(|own| own.early_stopping(task)).collect();
         run.upload()?;
         Ok(run)
     }
@@ -250,12 +327,12 @@ impl<'a> Run<'a> {
         }
         if self.shuffle == Shuffle::Never && self.train.set.is_resident() {
             // File order never changes.
-            let (rows, members) = (self.train.set.rows, self.settings.members);
-            let all = || EpochOrder::new(Shuffle::Never, 0, 1, rows, members, true);
+            let draws = Draws::of_run(0, 1, self.members.len());
+            let all = || EpochOrder::new(Shuffle::Never, draws, self.train.set.rows, true);
             let order = self.train.fixed_order().unwrap_or_else(all);
             self.train.write_orders(executor, order.held())?;
         }
-        let arena = starting_arena(self.settings, &self.network)?;
+        let arena = starting_arena(&self.members, &self.network)?;
         let wide: Vec<f64> = arena.iter().map(|w| f64::from(*w)).collect();
         executor.write_reals(self.parameters, &wide)?;
         if self.evaluated != self.parameters {
@@ -353,20 +430,28 @@ impl<'a> Run<'a> {
         states.iter().enumerate().map(of).sum()
     }
 
-    /// Puts the kept weights in place, scores them on every set and reads them back.
-    pub(super) fn finish(mut self) -> Result<Outcome> {
-        let counters = self.executor.counters();
-        let (members, stride) = (self.network.members, self.network.stride);
+    /// Puts the best weights of some members in the place of the last.
+    pub(super) fn put_best_in_place(&mut self, chosen: impl Fn(usize) -> bool) -> Result<()> {
         if self.keeps_best() {
             let best = |watch: &EarlyStopping| watch.best_epoch().is_some();
             let has_best: Vec<bool> = self.early_stopping.iter().map(best).collect();
             let (from, to) = (self.best_parameters, self.evaluated);
-            self.copy_members(from, to, |member| has_best[member])?;
+            self.copy_members(from, to, |member| has_best[member] && chosen(member))?;
         }
+        Ok(())
+    }
+
+    /// Scores the weights in place on every set, and reads them, `[members][stride]`; `start` is where
+    /// members stand: those that have stopped are left out.
+    pub(super) fn score_all_sets(
+        &mut self,
+        start: &[MemberState],
+    ) -> Result<(Vec<(String, Vec<Scores>)>, Vec<f32>)> {
+        let (members, stride) = (self.network.members, self.network.stride);
         let mut wanted = Vec::new();
         for pass in &self.evaluations {
             let executor = self.executor.as_mut();
-            executor.write_state(pass.state()?, &vec![MemberState::START; members])?;
+            executor.write_state(pass.state()?, start)?;
             pass.run(executor, None, &|_| false)?;
             wanted.extend(self.wanted(pass, self.plan.statistics)?);
         }
@@ -384,8 +469,17 @@ impl<'a> Run<'a> {
         if self.has_validation {
             scores.swap(0, 1);
         }
+        Ok((scores, parameters.into_iter().map(|w| w as f32).collect()))
+    }
+
+    /// Puts the kept weights in place, scores them on every set and reads them back.
+    pub(super) fn finish(mut self) -> Result<Outcome> {
+        let counters = self.executor.counters();
+        self.put_best_in_place(|_| true)?;
+        let (scores, parameters) =
+            self.score_all_sets(&vec![MemberState::START; self.network.members])?;
         Ok(Outcome {
-            parameters: parameters.into_iter().map(|w| w as f32).collect(),
+            parameters,
             scores,
             best_epoch: self.best_epoch,
             epochs: self.epochs,

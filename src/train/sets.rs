@@ -84,6 +84,20 @@ impl Sets {
         })
     }
 
+    /// The same for a training of another number of members.
+    pub(super) fn for_members(&self, members: usize) -> Self {
+        Self {
+            network: Network { members, ..self.network.clone() },
+            evaluated: evaluation_batch(members, self.batch),
+            train: Arc::clone(&self.train),
+            validation: self.validation.clone(),
+            test: self.test.clone(),
+            folds: self.folds.clone(),
+            target_scale: self.target_scale.clone(),
+            ..*self
+        }
+    }
+
     /// The same for a device that has no room for all rows: in windows, which changes no bit. None where
     /// that takes no less.
     pub(super) fn in_windows(&self) -> Option<Self> {

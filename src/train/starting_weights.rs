@@ -1,5 +1,8 @@
 //! Starting weights: made on the CPU, so that every device starts from the same bits.
 
+use std::sync::Arc;
+
+use super::member::Member;
 use crate::catalog::initializer::{Distribution, InitializerSettings};
 use crate::catalog::optimizer::Convention;
 use crate::config::Settings;
@@ -78,8 +81,18 @@ fn draw_tables(network: &Network, convention: Convention, seed: u64, arena: &mut
     }
 }
 
-/// The starting weights: drawn, then overlaid by `model.init_from`.
-pub(super) fn starting_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
+/// The starting weights of all members, those of one run beside each other.
+pub(super) fn starting_arena(members: &[Member], network: &Network) -> Result<Vec<f32>> {
+    let mut arena = Vec::with_capacity(members.len() * network.stride);
+    for run in members.chunk_by(|one, next| Arc::ptr_eq(&one.settings, &next.settings)) {
+        let network = Network { members: run.len(), ..network.clone() };
+        arena.extend(run_arena(&run[0].settings, &network)?);
+    }
+    Ok(arena)
+}
+
+/// The starting weights of a run: drawn, then overlaid by `model.init_from`.
+fn run_arena(settings: &Settings, network: &Network) -> Result<Vec<f32>> {
     let mut initializers: Vec<LayerInitializers> = settings
         .model
         .layers

@@ -2,7 +2,7 @@
 
 use crate::catalog::optimizer::Hyperparameters;
 use crate::catalog::schedule::ScheduleSettings;
-use crate::config::{AverageConfig, AverageEvery, AverageSettings, OptimizerSettings};
+use crate::config::{AverageConfig, AverageEvery, AverageSettings, OptimizerSettings, Settings};
 use crate::program::StepSettings;
 
 /// How a set is cut into batches.
@@ -104,6 +104,20 @@ pub fn side_by_side<T: Copy>(members: &[Vec<T>], idle: impl Fn(T) -> T) -> Vec<T
 /// A step of a member that is done with its rows.
 pub fn idle_step(last: StepSettings<f64>) -> StepSettings<f64> {
     StepSettings { rows: 0, accumulates: 0, updates: 0, share: 0.0, ..last }
+}
+
+impl<'a> Pace<'a> {
+    /// That of some settings, but for the batches of an epoch.
+    pub fn of(settings: &'a Settings) -> Self {
+        Self {
+            optimizer: &settings.optimizer,
+            schedule: &settings.schedule,
+            average: settings.training.average,
+            accumulate: settings.training.accumulate,
+            epoch_batches: 0,
+            epochs: settings.training.epochs,
+        }
+    }
 }
 
 impl Pace<'_> {

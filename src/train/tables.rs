@@ -1,8 +1,11 @@
 //! What is uploaded once: the layer table, the settings of each block of parameters, the groups
 //! that norms are taken of, the moments' starting values.
 
+use std::sync::Arc;
+
+use super::member::Member;
 use super::run::Run;
-use crate::config::WeightSettings;
+use crate::config::{Settings, WeightSettings};
 use crate::error::Result;
 use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::optimizer_step::BLOCK_SETTINGS;
@@ -14,16 +17,22 @@ impl Run<'_> {
     /// Dropout and noise of each layer of each member: `[members][layers]`.
     pub(super) fn layer_table(&self) -> Vec<LayerSettings> {
         let mut table = Vec::new();
-        for member in 0..self.network.members {
-            for (i, layer) in self.network.layers.iter().enumerate() {
-                let key = stream_key(self.settings.seed, Purpose::Dropout, i as u32, member as u32);
-                let shape = &layer.shape;
-                let settings = if shape.alpha_dropout {
-                    LayerSettings::alpha_dropout(shape.dropout, key)
-                } else {
-                    LayerSettings::dropout(shape.dropout, key)
-                };
-                table.push(LayerSettings { noise: shape.noise as f32, ..settings });
+        for member in &self.members {
+            let Member { settings, stream, .. } = member;
+            for i in 0..self.network.layers.len() {
+                let key = stream_key(settings.seed, Purpose::Dropout, i as u32, *stream);
+                table.push(match settings.model.layers.get(i) {
+                    Some(layer) if layer.alpha_dropout => LayerSettings {
+                        noise: layer.noise as f32,
+                        ..LayerSettings::alpha_dropout(layer.dropout, key)
+                    },
+                    Some(layer) => LayerSettings {
+                        noise: layer.noise as f32,
+                        ..LayerSettings::dropout(layer.dropout, key)
+                    },
+                    // The output layer has none.
+                    None => LayerSettings::dropout(0.0, key),
+                });
             }
         }
         table
@@ -41,13 +50,29 @@ impl Run<'_> {
 
     /// The settings of each block of 64 parameters: see `kernels::optimizer_step`.
     pub(super) fn block_settings(&self) -> Vec<f64> {
+        let mut all: Vec<f64> = Vec::new();
+        for (at, member) in self.members.iter().enumerate() {
+            match self.members[..at].last() {
+                Some(before) if Arc::ptr_eq(&before.settings, &member.settings) => {
+                    all.extend_from_within(
+                        all.len() - self.network.stride / BLOCK * BLOCK_SETTINGS..,
+                    );
+                }
+                _ => all.extend(self.blocks_of(&member.settings)),
+            }
+        }
+        all
+    }
+
+    /// Those of one member.
+    fn blocks_of(&self, settings: &Settings) -> Vec<f64> {
         let mut one = vec![0.0; self.network.stride / BLOCK * BLOCK_SETTINGS];
-        let optimizer = &self.settings.optimizer;
+        let optimizer = &settings.optimizer;
         let numbers = &optimizer.hyperparameters;
         let matrices = self.orthogonalised();
         let clips_tensors = matches!(optimizer.clip, Some((Clip::Norm, _)));
         for (index, tensor) in self.network.tensors().iter().enumerate() {
-            let model = &self.settings.model;
+            let model = &settings.model;
             let of_layer =
                 |layer: usize| model.layers.get(layer).map_or(model.output.weights, |l| l.weights);
             // Tables of embeddings are no layer's: nothing is asked of them.
@@ -71,9 +96,9 @@ impl Run<'_> {
                 }
             };
             let trained = f64::from(u8::from(tensor.kind.is_trained()));
-            let settings = [
+            let of_block = [
                 weights.l1 * regularised,
-                self.settings.l2_gradient_coefficient(weights.l2) * regularised,
+                settings.l2_gradient_coefficient(weights.l2) * regularised,
                 if decays { decay } else { 0.0 },
                 weights.learning_rate_factor * rate * trained,
                 f64::from(u8::from(matrix.is_some())),
@@ -87,10 +112,10 @@ impl Run<'_> {
                 .as_chunks_mut::<BLOCK_SETTINGS>()
                 .0
             {
-                *block = settings;
+                *block = of_block;
             }
         }
-        one.repeat(self.network.members)
+        one
     }
 
     /// Groups of blocks whose norms are taken, by the buffers that hold them.
@@ -113,12 +138,14 @@ impl Run<'_> {
         for (name, groups) in self.norm_groups() {
             self.executor.write_words(self.plan.buffer(name)?, &groups)?;
         }
-        let initial = (optimizer.row.initial)(&optimizer.hyperparameters);
         let kept = (optimizer.row.moments)(optimizer.form);
-        for (i, (value, kept)) in initial.into_iter().zip(kept).enumerate() {
-            if kept && value != 0.0 {
+        for (i, kept) in kept.into_iter().enumerate() {
+            let initial: Vec<f64> =
+                self.members.iter().map(|member| member.initial_moments()[i]).collect();
+            if kept && initial.iter().any(|value| *value != 0.0) {
                 let buffer = self.plan.buffer(&format!("moment{i}"))?;
-                let values = vec![value; self.network.members * self.network.stride];
+                let of_member = |value: f64| std::iter::repeat_n(value, self.network.stride);
+                let values: Vec<f64> = initial.into_iter().flat_map(of_member).collect();
                 self.executor.write_reals(buffer, &values)?;
             }
         }

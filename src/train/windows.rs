@@ -175,6 +175,7 @@ mod tests {
     use crate::data::Rows;
     use crate::program::Precision;
     use crate::train::device_set::Fit;
+    use crate::train::order::Draws;
 
     const ROWS: usize = 23;
 
@@ -209,7 +210,7 @@ mod tests {
             (Shuffle::Windows { block: 2, window: 12 }, 16, 2),
         ] {
             let batches = Batches { rows: ROWS, batch: 4, drop_last: false, window };
-            let order = Arc::new(EpochOrder::new(shuffle, 3, 1, ROWS, 2, true));
+            let order = Arc::new(EpochOrder::new(shuffle, Draws::of_run(3, 1, 2), ROWS, true));
             let way = Way { set: set(resident), batches, order: Some(Arc::clone(&order)) };
             let mut windows = Windows::begin(way, 0).expect("a thread");
             let mut found = vec![Vec::new(); 2];

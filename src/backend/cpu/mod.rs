@@ -22,6 +22,7 @@ use rayon::prelude::*;
 
 use super::twins::{Bound, run_twin};
 use super::{Backend, Capacity, Contained, Counters, DeviceDescription, Executor};
+use crate::data::memory::available as available_memory;
 use crate::error::{Error, Result};
 use crate::kernels::Step;
 use crate::kernels::finish_step::FinishStep;
@@ -92,13 +93,6 @@ fn processor() -> String {
         Some(line.split_once(':')?.1.trim().to_owned())
     });
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
-}
-
-/// Memory that the system can give without swapping, in bytes; none where it does not say.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
 }
 
 impl CpuBackend {
