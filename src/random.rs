@@ -31,6 +31,8 @@ pub enum Purpose {
     WindowOrder = 8,
     /// Starting tables of embedded columns; the index is the embedding.
     Embeddings = 9,
+    /// Points of a sweep's space; the index is the axis, the member the trial.
+    Sweep = 10,
 }
 
 const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];

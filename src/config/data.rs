@@ -424,4 +424,11 @@ impl DataSettings {
             Portion::File(_) => true,
         }
     }
+
+    /// Whether which rows are trained on hangs on the seed.
+    pub fn draws_split(&self) -> bool {
+        let takes_share =
+            |portion: &Portion| matches!(portion, Portion::Share(share) if *share > 0.0);
+        self.folds.is_some() || takes_share(&self.validation) || takes_share(&self.test)
+    }
 }

@@ -96,13 +96,13 @@ impl Settings {
         let monitor = match &self.early_stopping {
             Some(stopping) => {
                 let path = "early_stopping.monitor";
-                Some(monitor(path, &stopping.monitor, stopping.mode, &metrics)?)
+                Some(Monitor::find(path, &stopping.monitor, stopping.mode, &metrics)?)
             }
             None => None,
         };
         let plateau_monitor = match self.schedule.plateau() {
             Some(plateau) => {
-                Some(self::monitor("schedule.monitor", &plateau.monitor, plateau.mode, &metrics)?)
+                Some(Monitor::find("schedule.monitor", &plateau.monitor, plateau.mode, &metrics)?)
             }
             None => None,
         };
@@ -116,22 +116,32 @@ impl Settings {
     }
 }
 
-/// Looks up what is watched; `path` is the key that says it.
-fn monitor(path: &str, named: &str, mode: Mode, metrics: &[&'static MetricRow]) -> Result<Monitor> {
-    let names: Vec<_> = metrics.iter().map(|row| row.name).collect();
-    check_monitor(path, named, &names)?;
-    let (of_validation, name) = match named.strip_prefix("val_") {
-        Some(name) => (true, name),
-        None => (false, named),
-    };
-    let index = names.iter().position(|metric| *metric == name);
-    let better = match mode {
-        Mode::Min => Better::Smaller,
-        Mode::Max => Better::Larger,
-        Mode::Auto => index.map_or(Better::Smaller, |i| metrics[i].better),
-    };
-    let quantity = index.map_or(Quantity::Loss, Quantity::Metric);
-    Ok(Monitor { of_validation, quantity, better })
+impl Monitor {
+    /// Looks up what is watched, such as `val_loss`; `path` is the key that says it.
+    ///
+    /// # Errors
+    /// When it is neither the loss nor one of the metrics.
+    pub fn find(
+        path: &str,
+        named: &str,
+        mode: Mode,
+        metrics: &[&'static MetricRow],
+    ) -> Result<Self> {
+        let names: Vec<_> = metrics.iter().map(|row| row.name).collect();
+        check_monitor(path, named, &names)?;
+        let (of_validation, name) = match named.strip_prefix("val_") {
+            Some(name) => (true, name),
+            None => (false, named),
+        };
+        let index = names.iter().position(|metric| *metric == name);
+        let better = match mode {
+            Mode::Min => Better::Smaller,
+            Mode::Max => Better::Larger,
+            Mode::Auto => index.map_or(Better::Smaller, |i| metrics[i].better),
+        };
+        let quantity = index.map_or(Quantity::Loss, Quantity::Metric);
+        Ok(Self { of_validation, quantity, better })
+    }
 }
 
 fn unfit(path: &str, name: &str, task: Task, fitting: Vec<&str>) -> Error {

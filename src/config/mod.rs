@@ -13,6 +13,7 @@ mod resolved;
 mod schedule;
 mod settings;
 mod sources;
+pub mod sweep;
 mod validate;
 mod validate_model;
 mod validate_training;

@@ -11,7 +11,7 @@ const SHORTHANDS: [&str; 6] = ["activation", "init", "bias_init", "loss", "optim
 /// Keys that hold lists, for an index into one that is not there.
 const LISTS: [&str; 3] = ["layers", "metrics", "target"];
 /// No key of a config stands deeper.
-const DEEPEST: usize = 16;
+pub(in crate::config) const DEEPEST: usize = 16;
 
 /// Sets the key that `text` names. The value is read as JSON where it is JSON, else as text.
 pub(super) fn apply(root: &mut Value, text: &str, locations: &mut Locations) -> Result<()> {
@@ -29,17 +29,24 @@ pub(super) fn apply(root: &mut Value, text: &str, locations: &mut Locations) -> 
         Some(number) => Value::Number(number),
         None => serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned())),
     };
+    let path = set(root, &segments, value).map_err(|error| within_override(error, text))?;
+    locations.note_override(&path);
+    Ok(())
+}
+
+/// Sets the key at the end of a path, and returns how an error names it.
+pub(in crate::config) fn set(
+    root: &mut Value,
+    segments: &[String],
+    value: Value,
+) -> Result<String> {
     let mut place = root;
     let mut path = String::new();
     for (i, segment) in segments.iter().enumerate() {
-        let (next, next_path) = step(place, &path, segment, segments.get(i + 1))
-            .map_err(|error| within_override(error, text))?;
-        place = next;
-        path = next_path;
+        (place, path) = step(place, &path, segment, segments.get(i + 1))?;
     }
     *place = value;
-    locations.note_override(&path);
-    Ok(())
+    Ok(path)
 }
 
 fn within_override(mut error: Error, text: &str) -> Error {
@@ -50,7 +57,7 @@ fn within_override(mut error: Error, text: &str) -> Error {
 }
 
 /// `a.b[0].c` as `a`, `b`, `0`, `c`; `None` when a part is empty.
-fn segments(key: &str) -> Option<Vec<String>> {
+pub(in crate::config) fn segments(key: &str) -> Option<Vec<String>> {
     let mut found = Vec::new();
     for part in key.split('.') {
         let (name, indices) = match part.split_once('[') {

@@ -33,15 +33,7 @@ impl Config {
     /// When the file cannot be read, is not JSON (comments and trailing commas are allowed), or a
     /// key or an override is unknown or of the wrong type.
     pub fn load(file: &Path, overrides: &[String]) -> Result<Self> {
-        let bytes = std::fs::read(file).map_err(|source| Error::io("read", file, source))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-            let (line, column) = position(&before, before.len());
-            let problem = "a byte that is not UTF-8".to_owned();
-            Error::Json { file: file.display().to_string(), line, column, problem }
-        })?;
-        Self::parse(&text, &file.display().to_string(), overrides)
+        Self::parse(&read_text(file)?, &file.display().to_string(), overrides)
     }
 
     /// Reads the text of a config; `file` names it in errors. As [`Config::load`].
@@ -49,28 +41,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, file: &str, overrides: &[String]) -> Result<Self> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let json = |at: usize, problem: String| {
-            let (line, column) = position(text, at);
-            Error::Json { file: file.to_owned(), line, column, problem }
-        };
-        let tree = parse_to_ast(text, &CollectOptions::default(), &STRICT)
-            .map_err(|error| json(error.range().start, lower_first(&error.kind().to_string())))?
-            .value
-            .ok_or_else(|| json(text.len(), "there is no value in it".to_owned()))?;
-        let mut reader = Reader {
-            locations: Locations::new(file),
-            line_starts: std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-                .collect(),
-        };
-        let read = reader.read(&tree, "");
-        let mut locations = reader.locations;
-        let mut value = read.map_err(|error| locations.locate(error))?;
-        if !value.is_object() {
-            let found = problem::describe(&value);
-            return Err(json(tree.range().start, format!("expected an object, found {found}")));
-        }
+        let (mut value, mut locations) = tree(text, file)?;
         for text in overrides {
             overrides::apply(&mut value, text, &mut locations)?;
         }
@@ -88,6 +59,45 @@ impl Config {
             Err(error) => Err(locations.locate(problem::explain(&error, &value))),
         }
     }
+}
+
+/// The text of a JSON file.
+pub(super) fn read_text(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file).map_err(|source| Error::io("read", file, source))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let (line, column) = position(&before, before.len());
+        let problem = "a byte that is not UTF-8".to_owned();
+        Error::Json { file: file.display().to_string(), line, column, problem }
+    })
+}
+
+/// The object that a JSON text holds, and where its keys stand; `file` names it in errors.
+pub(super) fn tree(text: &str, file: &str) -> Result<(Value, Locations)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let json = |at: usize, problem: String| {
+        let (line, column) = position(text, at);
+        Error::Json { file: file.to_owned(), line, column, problem }
+    };
+    let tree = parse_to_ast(text, &CollectOptions::default(), &STRICT)
+        .map_err(|error| json(error.range().start, lower_first(&error.kind().to_string())))?
+        .value
+        .ok_or_else(|| json(text.len(), "there is no value in it".to_owned()))?;
+    let mut reader = Reader {
+        locations: Locations::new(file),
+        line_starts: std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect(),
+    };
+    let read = reader.read(&tree, "");
+    let locations = reader.locations;
+    let value = read.map_err(|error| locations.locate(error))?;
+    if !value.is_object() {
+        let found = problem::describe(&value);
+        return Err(json(tree.range().start, format!("expected an object, found {found}")));
+    }
+    Ok((value, locations))
 }
 
 /// Line and column of a byte, in characters, from 1.

@@ -148,6 +148,27 @@ fn to_bytes(checkpoint: &Checkpoint, identity: &RunIdentity, logs: &LogsEnd) -> 
         .map_err(|error| fail(&error))
 }
 
+/// A state that is no run's, as the bytes of a file.
+pub(crate) fn state_bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
+    let (config, data_hash, device) = (Value::Null, String::new(), String::new());
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let identity = RunIdentity { config, data_hash, device, version };
+    to_bytes(checkpoint, &identity, &LogsEnd::NONE)
+}
+
+/// Reads such a file.
+///
+/// # Errors
+/// When it cannot be read, or is damaged.
+pub(crate) fn read_state(path: &Path) -> Result<Checkpoint> {
+    let bytes = fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let read = RunCheckpoint::of_bytes(&bytes);
+    read.map(|read| read.checkpoint).map_err(|problem| {
+        Error::usage(format!("{}: {problem}", path.display()))
+            .with_help("begin again with --overwrite")
+    })
+}
+
 /// Writes a checkpoint into a run folder, beside those that are there.
 pub(super) fn write(
     run: &Path,

@@ -54,6 +54,9 @@ struct Observations {
 }
 
 impl LogsEnd {
+    /// That of no logs.
+    pub(super) const NONE: Self = Self { metrics: 0, observations: None, events: None };
+
     /// Whether the records in a folder reach that far. An event file may be missing: it repeats them.
     pub(super) fn is_reached(&self, folder: &Path) -> bool {
         let reaches = |name: &str, bytes: u64| {

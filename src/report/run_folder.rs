@@ -91,12 +91,20 @@ impl RunFolder {
                 create_folders(out).map_err(|error| Error::io("create", out, error))?;
                 out.to_owned()
             }
-            None => first_free(Path::new(RUNS), name)?,
+            None => Self::first_free(name)?,
         };
         let lock = lock.map_or_else(|| FolderLock::take(&path), Ok)?;
         clear(&path)?;
         let logs = Logs::create(&path)?;
         Ok(Self { path, logs, warnings: Vec::new(), _lock: lock })
+    }
+
+    /// Makes `runs/{name}-{n}`, with the first free n.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn first_free(name: &str) -> Result<PathBuf> {
+        first_free(Path::new(RUNS), name)
     }
 
     /// Goes on with the run of a folder where a checkpoint left it: what was logged since is gone, and
