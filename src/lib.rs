@@ -81,6 +81,7 @@
 //! | [`verify`] | whether a device is right: scenes and short trainings held to the f64 reference, with bounds for each kernel |
 //! | [`audit`] | the data looked at before training: duplicates, leaks, ids, rare classes, sets that differ |
 //! | [`baseline`] | a constant and a linear model beside every network |
+//! | [`sweep`] | many trainings from one file: a space's points as members of as few trainings as their shapes allow, schedulers, records, ranks |
 //! | [`proposal`] | a starting config for a data file |
 //! | [`report`] | the run folder, its logs, checkpoints and lock, event files for TensorBoard, progress, the page that explains a run |
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings, what is computed wrong, how fast a job is |
@@ -166,6 +167,8 @@ pub mod proposal;
 pub mod random;
 #[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
+pub mod sweep;
 pub mod train;
 pub mod verify;
 

@@ -13,6 +13,7 @@ mod recorder;
 mod report;
 mod resume;
 mod schema;
+mod sweep;
 mod train;
 mod verify;
 mod way_out;
@@ -65,6 +66,8 @@ enum Command {
     Devices(devices::Arguments),
     /// Print a commented starting config for a data file
     New(new::Arguments),
+    /// Train a search space: many configs side by side, as few trainings
+    Sweep(sweep::Arguments),
     /// Find a learning rate: the range test
     LrFind(lr_find::Arguments),
     /// List every activation, loss, optimizer, ... with its formula, parameters and defaults
@@ -155,6 +158,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Devices(arguments) => devices::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::New(arguments) => new::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::LrFind(arguments) => lr_find::run(&arguments),
         Command::List(arguments) => list::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Schema => schema::run().map(|()| ExitCode::SUCCESS),

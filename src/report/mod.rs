@@ -12,7 +12,7 @@ mod progress;
 mod run_folder;
 mod run_page;
 mod run_record;
-mod tensorboard;
+pub(crate) mod tensorboard;
 
 pub use curve::{as_svg, in_terminal};
 pub use lock::FolderLock;

@@ -172,6 +172,10 @@ impl RunFolder {
     /// # Errors
     /// When it does.
     pub fn refuse_old_run(folder: &Path, overwrite: bool) -> Result<()> {
+        if folder.join("sweep.json").exists() {
+            return Err(Error::usage(format!("{} holds a sweep", folder.display()))
+                .with_help("give another folder with --out"));
+        }
         if overwrite || !FILES.iter().any(|name| folder.join(name).exists()) {
             return Ok(());
         }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{Checkpoint, Rhythm, TrainingState};
 use super::epoch::Queued;
 use super::member::Member;
+use super::observation::LayerObservation;
+use super::probe::{MOST_PARAMETERS, Probe, observed_members};
 use super::run::{Outline, Run, STOPPED, STOPPED_BY_HOST};
 use super::sets::Sets;
 use super::starting_weights::starting_arena;
@@ -250,6 +252,34 @@ pub fn train_trials(
     lanes.seat(given, 0)?;
     lanes.train(conductor)?;
     Ok(network)
+}
+
+/// What each layer of the trials' networks puts out, and gets back, before the first step, on a batch of
+/// training rows; nothing of networks too large to be looked into. `common` has the members of one trial.
+///
+/// # Errors
+/// Those of the starting weights, and of the backend.
+pub fn look_at_starts(
+    common: &Settings,
+    task: &TaskSettings,
+    sets: &TrialSets,
+    backend: &dyn Backend,
+    trials: &[Arc<Settings>],
+) -> Result<Vec<Vec<LayerObservation>>> {
+    let sets = sets.0.for_members(common.members);
+    if sets.network.stride > MOST_PARAMETERS {
+        return Ok(Vec::new());
+    }
+    let own = Member::all_of(common);
+    let run = Run::with_members(common, own, task, &sets, backend, RunAhead::Never, false)?;
+    let mut probe = Probe::new(&run, backend)?;
+    let observed = observed_members(&run.network);
+    let look = |settings: &Arc<Settings>| {
+        let weights = starting_arena(&Member::all_of(settings), &run.network)?;
+        let first = &weights[..observed * run.network.stride];
+        probe.look(&first.iter().map(|weight| f64::from(*weight)).collect::<Vec<_>>(), &[])
+    };
+    trials.iter().map(look).collect()
 }
 
 /// The members of a lane after so many epochs of the training.

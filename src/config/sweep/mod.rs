@@ -274,3 +274,6 @@ fn read_scheduler(keys: &mut Keys) -> Result<Scheduler> {
     own.finish()?;
     Ok(scheduler)
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,16 +95,52 @@ impl EventFile {
     /// # Errors
     /// When it cannot be written.
     pub fn create(folder: &Path, config: &Config) -> Result<Self> {
+        Self::begin(folder, hyperparameters(&config.without_paths()))
+    }
+
+    fn begin(folder: &Path, hparams: BTreeMap<String, HParam>) -> Result<Self> {
         let file = AppendedFile::open(&first_free(folder, now() as u64), 0)?;
         let mut events = Self { file, pending: Vec::new(), step: 0, ended: false };
         events.write(0, What::FileVersion("brain.Event:2".to_owned()))?;
-        let start = SessionStart {
-            hparams: hyperparameters(&config.without_paths()),
-            start_time_secs: now(),
-        };
+        let start = SessionStart { hparams, start_time_secs: now() };
         events.session("session_start_info", Session::Start(start))?;
         events.flush()?;
         Ok(events)
+    }
+
+    /// Writes the whole file of a trial of a sweep: the values of its space's keys as hyperparameters, by
+    /// epoch each score (`validation/loss` and so on), and those of the weights kept (`kept/test_loss`).
+    /// Scores are numbers, or lists with several members.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn of_trial(
+        folder: &Path,
+        values: &serde_json::Map<String, Json>,
+        epochs: &[(u64, &str, &Json)],
+        kept: &BTreeMap<String, Json>,
+        failed: bool,
+    ) -> Result<()> {
+        let mut hparams = BTreeMap::new();
+        for (key, value) in values {
+            flatten(key, value, &mut hparams);
+        }
+        let mut events = Self::begin(folder, hparams)?;
+        for (epoch, set, scores) in epochs {
+            let mut values = Vec::new();
+            for (name, of_members) in scores.as_object().into_iter().flatten() {
+                scalars(&mut values, &format!("{set}/{name}"), &of_json(of_members));
+            }
+            events.summary(*epoch, values)?;
+        }
+        let mut values = Vec::new();
+        for (set, scores) in kept {
+            for (name, of_members) in scores.as_object().into_iter().flatten() {
+                scalars(&mut values, &format!("kept/{set}_{name}"), &of_json(of_members));
+            }
+        }
+        events.summary(events.step, values)?;
+        events.end(if failed { Status::Failure } else { Status::Success })
     }
 
     /// Goes on with a file where a checkpoint says that it ends.
@@ -250,6 +286,14 @@ impl Drop for EventFile {
             // Whoever drops it has an error of its own to tell.
             let _ = self.end(Status::Failure);
         }
+    }
+}
+
+/// A number, or a list of them.
+fn of_json(value: &Json) -> Vec<f64> {
+    match value {
+        Json::Array(all) => all.iter().map(|own| own.as_f64().unwrap_or(f64::NAN)).collect(),
+        one => vec![one.as_f64().unwrap_or(f64::NAN)],
     }
 }
 

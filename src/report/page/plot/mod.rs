@@ -5,6 +5,7 @@ mod bars;
 mod chart;
 mod heat_map;
 pub(super) mod ink;
+mod parallel;
 mod thin;
 
 use plotters::prelude::*;
@@ -14,6 +15,7 @@ pub use bars::{Bar, Bars};
 pub use chart::{Chart, Layer, Shape};
 pub use heat_map::HeatMap;
 pub use ink::Ink;
+pub use parallel::{Parallel, ParallelAxis};
 
 use super::html::Html;
 use crate::error::{Error, Result};

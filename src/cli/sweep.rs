@@ -1,0 +1,282 @@
+//! `wgfit sweep`: many trainings from one file, side by side.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::backend::gpu::GpuOptions;
+use crate::cache;
+use crate::config::sweep::SweepConfig;
+use crate::error::Result;
+use crate::report::{Progress, RunFolder, count, duration, score};
+use crate::sweep::{
+    self, Ended, From, Plan, Shown, Sweep, SweepFolder, TrialRecord, in_words, to_text,
+    value_in_words,
+};
+use crate::train::quickest::quickest;
+use crate::train::trials::{Leave, TrialEpoch};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The sweep: a base config, a space of keys and values, and how it is searched
+    sweep: PathBuf,
+    #[command(flatten)]
+    device: super::Device,
+    /// The sweep's folder [default: runs/{sweep's name}-{n}, the first free n]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on with the sweep in the folder, or begin where there is none; without --out in the last
+    /// runs/{sweep's name}-{n}
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Replace a sweep that is already in the folder
+    #[arg(long)]
+    overwrite: bool,
+    /// Print the plan, and train nothing
+    #[arg(long, conflicts_with_all = ["out", "overwrite", "resume"])]
+    dry_run: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the summary as JSON instead of the folder's path; the plan with --dry-run
+    #[arg(long)]
+    json: bool,
+}
+
+/// Rows of the table that is shown in the end.
+const SHOWN: usize = 10;
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let config = SweepConfig::load(&arguments.sweep)?;
+    let name = arguments.sweep.file_stem().map_or("sweep".into(), |stem| stem.to_string_lossy());
+    let progress = Progress::new(arguments.quiet);
+    let place = match &arguments.out {
+        Some(out) => Some(out.clone()),
+        None if arguments.resume => RunFolder::last(&name),
+        None => None,
+    };
+    if let Some(out) = place.as_deref().filter(|_| !arguments.resume) {
+        SweepFolder::refuse_old(out, arguments.overwrite)?;
+    }
+    let base = config.base_config()?.validate(&config.folder)?;
+    let precision = base.training.precision;
+    let (found, sweep) =
+        arguments.device.look_for_during(GpuOptions::default(), precision, || Sweep::new(config));
+    let mut sweep = sweep?;
+    let group = &sweep.groups[0];
+    let (settings, task) = (group.common.clone(), group.task.clone());
+    let preprocessing = sweep.dataset(&settings)?.preprocessing.clone();
+    let chosen = quickest(found?, &settings, &task, &preprocessing, cache::folder())?;
+    let backend = chosen.backend.as_ref();
+    let plan = Plan::new(&mut sweep, backend)?;
+    if arguments.dry_run && arguments.json {
+        super::print_json(&json!(plan))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    progress.fact("device", &chosen.why);
+    for warning in &chosen.warnings {
+        progress.line(&format!("warning: {warning}"));
+    }
+    for (label, text) in plan.facts() {
+        if arguments.dry_run {
+            super::print(&format!("{label:<10}{text}\n"))?;
+        } else {
+            progress.fact(&label, &text);
+        }
+    }
+    if arguments.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let written = sweep.written();
+    let resumed = match place.as_deref().filter(|_| arguments.resume) {
+        Some(folder) if SweepFolder::has_ended(folder) => {
+            progress.line(&format!("{} is complete", folder.display()));
+            super::print(&format!("{}\n", folder.display()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(folder) => From::open(folder, &written)?,
+        None => None,
+    };
+    let (folder, from) = match resumed {
+        Some((folder, from)) => {
+            let trials = count(sweep.trials.len() as u64);
+            let ended = count(from.ended() as u64);
+            progress.line(&format!("goes on after {ended} of {trials} trials have ended"));
+            if from.device != backend.device().name {
+                progress.line(&format!(
+                    "warning: it was begun on {}: the last bits may differ",
+                    from.device
+                ));
+            }
+            (folder, Some(from))
+        }
+        None => {
+            let replaces = arguments.overwrite || arguments.resume;
+            (SweepFolder::create(place.as_deref(), &name, replaces, &written)?, None)
+        }
+    };
+    let path = folder.path().to_owned();
+    let interrupt = Arc::new(AtomicBool::new(false));
+    super::watch_for_interrupts(&interrupt)?;
+    let mut shown = Terminal::new(&sweep, progress, &interrupt, arguments.quiet);
+    let begun = Instant::now();
+    let ended = sweep::run(&mut sweep, &plan, backend, &name, folder, from, &mut shown)?;
+    shown.end();
+    show_end(&sweep, &ended, begun.elapsed().as_secs_f64(), &shown.progress);
+    if ended.interrupted {
+        shown.progress.line(&format!("--resume --out {} goes on from here", path.display()));
+    }
+    print_folder(&path, &ended, arguments.json)?;
+    Ok(if ended.interrupted { ExitCode::from(super::INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn print_folder(path: &Path, ended: &Ended, as_json: bool) -> Result<()> {
+    if as_json {
+        let mut summary = ended.summary.clone();
+        summary["sweep"] = path.to_string_lossy().into();
+        return super::print_json(&summary);
+    }
+    super::print(&format!("{}\n", path.display()))
+}
+
+fn show_end(sweep: &Sweep, ended: &Ended, seconds: f64, progress: &Progress) {
+    let of = |why: Leave| ended.ranked.iter().filter(|record| record.why == why).count();
+    let epochs: usize = ended.ranked.iter().map(|record| record.epochs).sum();
+    let what = if ended.interrupted { "interrupted" } else { "done" };
+    let mut text = format!(
+        "\n{what} after {}: {} of {} trials, {} epochs in all",
+        duration(seconds),
+        count(ended.ranked.len() as u64),
+        count(sweep.trials.len() as u64),
+        count(epochs as u64),
+    );
+    for (why, word) in [(Leave::Stopped, "stopped"), (Leave::Diverged, "diverged")] {
+        if of(why) > 0 {
+            text.push_str(&format!(", {} {word}", of(why)));
+        }
+    }
+    progress.line(&text);
+    if !ended.ranked.is_empty() {
+        progress.line(to_text(sweep, &ended.ranked, SHOWN).trim_end());
+        progress.line(&in_words(&ended.ranked, &ended.compared));
+    }
+}
+
+/// Shows a sweep on the terminal.
+struct Terminal<'a> {
+    progress: Progress,
+    bar: Option<ProgressBar>,
+    interrupt: &'a AtomicBool,
+    keys: Vec<String>,
+    monitor: String,
+    trials: usize,
+    ended: usize,
+    epochs: u64,
+    best: Option<(usize, f64)>,
+}
+
+impl<'a> Terminal<'a> {
+    fn new(sweep: &Sweep, progress: Progress, interrupt: &'a AtomicBool, quiet: bool) -> Self {
+        use std::io::IsTerminal;
+        let trials = sweep.trials.len();
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(trials as u64);
+            let template = "{spinner} {pos}/{len} trials {bar:20} {wide_msg} {elapsed}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.enable_steady_tick(std::time::Duration::from_millis(200));
+            bar
+        });
+        Self {
+            progress,
+            bar,
+            interrupt,
+            keys: sweep.config.axes.iter().map(|axis| axis.key.clone()).collect(),
+            monitor: sweep.monitor.clone(),
+            trials,
+            ended: 0,
+            epochs: 0,
+            best: None,
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Shown for Terminal<'_> {
+    fn epoch(
+        &mut self,
+        epochs: &[TrialEpoch],
+        training: usize,
+        waiting: usize,
+        _seconds: f64,
+    ) -> Result<()> {
+        self.epochs += epochs.len() as u64;
+        if let Some(bar) = &self.bar {
+            let best = match self.best {
+                Some((trial, value)) => format!("; best {} of trial {trial}", score(value)),
+                None => String::new(),
+            };
+            bar.set_message(format!(
+                "{training} training, {waiting} waiting, {} epochs{best}",
+                count(self.epochs)
+            ));
+        }
+        Ok(())
+    }
+
+    fn trial(&mut self, sweep: &Sweep, record: &TrialRecord, is_best: bool) -> Result<()> {
+        if record.why != Leave::Paused {
+            self.ended += 1;
+            if let Some(bar) = &self.bar {
+                bar.inc(1);
+            }
+        }
+        if is_best {
+            self.best = record.score.map(|score| (record.trial, score));
+            let short = crate::sweep::short_keys(&self.keys);
+            let values: Vec<String> = self
+                .keys
+                .iter()
+                .zip(&short)
+                .filter_map(|(key, short)| {
+                    Some(format!("{short}={}", value_in_words(record.values.get(key)?)))
+                })
+                .collect();
+            let value = record.score.map_or_else(|| "no number".to_owned(), score);
+            self.line(&format!(
+                "trial {:>4}  {} {value} after {} epochs  {}  best so far ({} of {} ended)",
+                record.trial,
+                self.monitor,
+                record.epochs,
+                values.join(" "),
+                self.ended,
+                sweep.trials.len().max(self.trials),
+            ));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.progress.line(text)),
+            None => self.progress.line(text),
+        }
+    }
+
+    fn advanced(&self, _share: f64) {}
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,261 @@
+//! Which trials go on: what the schedulers of a sweep make of the values that trials have reached.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::metric::Better;
+use crate::config::sweep::Scheduler;
+
+/// What is known of every trial's values, epoch by epoch.
+#[derive(Debug)]
+pub struct Standings {
+    scheduler: Scheduler,
+    better: Better,
+    /// Whether a trial's weights are those of its best epoch, rather than the last.
+    keeps_best: bool,
+    trials: BTreeMap<usize, Course>,
+}
+
+/// The values of one trial.
+#[derive(Debug, Clone, Default)]
+struct Course {
+    /// The monitored value after each epoch, a mean over the members.
+    values: Vec<f64>,
+    /// Whether it has ended by itself, and stays as it is in every later comparison.
+    has_ended: bool,
+}
+
+impl Standings {
+    /// Of no trial yet.
+    pub fn new(scheduler: Scheduler, better: Better, keeps_best: bool) -> Self {
+        Self { scheduler, better, keeps_best, trials: BTreeMap::new() }
+    }
+
+    /// A trial's value after an epoch, from 1, and whether it ends with it. One that is told again
+    /// replaces what came from there on.
+    pub fn record(&mut self, trial: usize, epoch: usize, value: f64, ends: bool) {
+        let course = self.trials.entry(trial).or_default();
+        course.values.truncate(epoch.saturating_sub(1));
+        course.values.push(value);
+        course.has_ended = ends;
+    }
+
+    /// Whether `one` is better than another: a value that is no number is worse than any.
+    pub fn is_better(&self, one: f64, other: f64) -> bool {
+        match self.better {
+            _ if one.is_nan() => false,
+            _ if other.is_nan() => true,
+            Better::Smaller => one < other,
+            Better::Larger => one > other,
+        }
+    }
+
+    /// What a trial is worth after so many of its epochs: none where it has not come so far.
+    pub fn worth(&self, trial: usize, epochs: usize) -> Option<f64> {
+        let course = self.trials.get(&trial)?;
+        if course.values.len() < epochs && !course.has_ended {
+            return None;
+        }
+        let seen = &course.values[..course.values.len().min(epochs)];
+        if !self.keeps_best {
+            return seen.last().copied();
+        }
+        seen.iter().copied().reduce(
+            |best, value| {
+                if self.is_better(value, best) { value } else { best }
+            },
+        )
+    }
+
+    /// Whether each of some trials goes on that have just trained to those epochs, of so many at most:
+    /// `(trial, epoch, epochs)`, all of whose values are on record.
+    pub fn judge(&self, trained: &[(usize, usize, usize)]) -> Vec<bool> {
+        let goes_on = |&(trial, epoch, epochs): &(usize, usize, usize)| match self.scheduler {
+            // Of successive halving the rounds are the sweep's.
+            Scheduler::None | Scheduler::SuccessiveHalving(_) => true,
+            Scheduler::Asha(rungs) if rungs.has(epoch, epochs) => {
+                self.is_among_best(trial, epoch, rungs.reduction)
+            }
+            Scheduler::Asha(_) => true,
+            Scheduler::Median { min_epochs } => {
+                epoch < min_epochs || self.is_above_median(trial, epoch)
+            }
+        };
+        trained.iter().map(goes_on).collect()
+    }
+
+    /// Whether a trial is among the best of each `reduction` of those that came as far. Where fewer than
+    /// that many did, the best of them is.
+    fn is_among_best(&self, trial: usize, epoch: usize, reduction: usize) -> bool {
+        let Some(own) = self.worth(trial, epoch) else { return true };
+        let others =
+            self.trials.keys().filter_map(|other| Some((*other, self.worth(*other, epoch)?)));
+        let others: Vec<(usize, f64)> = others.collect();
+        let ahead = others
+            .iter()
+            .filter(|(other, worth)| {
+                let ties = !self.is_better(own, *worth) && *other < trial;
+                self.is_better(*worth, own) || ties
+            })
+            .count();
+        !own.is_nan() && ahead < (others.len() / reduction).max(1)
+    }
+
+    /// The `count` best of some trials after so many epochs, the better the earlier; of equal ones, and
+    /// those without a value, the first.
+    pub fn best(&self, trials: &[usize], epochs: usize, count: usize) -> Vec<usize> {
+        let mut ranked: Vec<(usize, f64)> = trials
+            .iter()
+            .map(|trial| (*trial, self.worth(*trial, epochs).unwrap_or(f64::NAN)))
+            .collect();
+        ranked.sort_by(|(a, one), (b, other)| {
+            if self.is_better(*one, *other) {
+                std::cmp::Ordering::Less
+            } else if self.is_better(*other, *one) {
+                std::cmp::Ordering::Greater
+            } else {
+                a.cmp(b)
+            }
+        });
+        ranked.into_iter().take(count).map(|(trial, _)| trial).collect()
+    }
+
+    /// Whether the best value of a trial is no worse than the median of the others' mean values up to
+    /// the same epoch. Of fewer than three others nothing is said.
+    fn is_above_median(&self, trial: usize, epoch: usize) -> bool {
+        let Some(own) = self.best_up_to(trial, epoch) else { return true };
+        let mut means: Vec<f64> = self
+            .trials
+            .iter()
+            .filter(|(other, course)| {
+                **other != trial && (course.values.len() >= epoch || course.has_ended)
+            })
+            .map(|(_, course)| {
+                let seen = &course.values[..course.values.len().min(epoch)];
+                seen.iter().sum::<f64>() / seen.len() as f64
+            })
+            .filter(|mean| !mean.is_nan())
+            .collect();
+        if means.len() < 3 {
+            return true;
+        }
+        means.sort_by(f64::total_cmp);
+        let middle = means.len() / 2;
+        let median = match means.len() % 2 {
+            0 => f64::midpoint(means[middle - 1], means[middle]),
+            _ => means[middle],
+        };
+        !self.is_better(median, own)
+    }
+
+    fn best_up_to(&self, trial: usize, epoch: usize) -> Option<f64> {
+        let values = &self.trials.get(&trial)?.values;
+        values[..values.len().min(epoch)]
+            .iter()
+            .copied()
+            .reduce(|best, value| if self.is_better(value, best) { value } else { best })
+    }
+}
+
+/// The epochs at which the rounds of successive halving end, for trials of at most so many, and how many
+/// of so many trials each begins with.
+pub fn rounds(scheduler: Scheduler, epochs: usize, trials: usize) -> Vec<(usize, usize)> {
+    let Scheduler::SuccessiveHalving(rungs) = scheduler else { return vec![(epochs, trials)] };
+    let mut rounds = Vec::new();
+    let (mut until, mut count) = (rungs.min_epochs, trials);
+    while until < epochs {
+        rounds.push((until, count));
+        until = until.saturating_mul(rungs.reduction);
+        count = (count / rungs.reduction).max(1);
+    }
+    rounds.push((epochs, count));
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sweep::Rungs;
+
+    const RUNGS: Rungs = Rungs { min_epochs: 2, reduction: 3 };
+
+    fn standings(scheduler: Scheduler, values: &[&[f64]]) -> Standings {
+        let mut standings = Standings::new(scheduler, Better::Smaller, true);
+        for (trial, values) in values.iter().enumerate() {
+            for (i, value) in values.iter().enumerate() {
+                standings.record(trial, i + 1, *value, false);
+            }
+        }
+        standings
+    }
+
+    #[test]
+    fn rungs_are_powers_below_the_last_epoch() {
+        let at: Vec<usize> = (1..=60).filter(|epoch| RUNGS.has(*epoch, 54)).collect();
+        assert_eq!(at, [2, 6, 18]);
+        let halving = Scheduler::SuccessiveHalving(RUNGS);
+        assert_eq!(rounds(halving, 54, 20), [(2, 20), (6, 6), (18, 2), (54, 1)]);
+        assert_eq!(rounds(halving, 2, 20), [(2, 20)]);
+        assert_eq!(rounds(Scheduler::Asha(RUNGS), 54, 20), [(54, 20)]);
+    }
+
+    /// Of six the two best go on, by their best epoch so far; a later one is held to all that came there.
+    #[test]
+    fn asha_lets_the_best_third_of_those_that_came_there_go_on() {
+        let values: [&[f64]; 6] = [
+            &[0.9, 0.8],
+            &[0.1, 0.7],
+            &[0.5, 0.4],
+            &[f64::NAN, f64::NAN],
+            &[0.5, 0.6],
+            &[0.8, 0.2],
+        ];
+        let mut asha = standings(Scheduler::Asha(RUNGS), &values);
+        let at = |epoch: usize| -> Vec<(usize, usize, usize)> {
+            (0..6).map(|trial| (trial, epoch, 54)).collect()
+        };
+        assert_eq!(asha.judge(&at(2)), [false, true, false, false, false, true]);
+        assert_eq!(asha.judge(&at(1)), [true; 6]);
+        asha.record(6, 1, 0.3, false);
+        asha.record(6, 2, 0.3, false);
+        assert_eq!(asha.judge(&[(6, 2, 54)]), [false]);
+        asha.record(7, 1, 0.05, false);
+        asha.record(7, 2, 0.5, false);
+        assert_eq!(asha.judge(&[(7, 2, 54)]), [true]);
+        // At the last epoch there is nothing to go on to.
+        assert_eq!(asha.judge(&[(0, 54, 54)]), [true]);
+    }
+
+    /// A trial that has ended by itself before a rung is held against those that come there.
+    #[test]
+    fn what_has_ended_counts_at_later_rungs() {
+        let mut asha = standings(Scheduler::Asha(RUNGS), &[&[0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]);
+        asha.record(1, 1, 0.1, true);
+        assert_eq!(asha.worth(1, 6), Some(0.1));
+        assert_eq!(asha.judge(&[(0, 6, 54)]), [false]);
+    }
+
+    #[test]
+    fn a_trial_worse_than_the_median_of_the_others_means_stops() {
+        let median = Scheduler::Median { min_epochs: 2 };
+        let all =
+            standings(median, &[&[0.8, 0.6], &[0.6, 0.4], &[0.4, 0.2], &[0.9, 0.71], &[0.9, 0.4]]);
+        // The others' means of the fourth: 0.7, 0.5, 0.3, 0.65; their median 0.575.
+        assert_eq!(all.judge(&[(3, 2, 9), (4, 2, 9), (3, 1, 9)]), [false, true, true]);
+        let few = standings(median, &[&[0.1, 0.1], &[0.1, 0.1], &[0.1, 0.1], &[0.9, 0.9]]);
+        assert_eq!(few.judge(&[(3, 2, 9)]), [false]);
+        let two = standings(median, &[&[0.1, 0.1], &[0.1, 0.1], &[0.9, 0.9]]);
+        assert_eq!(two.judge(&[(2, 2, 9)]), [true]);
+    }
+
+    #[test]
+    fn the_best_of_a_round_are_found_whichever_way_is_better() {
+        let values: [&[f64]; 4] = [&[0.3], &[0.1], &[f64::NAN], &[0.3]];
+        let smaller = standings(Scheduler::None, &values);
+        assert_eq!(smaller.best(&[0, 1, 2, 3], 1, 3), [1, 0, 3]);
+        let larger = Standings { better: Better::Larger, ..standings(Scheduler::None, &values) };
+        assert_eq!(larger.best(&[0, 1, 2, 3], 1, 4), [0, 3, 1, 2]);
+        // Without restoring the best epoch, the last one counts.
+        let last = Standings { keeps_best: false, ..standings(Scheduler::None, &[&[0.1, 0.5]]) };
+        assert_eq!(last.worth(0, 2), Some(0.5));
+    }
+}
