@@ -74,7 +74,7 @@
 //! | [`program`] | kernel calls as data, what each costs, and the tables that the device reads at every step |
 //! | [`kernels`] | the table of kernels and, beside each row, its CPU twin, generic over f32 and f64 |
 //! | [`backend`] | the traits; `cpu`, `gpu`, and `reference`, which runs the twins |
-//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, divergence; the whole state kept, and gone on from, where a device is lost too; looks inside the network and what they say of its initialisation; a step explained, timed, taken one at a time; the quickest device |
+//! | [`train`] | the loop: feeding sets, running ahead, early stopping, scores, of several members as one model too, divergence; the whole state kept, and gone on from, where a device is lost too; looks inside the network and what they say of its initialisation; a step explained, timed, taken one at a time; the quickest device |
 //! | [`model`] | model files, prediction and evaluation, export as ONNX |
 //! | [`analysis`] | what the weights kept do on rows held out: curves, worst rows, what matters |
 //! | [`compare`] | the same training on several devices and in f64, in lockstep; the break-even |

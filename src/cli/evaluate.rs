@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
+use crate::analysis::mean_and_deviation;
 use crate::backend::gpu::GpuOptions;
 use crate::config::Config;
 use crate::data;
@@ -43,24 +46,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let (chosen, loaded) = arguments.device.during(GpuOptions::default(), Precision::F32, load);
     let ((rows, source), chosen) = (loaded?, chosen?);
     let count = rows.rows;
-    let Evaluation { scores, confusion } = model.evaluate(rows, chosen.backend.as_ref())?;
+    let evaluation = model.evaluate(rows, chosen.backend.as_ref())?;
+    let Evaluation { ensemble, ensemble_confusion, .. } = &evaluation;
     if arguments.json {
-        let mut document = scores_json(&scores);
-        match confusion.as_slice() {
-            [] => {}
-            [one] => document["confusion_matrix"] = one.clone().into(),
-            all => document["confusion_matrix"] = all.into(),
-        }
-        return super::print_json(&document);
+        return super::print_json(&document(&evaluation));
     }
     crate::report::say(&format!("{source}: {count} rows, on {}", chosen.backend.device().name));
-    super::print(&table(&scores))?;
-    match confusion.as_slice() {
-        [one] if one.len() <= SHOWN_CLASSES => {
-            super::print(&confusion_table(one, model.preprocessing.classes()))
-        }
-        _ => Ok(()),
+    super::print(&table(ensemble, &evaluation.scores))?;
+    if (1..=SHOWN_CLASSES).contains(&ensemble_confusion.len()) {
+        super::print(&confusion_table(ensemble_confusion, model.preprocessing.classes()))?;
     }
+    Ok(())
+}
+
+/// The model's scores, and of several members their own, in lists, with mean and deviation.
+fn document(evaluation: &Evaluation) -> Value {
+    let Evaluation { ensemble, ensemble_confusion, scores, confusion } = evaluation;
+    let mut document = scores_json(std::slice::from_ref(ensemble));
+    if !ensemble_confusion.is_empty() {
+        document["confusion_matrix"] = json!(ensemble_confusion);
+    }
+    if scores.len() > 1 {
+        let mut members = scores_json(scores);
+        if !confusion.is_empty() {
+            members["confusion_matrix"] = json!(confusion);
+        }
+        document["members"] = members;
+        let (mean, deviation) = over_members(scores);
+        document["mean"] = scores_json(&[mean]);
+        document["deviation"] = scores_json(&[deviation]);
+    }
+    document
+}
+
+/// The mean of each score over the members, and the standard deviation.
+fn over_members(scores: &[Scores]) -> (Scores, Scores) {
+    let of = |value: &dyn Fn(&Scores) -> f64| {
+        mean_and_deviation(&scores.iter().map(value).collect::<Vec<_>>())
+    };
+    let (mean, deviation) = of(&|own| own.loss);
+    let mut mean = Scores { loss: mean, metrics: Vec::new() };
+    let mut deviation = Scores { loss: deviation, metrics: Vec::new() };
+    for (at, (name, _)) in scores.first().map_or(&[][..], |own| &own.metrics).iter().enumerate() {
+        let (about, apart) = of(&|own| own.metrics[at].1);
+        mean.metrics.push((name, about));
+        deviation.metrics.push((name, apart));
+    }
+    (mean, deviation)
 }
 
 /// Classes up to which the confusion matrix is shown.
@@ -85,21 +117,24 @@ fn confusion_table(matrix: &[Vec<u64>], classes: &[String]) -> String {
     text
 }
 
-/// A value a line; with several members a column each.
-fn table(scores: &[Scores]) -> String {
-    let Some(first) = scores.first() else { return String::new() };
-    let names = std::iter::once("loss").chain(first.metrics.iter().map(|(name, _)| *name));
-    let width = names.clone().map(str::len).max().unwrap_or(0).max(10) + 2;
-    names
-        .map(|name| {
-            let values: String = scores
-                .iter()
-                .filter_map(|member| member.get(name))
-                .map(|value| format!("{:>12}", score(value)))
-                .collect();
-            format!("{name:<width$}{values}\n")
-        })
-        .collect()
+/// A value a line; of several members beside it the mean and the deviation of theirs.
+fn table(ensemble: &Scores, members: &[Scores]) -> String {
+    let names: Vec<&str> =
+        std::iter::once("loss").chain(ensemble.metrics.iter().map(|(name, _)| *name)).collect();
+    let width = names.iter().map(|name| name.len()).max().unwrap_or(0).max(10) + 2;
+    let mut text = String::new();
+    let mut columns = vec![ensemble.clone()];
+    if members.len() > 1 {
+        let (mean, deviation) = over_members(members);
+        columns.extend([mean, deviation]);
+        text = format!("{:<width$}{:>12}{:>12}{:>12}\n", "", "ensemble", "members", "deviation");
+    }
+    for name in names {
+        let values = columns.iter().filter_map(|own| own.get(name));
+        let values: String = values.map(|value| format!("{:>12}", score(value))).collect();
+        text.push_str(&format!("{name:<width$}{values}\n"));
+    }
+    text
 }
 
 /// The rows that the run did not train on, split off again by its own config.

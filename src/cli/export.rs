@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::OnnxOptions;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -14,6 +15,9 @@ pub(super) struct Arguments {
     /// The file to write
     #[arg(long)]
     out: PathBuf,
+    /// Let the ONNX model say how far the members of an ensemble are apart
+    #[arg(long)]
+    spread: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,7 +31,13 @@ enum Format {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
     match arguments.format {
-        Format::Onnx => model.save_onnx(&arguments.out)?,
+        Format::Onnx => {
+            model.save_onnx_with(&arguments.out, OnnxOptions { spread: arguments.spread })?
+        }
+        Format::Safetensors if arguments.spread => {
+            return Err(Error::usage("safetensors hold weights, and no spread")
+                .with_help("leave --spread out, or give --format onnx"));
+        }
         Format::Safetensors => model.save(&arguments.out)?,
     }
     crate::report::say(&format!("{}", arguments.out.display()));

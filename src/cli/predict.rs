@@ -26,12 +26,18 @@ pub(super) struct Arguments {
     /// Columns of the data to copy in front of the predictions, such as an id
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     copy: Vec<String>,
+    /// Write how far the members of an ensemble are apart, before the predictions
+    #[arg(long)]
+    spread: bool,
     #[command(flatten)]
     device: super::Device,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let model = super::load_model(&arguments.run)?;
+    if arguments.spread {
+        model.check_spread()?;
+    }
     let (chosen, file) = arguments.device.during(GpuOptions::default(), Precision::F32, || {
         FeatureFile::open(&arguments.data, &model.preprocessing, &arguments.copy)
     });
@@ -72,7 +78,11 @@ fn write(
     let first = first?;
     let alone = pieces.peek().is_none().then_some(first.rows.rows);
     let mut predictor = model.predictor(backend, alone)?;
-    let mut out = PredictionsFile::create(model, arguments.out.as_deref(), &arguments.copy)?;
+    if arguments.spread {
+        predictor = predictor.with_spread();
+    }
+    let (file, copied) = (arguments.out.as_deref(), &arguments.copy);
+    let mut out = PredictionsFile::create(model, file, copied, arguments.spread)?;
     let mut waiting = Waiting::default();
     for piece in std::iter::once(Ok(first)).chain(pieces) {
         waiting.add(piece?);

@@ -374,6 +374,8 @@ fn show_outcome(
         if members.len() > 1 {
             deviations(members);
         }
+        let together = outcome.ensemble.iter().filter(|(own, _)| own == set);
+        together.for_each(|(_, own)| row("  ensemble", std::slice::from_ref(own), ""));
         let Some(baselines) = baselines else { continue };
         let linear = baselines.linear.as_ref().map(|linear| &linear.scores);
         for (name, scores) in [("constant", Some(&baselines.constant)), ("linear", linear)] {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::{read_tensor, read_weights};
 pub use inspect::{BARS, FileSummary, TensorSummary, summarize};
+pub use onnx::OnnxOptions;
 pub use predict::{Evaluation, Predictions};
 pub use predictions::PredictionsFile;
 pub use predictor::Predictor;

@@ -9,11 +9,11 @@ use crate::catalog::metric::classes::confusion_matrix;
 use crate::config::TaskSettings;
 use crate::config::data::Task;
 use crate::data::Rows;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::{LayerSettings, MemberState, PassKind, Plan, PlanRequest, Precision};
 use crate::train::{
-    DeviceSet, Feed, Fit, Interpreter, PassLog, Scorer, Scores, SetOutputs, Shuffle,
-    evaluation_batch, terms_of,
+    DeviceSet, Feed, Fit, Interpreter, Logits, PassLog, Scorer, Scores, SetOutputs, Shuffle, Tally,
+    evaluation_batch, tally_together, terms_of,
 };
 
 /// Outputs in all up to which a confusion matrix is made unasked.
@@ -22,15 +22,20 @@ const CONFUSION_VALUES: usize = 1 << 24;
 /// How well a model does on some rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
+    /// Loss and metrics of the model as [`Model::predict`] has it: of the members' averaged probabilities or
+    /// predictions. Of one member, its own.
+    pub ensemble: Scores,
+    /// Rows that are of class i (first index) and are taken for class j by that model. Empty where there are no
+    /// classes, or too many rows and classes.
+    pub ensemble_confusion: Vec<Vec<u64>>,
     /// Each member's loss and metrics.
     pub scores: Vec<Scores>,
-    /// Each member's confusion matrix: rows that are of class i (first index) and are taken for
-    /// class j. Empty where there are no classes, or too many rows and classes.
+    /// Each member's confusion matrix, or none.
     pub confusion: Vec<Vec<Vec<u64>>>,
 }
 
 /// What a model says of some rows, averaged over its members.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Predictions {
     /// Rows.
     pub rows: usize,
@@ -38,6 +43,16 @@ pub struct Predictions {
     pub width: usize,
     /// `[rows, width]`: probabilities of each class or label, or predictions in the user's units.
     pub values: Vec<f64>,
+    /// `[rows, width]`: the standard deviation of each value over the members. Empty of one member.
+    pub spread: Vec<f64>,
+    /// `[rows]`: of classes, how much a row's class and the choice of a member tell of each other, in nats: the
+    /// entropy of the mean probabilities less the mean entropy of the members'. It is the part of the
+    /// uncertainty that more data would take away; 0 where the members agree. Of labels, the sum over them. Empty
+    /// of one member, and of numbers.
+    ///
+    /// Source: Depeweg et al. 2018, "Decomposition of uncertainty in Bayesian deep learning for efficient and
+    /// risk-sensitive learning", section 3.
+    pub mutual_information: Vec<f64>,
 }
 
 impl Predictions {
@@ -59,24 +74,38 @@ impl Predictions {
 }
 
 impl Model {
-    /// Predicts encoded rows.
+    /// Predicts encoded rows, with the members' spread.
     ///
     /// # Errors
     /// Those of the backend.
     pub fn predict(&self, rows: Rows, backend: &dyn Backend) -> Result<Predictions> {
         let width = self.interpreter()?.width(self.network.outputs());
-        let mut all = Predictions { rows: 0, width, values: Vec::new() };
+        let mut all = Predictions { width, ..Predictions::default() };
         if rows.rows == 0 {
             return Ok(all);
         }
-        let mut predictor = self.predictor(backend, Some(rows.rows))?;
+        let mut predictor = self.predictor(backend, Some(rows.rows))?.with_spread();
         rows.each_piece(&mut |features| {
             let piece = predictor.predict(features)?;
             all.rows += piece.rows;
             all.values.extend(piece.values);
+            all.spread.extend(piece.spread);
+            all.mutual_information.extend(piece.mutual_information);
             Ok(())
         })?;
         Ok(all)
+    }
+
+    /// Refuses a single network where the spread is asked for: it has none.
+    ///
+    /// # Errors
+    /// That refusal.
+    pub(crate) fn check_spread(&self) -> Result<()> {
+        if self.network.members > 1 {
+            return Ok(());
+        }
+        Err(Error::usage("the model is a single network, which has no spread")
+            .with_help("train several with members=8, say"))
     }
 
     /// Scores encoded rows with targets.
@@ -87,8 +116,16 @@ impl Model {
         let settings = self.config.validate(std::path::Path::new("."))?;
         let task = settings.fit_task(self.preprocessing.task())?;
         let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Evaluate, backend)?;
-        feed.run(executor.as_mut(), None, &|_| false)?;
         let (members, outputs) = (self.network.members, self.network.outputs());
+        let (interpreter, scorer) = (self.interpreter()?, self.scorer(&task));
+        let has_classes = matches!(task.task, Task::Classification | Task::Binary);
+        let mut together = Tally::new(&scorer, &interpreter, feed.collects && has_classes);
+        if members > 1 {
+            let logits = Logits::of(&plan, &self.network)?;
+            tally_together(&feed, executor.as_mut(), logits, &mut together)?;
+        } else {
+            feed.run(executor.as_mut(), None, &|_| false)?;
+        }
         let mut wanted = vec![(feed.log()?, feed.batches.steps() * members * plan.statistics)];
         if let Some(collected) = feed.collected()? {
             wanted.push((collected, feed.batches.covered() * members * outputs));
@@ -96,27 +133,20 @@ impl Model {
         let mut read = executor.read(&wanted)?.into_iter().map(|read| read.into_reals());
         let log = read.next().unwrap_or_default();
         let collected = read.next().unwrap_or_default();
-        let interpreter = self.interpreter()?;
         let width = interpreter.width(outputs);
         let rows_of =
             |member: usize| interpreter.of_member(&feed, member, &collected, None, outputs);
-        let mut confusion = Vec::new();
-        if feed.collects && matches!(task.task, Task::Classification | Task::Binary) {
-            for member in 0..members {
-                let (targets, predictions) = rows_of(member);
-                confusion.push(confusion_matrix(&Outputs {
-                    task: task.task,
-                    rows: targets.len(),
-                    width,
-                    predictions: &predictions,
-                    targets: &targets,
-                }));
-            }
+        let matrix = |(targets, predictions): &(Vec<f64>, Vec<f64>)| {
+            let (task, rows) = (task.task, targets.len());
+            confusion_matrix(&Outputs { task, rows, width, predictions, targets })
+        };
+        let mut confusion: Vec<_> = Vec::new();
+        if feed.collects && has_classes {
+            confusion.extend((0..members).map(|member| matrix(&rows_of(member))));
         }
         let mut of_member = |member: usize| Ok(rows_of(member));
         let given = feed.collects.then_some(SetOutputs { width, of_member: &mut of_member });
         let covered = vec![feed.batches.covered(); members];
-        let scorer = self.scorer(&task);
         let pass = PassLog {
             log: &log,
             width: plan.statistics,
@@ -126,7 +156,14 @@ impl Model {
             divisors: &vec![feed.batches.covered() as f64; members],
         };
         let scores = scorer.scores(&pass, given)?;
-        Ok(Evaluation { scores, confusion })
+        let (ensemble, ensemble_confusion) = match scores.as_slice() {
+            [one] => (one.clone(), confusion.first().cloned().unwrap_or_default()),
+            _ => {
+                let matrix = matrix(together.collected());
+                (together.scores(&feed.set)?, matrix)
+            }
+        };
+        Ok(Evaluation { ensemble, ensemble_confusion, scores, confusion })
     }
 
     fn scorer(&self, task: &TaskSettings) -> Scorer {

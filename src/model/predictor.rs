@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Model, Predictions};
 use crate::backend::{Backend, Executor};
+use crate::config::data::Task;
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::program::{BufferId, MemberState, PassKind};
-use crate::train::{Feed, Interpreter};
+use crate::program::{MemberState, PassKind};
+use crate::train::{Feed, Interpreter, Logits};
 
 /// Bytes of the rows that are handed to a device at once.
 const BLOCK_BYTES: usize = 16 << 20;
@@ -19,12 +20,11 @@ pub struct Predictor {
     executor: Box<dyn Executor>,
     feed: Feed,
     interpreter: Interpreter,
-    logits: BufferId,
-    /// Elements of `logits`.
-    words: usize,
+    logits: Logits,
     members: usize,
+    /// Whether the members' spread is wanted.
+    spreads: bool,
     inputs: usize,
-    outputs: usize,
     /// Values of a prediction.
     width: usize,
     /// Rows of a block.
@@ -32,6 +32,12 @@ pub struct Predictor {
 }
 
 impl Predictor {
+    /// The same with the spread of several members: a little more work for each row.
+    #[must_use]
+    pub fn with_spread(self) -> Self {
+        Self { spreads: self.members > 1, ..self }
+    }
+
     /// Rows that go through at once.
     pub fn rows_at_once(&self) -> usize {
         self.rows
@@ -43,7 +49,8 @@ impl Predictor {
     /// Those of the backend.
     pub fn predict(&mut self, features: &[f32]) -> Result<Predictions> {
         let count = features.len() / self.inputs;
-        let mut values = Vec::with_capacity(count * self.width);
+        let mut all = Predictions { rows: count, width: self.width, ..Predictions::default() };
+        all.values.reserve_exact(count * self.width);
         for block in features.chunks(self.rows * self.inputs) {
             let rows = block.len() / self.inputs;
             // What a block lacks of being full is never looked at.
@@ -53,32 +60,52 @@ impl Predictor {
             // Each block begins with the first step of the pass.
             let start = vec![MemberState::START; self.members];
             self.executor.write_state(self.feed.state()?, &start)?;
-            self.predict_block(rows, &mut values)?;
+            self.predict_block(rows, &mut all)?;
         }
-        Ok(Predictions { rows: count, width: self.width, values })
+        Ok(all)
     }
 
-    fn predict_block(&mut self, rows: usize, values: &mut Vec<f64>) -> Result<()> {
-        let Self { executor, feed, interpreter, logits, words, members, outputs, width, .. } = self;
-        let (logits, words, members, outputs) = (*logits, *words, *members, *outputs);
-        let stride = words / members;
+    fn predict_block(&mut self, rows: usize, all: &mut Predictions) -> Result<()> {
+        let Self { executor, feed, interpreter, logits, members, spreads, width, .. } = self;
+        let (logits, members) = (*logits, *members);
+        let has_classes = interpreter.task != Task::Regression;
         feed.run_each(rows, executor.as_mut(), &mut |executor, rows| {
-            let read = executor.read(&[(logits, words)])?;
-            let read = read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
+            let read = logits.read(executor)?;
             for row in 0..rows {
                 let mut mean = vec![0.0; *width];
+                let mut said = Vec::with_capacity(members);
                 for member in 0..members {
-                    let at = member * stride + row * outputs;
-                    let said = interpreter.interpret(&read[at..at + outputs]);
-                    for (sum, value) in mean.iter_mut().zip(said) {
+                    let own = interpreter.interpret(logits.row(&read, member, row));
+                    for (sum, value) in mean.iter_mut().zip(&own) {
                         *sum += value / members as f64;
                     }
+                    said.push(own);
                 }
-                values.extend(mean);
+                if *spreads {
+                    all.spread.extend((0..*width).map(|at| {
+                        let apart = said.iter().map(|own| (own[at] - mean[at]).powi(2));
+                        (apart.sum::<f64>() / members as f64).sqrt()
+                    }));
+                    if has_classes {
+                        let own = said.iter().map(|own| entropy(interpreter.task, own));
+                        let known = own.sum::<f64>() / members as f64;
+                        // Below 0 by rounding alone.
+                        let told = entropy(interpreter.task, &mean) - known;
+                        all.mutual_information.push(if told < 0.0 { 0.0 } else { told });
+                    }
+                }
+                all.values.extend(mean);
             }
             Ok(())
         })
     }
+}
+
+/// The entropy of a row's class, or that of its labels one by one, in nats.
+fn entropy(task: Task, probabilities: &[f64]) -> f64 {
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { p };
+    let of = |p: &f64| if task == Task::Multilabel { term(*p) + term(1.0 - p) } else { term(*p) };
+    probabilities.iter().map(of).sum()
 }
 
 impl std::fmt::Debug for Predictor {
@@ -104,18 +131,15 @@ impl Model {
             .ok_or_else(|| Error::internal("a block of rows is too large"))?;
         let empty = Rows { rows, features: vec![0.0; length], ..Rows::default() };
         let (executor, plan, feed) = self.load_pass(empty, PassKind::Predict, backend)?;
-        let logits = plan.buffer(&format!("activation.{}", self.network.layers.len() - 1))?;
         let interpreter = self.interpreter()?;
-        let outputs = self.network.outputs();
         Ok(Predictor {
             executor,
             feed,
-            words: plan.buffers[logits.0].words as usize,
-            logits,
+            logits: Logits::of(&plan, &self.network)?,
             members: self.network.members,
+            spreads: false,
             inputs,
-            outputs,
-            width: interpreter.width(outputs),
+            width: interpreter.width(self.network.outputs()),
             interpreter,
             rows,
         })

@@ -7,6 +7,7 @@ use crate::config::data::Task;
 use crate::data::Rows;
 use crate::error::Result;
 use crate::program::PassKind;
+use crate::train::Logits;
 
 /// The outputs of several members on the same rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,19 +69,14 @@ impl Model {
         let mut said = vec![MemberOutputs::default(); members.min(self.network.members)];
         if count > 0 {
             let (mut executor, plan, feed) = self.load_pass(rows, PassKind::Predict, backend)?;
-            let last = plan.buffer(&format!("activation.{}", self.network.layers.len() - 1))?;
-            let words = plan.buffers[last.0].words as usize;
-            let stride = words / self.network.members;
+            let logits = Logits::of(&plan, &self.network)?;
             let mut next = encoded.chunks_exact(target_width);
             feed.run_each(count, executor.as_mut(), &mut |executor, rows| {
-                let read = executor.read(&[(last, words)])?;
-                let read =
-                    read.into_iter().next().map(|read| read.into_reals()).unwrap_or_default();
+                let read = logits.read(executor)?;
                 for (row, own) in next.by_ref().take(rows).enumerate() {
                     let own: Vec<f64> = own.iter().map(|target| f64::from(*target)).collect();
                     for (member, said) in said.iter_mut().enumerate() {
-                        let at = member * stride + row * outputs;
-                        let values = &read[at..at + outputs];
+                        let values = logits.row(&read, member, row);
                         said.predictions.extend(interpreter.interpret(values));
                         said.losses.push((task.loss.row.double)(
                             values,

@@ -295,6 +295,9 @@ impl RunFolder {
         for (set, scores) in &outcome.scores {
             summary[set] = scores_json(scores);
         }
+        for (set, scores) in &outcome.ensemble {
+            summary["ensemble"][set] = scores_json(std::slice::from_ref(scores));
+        }
         let rest = json!({
             "best_epoch": each_member(outcome.best_epoch.iter().map(|epoch| json!(epoch))),
             "epochs": outcome.epochs,

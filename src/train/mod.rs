@@ -17,6 +17,7 @@ mod device_set;
 pub mod diagnosis;
 mod divergence;
 mod early_stopping;
+mod ensemble;
 mod epoch;
 #[doc(hidden)]
 pub mod explain;
@@ -54,6 +55,7 @@ pub use ahead::RunAhead;
 pub use checkpoint::Checkpoint;
 pub use device_set::{DeviceSet, Features, Fit, WeightedRows};
 pub use early_stopping::{EarlyStopping, StoppingState, Verdict};
+pub use ensemble::{Logits, Tally, tally_together};
 pub use feed::Feed;
 pub use order::{Draws, EpochOrder, Lookup, Shuffle};
 pub use outputs::Interpreter;
@@ -238,6 +240,9 @@ pub struct Outcome {
     pub parameters: Vec<f32>,
     /// Scores of the weights kept, by set: `train`, and `validation` and `test` where there are any.
     pub scores: Vec<(String, Vec<Scores>)>,
+    /// Scores of the weights kept of several members as one model, by set held out of all their training:
+    /// `validation` and `test`; empty of one member.
+    pub ensemble: Vec<(String, Scores)>,
     /// The epoch whose weights are kept, for each member.
     pub best_epoch: Vec<usize>,
     /// Epochs begun.

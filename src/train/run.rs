@@ -15,7 +15,8 @@ use super::recovery::Relay;
 use super::sets::Sets;
 use super::starting_weights::starting_arena;
 use super::{
-    DeviceSet, EarlyStopping, Feed, Observer, Outcome, Scorer, Scores, Shares, StopReason, terms_of,
+    DeviceSet, EarlyStopping, Feed, Logits, Observer, Outcome, Scorer, Scores, Shares, StopReason,
+    Tally, tally_together, terms_of,
 };
 use crate::backend::{Backend, Capacity, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
@@ -442,17 +443,30 @@ impl<'a> Run<'a> {
     }
 
     /// Scores the weights in place on every set, and reads them, `[members][stride]`; `start` is where
-    /// members stand: those that have stopped are left out.
+    /// members stand: those that have stopped are left out. `together`, where it is given, takes the scores
+    /// of all members as one model on the sets held out.
     pub(super) fn score_all_sets(
         &mut self,
         start: &[MemberState],
+        mut together: Option<&mut Vec<(String, Scores)>>,
     ) -> Result<(Vec<(String, Vec<Scores>)>, Vec<f32>)> {
         let (members, stride) = (self.network.members, self.network.stride);
         let mut wanted = Vec::new();
         for pass in &self.evaluations {
             let executor = self.executor.as_mut();
             executor.write_state(pass.state()?, start)?;
-            pass.run(executor, None, &|_| false)?;
+            let held_out = pass.shares.is_none() && !Arc::ptr_eq(&pass.set, &self.train.set);
+            match together.as_deref_mut().filter(|_| members > 1 && held_out) {
+                Some(together) => {
+                    let logits = Logits::of(&self.plan, &self.network)?;
+                    let mut tally = Tally::new(&self.scorer, &self.interpreter, false);
+                    tally_together(pass, executor, logits, &mut tally)?;
+                    together.push((pass.name.clone(), tally.scores(&pass.set)?));
+                }
+                None => {
+                    pass.run(executor, None, &|_| false)?;
+                }
+            }
             wanted.extend(self.wanted(pass, self.plan.statistics)?);
         }
         wanted.push((self.evaluated, members * stride));
@@ -476,11 +490,13 @@ impl<'a> Run<'a> {
     pub(super) fn finish(mut self) -> Result<Outcome> {
         let counters = self.executor.counters();
         self.put_best_in_place(|_| true)?;
-        let (scores, parameters) =
-            self.score_all_sets(&vec![MemberState::START; self.network.members])?;
+        let mut ensemble = Vec::new();
+        let start = vec![MemberState::START; self.network.members];
+        let (scores, parameters) = self.score_all_sets(&start, Some(&mut ensemble))?;
         Ok(Outcome {
             parameters,
             scores,
+            ensemble,
             best_epoch: self.best_epoch,
             epochs: self.epochs,
             stop_reason: self.stop_reason,

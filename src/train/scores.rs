@@ -91,6 +91,11 @@ impl Scorer {
         Self { task, metrics: metrics.to_vec(), terms, targets, target_scale }
     }
 
+    /// The terms that its metrics need, each with its values a row.
+    pub(super) fn terms(&self) -> impl Iterator<Item = (&'static TermRow, usize)> {
+        self.terms.iter().map(|term| (*term, term.width(self.targets)))
+    }
+
     /// Whether a metric is made of the outputs of every row, which [`Scorer::scores`] must then be
     /// given.
     pub fn needs_outputs(&self) -> bool {

@@ -475,7 +475,7 @@ impl Lanes<'_> {
         }
         self.run.put_best_in_place(|member| leaves[member])?;
         let start = leaves.iter().map(|leaves| if *leaves { MemberState::START } else { STOPPED });
-        self.run.score_all_sets(&start.collect::<Vec<_>>())
+        self.run.score_all_sets(&start.collect::<Vec<_>>(), None)
     }
 
     /// Gives lanes to trials, or leaves them empty, after so many epochs of the training.

@@ -8,6 +8,9 @@
 use super::RowWise;
 use crate::kernels::Real;
 
+/// The least variance.
+pub(crate) const LEAST_VARIANCE: f64 = 1e-6;
+
 pub(super) struct Variant;
 
 impl RowWise for Variant {
@@ -15,7 +18,7 @@ impl RowWise for Variant {
         let count = targets.len();
         let share = R::of(count as f64);
         let half = R::of(0.5);
-        let least = R::of(1e-6);
+        let least = R::of(LEAST_VARIANCE);
         if !gradient.is_empty() {
             for unit in 0..count {
                 let e = logits[unit] - targets[unit];

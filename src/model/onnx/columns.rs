@@ -1,7 +1,6 @@
 //! Raw columns as inputs of the network, in operators: computed in f64 and rounded once, as `predict`
 //! does. Where a column is embedded, its vectors are looked up here: each member's own.
 
-use super::OUTPUTS;
 use super::graph::{Graph, Name};
 use super::messages::{Attribute, DOUBLE, FLOAT, STRING};
 use crate::data::{
@@ -13,18 +12,19 @@ use crate::model::Model;
 
 /// The columns as the first layer takes them: `[batch, inputs]`; `[members, batch, inputs]` where several
 /// members have tables of their own.
-pub(super) fn encoded(graph: &mut Graph, model: &Model) -> Result<Name> {
+/// `outputs` are names that no column may have.
+pub(super) fn encoded(graph: &mut Graph, model: &Model, outputs: &[&str]) -> Result<Name> {
     // Each with whether every member has its own.
     let mut parts: Vec<(Name, bool)> = Vec::new();
     let mut affine = Affine::default();
     let mut tables = 0;
     for column in model.preprocessing.columns() {
         let name = &column.name;
-        if OUTPUTS.contains(&name.as_str()) || name.starts_with("wgfit/") || name.is_empty() {
+        if outputs.contains(&name.as_str()) || name.starts_with("wgfit/") || name.is_empty() {
             return Err(Error::usage(format!("the column {name:?} cannot be an ONNX input"))
                 .with_help(format!(
                     "the outputs are named {}; rename the column and train again",
-                    OUTPUTS.join(" and ")
+                    outputs.join(" and ")
                 )));
         }
         match &column.encoding {

@@ -54,13 +54,15 @@ impl Write for Output {
 }
 
 /// Writes the predictions of a model, row by row in the order in which they come: the columns that are
-/// copied, a `probability_{class}` each (classification), and last `prediction`, in the user's
-/// classes and units.
+/// copied, a `probability_{class}` each (classification), the members' spread where it is asked for, and last
+/// `prediction`, in the user's classes and units.
 pub struct PredictionsFile<'a> {
     model: &'a Model,
     path: String,
     output: Output,
     format: Box<dyn Format>,
+    /// Whether the members' spread is written.
+    spread: bool,
     rows: usize,
     /// Whether nobody reads any more.
     closed: bool,
@@ -68,13 +70,24 @@ pub struct PredictionsFile<'a> {
 
 impl<'a> PredictionsFile<'a> {
     /// Begins a file, in the format of its name: `.parquet`, `.npy` (numbers alone), else CSV; or CSV on
-    /// stdout. `copied` are the names of the columns that come first.
+    /// stdout. `copied` are the names of the columns that come first. With `spread` there are columns of
+    /// [`Predictions::spread`] (`spread_{class}`, or of numbers `spread`, of several targets
+    /// `spread_{target}`) and `mutual_information`; the predictions must come from a predictor
+    /// [with spread](super::Predictor::with_spread).
     ///
     /// # Errors
-    /// A file that cannot be made, a format that cannot hold the columns, or two columns of one
-    /// name.
-    pub fn create(model: &'a Model, file: Option<&Path>, copied: &[String]) -> Result<Self> {
-        let names: Vec<String> = copied.iter().cloned().chain(columns(model)).collect();
+    /// A file that cannot be made, a format that cannot hold the columns, two columns of one name, or
+    /// the spread of a single network.
+    pub fn create(
+        model: &'a Model,
+        file: Option<&Path>,
+        copied: &[String],
+        spread: bool,
+    ) -> Result<Self> {
+        if spread {
+            model.check_spread()?;
+        }
+        let names: Vec<String> = copied.iter().cloned().chain(columns(model, spread)).collect();
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
             return Err(Error::usage(format!("two columns would be named {twice:?}"))
@@ -97,7 +110,7 @@ impl<'a> PredictionsFile<'a> {
             }
             _ => Box::new(csv::CsvFormat::new(names)),
         };
-        Ok(Self { model, path, output, format, rows: 0, closed: false })
+        Ok(Self { model, path, output, format, spread, rows: 0, closed: false })
     }
 
     /// Writes the predictions of some rows, and the columns copied of them.
@@ -112,11 +125,23 @@ impl<'a> PredictionsFile<'a> {
                 Kept::Texts(texts) => Column::Texts(texts),
             })
             .collect();
-        let Predictions { values, width, rows } = predictions;
-        columns.extend((0..*width).map(|column| {
-            let values = values.iter().skip(column).step_by(*width);
+        let Predictions { values, width, rows, spread, mutual_information } = predictions;
+        let floats = |values: &mut dyn Iterator<Item = &f64>| {
             Column::Floats(values.map(|value| *value as f32).collect())
-        }));
+        };
+        let each = |values: &[f64]| -> Vec<Column> {
+            (0..*width).map(|at| floats(&mut values.iter().skip(at).step_by(*width))).collect()
+        };
+        let has_classes = self.model.preprocessing.task() != Task::Regression;
+        // What is predicted comes last.
+        let (first, last) =
+            if has_classes { (each(values), Vec::new()) } else { (Vec::new(), each(values)) };
+        columns.extend(first);
+        if self.spread {
+            columns.extend(each(spread));
+            columns.extend(has_classes.then(|| floats(&mut mutual_information.iter())));
+        }
+        columns.extend(last);
         if let Some(said) = said(self.model, predictions) {
             columns.push(Column::Texts(said));
         }
@@ -168,19 +193,27 @@ impl std::fmt::Debug for PredictionsFile<'_> {
 }
 
 /// The names of the columns of predictions.
-fn columns(model: &Model) -> Vec<String> {
+fn columns(model: &Model, spread: bool) -> Vec<String> {
     let preprocessing = &model.preprocessing;
-    match (preprocessing.task(), preprocessing.target_names()) {
-        (Task::Regression, [_] | []) => vec!["prediction".to_owned()],
-        (Task::Regression, names) => {
-            names.iter().map(|name| format!("prediction_{name}")).collect()
+    let named = |what: &str, names: &[String]| -> Vec<String> {
+        names.iter().map(|name| format!("{what}_{name}")).collect()
+    };
+    let has_classes = preprocessing.task() != Task::Regression;
+    let (mut columns, spreads, last) = match preprocessing.target_names() {
+        _ if has_classes => {
+            let classes = preprocessing.classes();
+            let mut spreads = named("spread", classes);
+            spreads.push("mutual_information".to_owned());
+            (named("probability", classes), spreads, vec!["prediction".to_owned()])
         }
-        _ => {
-            let classes = preprocessing.classes().iter();
-            let probabilities = classes.map(|class| format!("probability_{class}"));
-            probabilities.chain(["prediction".to_owned()]).collect()
-        }
+        [_] | [] => (Vec::new(), vec!["spread".to_owned()], vec!["prediction".to_owned()]),
+        names => (Vec::new(), named("spread", names), named("prediction", names)),
+    };
+    if spread {
+        columns.extend(spreads);
     }
+    columns.extend(last);
+    columns
 }
 
 /// Each row's class, or its labels parted by spaces; none for numbers.

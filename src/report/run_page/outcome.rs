@@ -42,6 +42,10 @@ pub(super) fn outcome(page: &mut Page, record: &RunRecord) {
                     "Mean ± deviation over the folds, each scored by the network that did not \
                             train on it."
                 }
+                None if record.summary["ensemble"].is_object() => {
+                    "Mean ± deviation over the members; the ensemble averages what they say, as \
+                     predictions do."
+                }
                 None => "Mean ± deviation over the members.",
             });
         }
@@ -154,8 +158,10 @@ fn table(record: &RunRecord) -> Table {
             row.push(Cell::number(&rows.unwrap_or_default()));
         }
         table.row(row);
-        for (key, name) in BASELINES {
-            let own = &record.summary["baselines"][key][set];
+        let baselines = BASELINES.map(|(key, name)| (&record.summary["baselines"][key], name));
+        let ensemble = (&record.summary["ensemble"], "the ensemble");
+        for (own, name) in std::iter::once(ensemble).chain(baselines) {
+            let own = &own[set];
             if !own.is_object() {
                 continue;
             }
