@@ -34,11 +34,11 @@ pub(super) struct Arguments {
     overrides: Vec<String>,
     #[command(flatten)]
     device: super::Device,
-    /// The run folder [default: runs/{config name}-{n}, the first free n]
+    /// The run folder [default: runs/{config name}-N, the first free N]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on from the last checkpoint of the run in the folder, or begin where there is none; without
-    /// --out in the last runs/{config name}-{n}
+    /// --out in the last runs/{config name}-N
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
     /// Replace a run that is already in the folder
