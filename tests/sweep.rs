@@ -125,14 +125,14 @@ fn each_trial_is_its_single_run() {
         "model.layers.*.l2": [0, 1e-3],
         "model.layers.0.init": ["he_normal", "glorot_uniform", { "name": "random_normal", "stddev": 0.2 }],
         "model.layers.1.gaussian_noise": [0, 0.1],
-        "schedule": ["constant", { "name": "cosine" }, { "name": "step", "every_epochs": 2 }],
+        "schedule": ["constant", { "name": "cosine" }, { "name": "step", "period_epochs": 2 }],
         "training.epochs": { "int_uniform": [3, 7] },
         "early_stopping.patience": [1, 10]
     });
     for device in devices() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = write(folder.path(), "base.json", &base());
-        let count = if device == "cpu" { 9 } else { 5 };
+        let count = if device == "cpu" { 9 } else { 4 };
         let sweep = object!({
             "config": config, "space": space, "seed": 3, "lanes": 3,
             "search": { "name": "random", "trials": count }
@@ -319,6 +319,64 @@ fn a_sweep_that_is_killed_goes_on_to_the_same_table() {
     }
 }
 
+/// A device that is lost within a sweep is opened again, and the table is the same.
+#[test]
+fn a_sweep_whose_device_is_lost_goes_on() {
+    devices();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, asha) = schedulers()[1].clone();
+    let sweep = searching(folder.path(), "lost", &asha, false);
+    let run = ["sweep", &sweep, "--device", "llvmpipe", "--out"];
+    succeed(folder.path(), &[&run[..], &["whole", "-q"]].concat());
+    // In the middle of the second group, after some states of it.
+    let output = wgfit(folder.path(), &[&run[..], &["lost", "--plant-loss", "150"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("goes on from its last state on llvmpipe").count(), 1, "{said}");
+    for file in ["results.csv", "trials.jsonl", "epochs.jsonl", "best.safetensors"] {
+        let read = |of: &str| fs::read(folder.path().join(of).join(file)).expect("a file");
+        assert!(read("whole") == read("lost"), "{file} is another:\n{said}");
+    }
+}
+
+/// A state that was changed by hand is refused, whatever it says.
+#[test]
+#[cfg(unix)]
+fn a_state_of_other_trials_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sweep = searching(folder.path(), "changed", &Value::Null, false);
+    let run = ["sweep", &sweep, "--device", "cpu", "--out", "changed", "-q", "--resume"];
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    let progress = folder.path().join("changed/state/progress.json");
+    let mut child = command(folder.path(), &run, &cache).spawn().expect("the binary runs");
+    let begun = Instant::now();
+    while !progress.exists() && begun.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(1));
+    }
+    let kill = Command::new("kill").args(["-9", &child.id().to_string()]).status();
+    kill.expect("kill runs");
+    child.wait().expect("it has ended");
+    let whole = json(&progress);
+    let changes: [(&str, Value); 5] = [
+        ("/lanes", object!([])),
+        ("/places/0/trial", 9999.into()),
+        ("/standing", object!("../../../etc/passwd")),
+        ("/trials", 99_999_999.into()),
+        ("/places", object!([])),
+    ];
+    for (place, value) in changes {
+        let mut state = whole.clone();
+        *state.pointer_mut(place).unwrap_or_else(|| panic!("no {place}")) = value;
+        fs::write(&progress, state.to_string()).expect("written");
+        let output = wgfit(folder.path(), &run);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{place}: {said}");
+        assert!(said.contains("--overwrite") && !said.contains("panicked"), "{place}: {said}");
+    }
+    fs::write(&progress, whole.to_string()).expect("written");
+    succeed(folder.path(), &run);
+}
+
 fn refused(folder: &Path, sweep: &Value) -> (Option<i32>, String) {
     let path = write(folder, "sweep.json", sweep);
     let output = wgfit(folder, &["sweep", &path, "--device", "cpu", "--out", "refused"]);
@@ -410,7 +468,7 @@ fn what_cannot_be_swept_is_refused_in_so_many_words() {
             &["data.folds"],
         ),
         (
-            with(object!({ "loss": ["cross_entropy", { "name": "focal" }] })),
+            with(object!({ "loss": ["categorical_cross_entropy", "categorical_focal"] })),
             &["different losses", "val_accuracy"],
         ),
     ];

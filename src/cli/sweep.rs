@@ -1,5 +1,7 @@
 //! `wgfit sweep`: many trainings from one file, side by side.
 
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,13 +11,15 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
 use crate::cache;
+use crate::catalog::metric::Better;
 use crate::config::sweep::SweepConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::{Progress, RunFolder, count, duration, score};
 use crate::sweep::{
-    self, Ended, From, Plan, Shown, Sweep, SweepFolder, TrialRecord, in_words, to_text,
+    self, Ended, From, Plan, Shown, Sweep, SweepFolder, TrialRecord, in_words, short_keys, to_text,
     value_in_words,
 };
 use crate::train::quickest::quickest;
@@ -27,11 +31,11 @@ pub(super) struct Arguments {
     sweep: PathBuf,
     #[command(flatten)]
     device: super::Device,
-    /// The sweep's folder [default: runs/{sweep's name}-{n}, the first free n]
+    /// The sweep's folder [default: runs/{sweep's name}-N, the first free N]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with the sweep in the folder, or begin where there is none; without --out in the last
-    /// runs/{sweep's name}-{n}
+    /// runs/{sweep's name}-N
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
     /// Replace a sweep that is already in the folder
@@ -99,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
             super::print(&format!("{}\n", folder.display()))?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(folder) => From::open(folder, &written)?,
+        Some(folder) => From::open(folder, &sweep)?,
         None => None,
     };
     let (folder, from) = match resumed {
@@ -125,14 +129,73 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     super::watch_for_interrupts(&interrupt)?;
     let mut shown = Terminal::new(&sweep, progress, &interrupt, arguments.quiet);
     let begun = Instant::now();
-    let ended = sweep::run(&mut sweep, &plan, backend, &name, folder, from, &mut shown)?;
+    let place = Begun { path: &path, name: &name, written: &written, plan: &plan };
+    let ended = to_the_end(&mut sweep, &place, backend, (folder, from), &mut shown);
     shown.end();
+    let ended = ended.inspect_err(|_| {
+        shown.progress.warning(&format!(
+            "what has ended is kept; --resume --out {} goes on from the last state",
+            path.display()
+        ));
+    })?;
     show_end(&sweep, &ended, begun.elapsed().as_secs_f64(), &shown.progress);
     if ended.interrupted {
         shown.progress.line(&format!("--resume --out {} goes on from here", path.display()));
     }
     print_folder(&path, &ended, arguments.json)?;
     Ok(if ended.interrupted { ExitCode::from(super::INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+/// How often a device may be lost.
+const MOST_LOSSES: usize = 5;
+
+/// A sweep that has begun.
+struct Begun<'a> {
+    path: &'a Path,
+    name: &'a str,
+    written: &'a serde_json::Value,
+    plan: &'a Plan,
+}
+
+/// Runs a sweep; where the device is lost, from the last state on: on another device of the same adapter, or
+/// on what stands in for it.
+fn to_the_end(
+    sweep: &mut Sweep,
+    begun: &Begun,
+    backend: &dyn Backend,
+    (folder, from): (SweepFolder, Option<From>),
+    shown: &mut Terminal,
+) -> Result<Ended> {
+    let Begun { path, name, written, plan } = begun;
+    let mut held: Option<Box<dyn Backend + Send>> = None;
+    let mut place = (folder, from);
+    let mut losses = 0;
+    loop {
+        let device: &dyn Backend = match &held {
+            Some(held) => held.as_ref(),
+            None => backend,
+        };
+        let (folder, from) = place;
+        let ended = sweep::run(sweep, plan, device, name, folder, from, shown);
+        let (problem, next) = match ended {
+            Err(Error::DeviceLost { problem, .. }) if losses < MOST_LOSSES => {
+                let next = device.reopen().or_else(|_| device.stand_in())?;
+                (problem, next)
+            }
+            ended => return ended,
+        };
+        losses += 1;
+        let lost = problem.trim_end_matches('.');
+        shown.line(&format!(
+            "warning: {lost}; the sweep goes on from its last state on {}",
+            next.device().name
+        ));
+        place = match From::open(path, sweep)? {
+            Some((folder, from)) => (folder, Some(from)),
+            None => (SweepFolder::create(Some(path), name, true, written)?, None),
+        };
+        held = Some(next);
+    }
 }
 
 fn print_folder(path: &Path, ended: &Ended, as_json: bool) -> Result<()> {
@@ -167,43 +230,32 @@ fn show_end(sweep: &Sweep, ended: &Ended, seconds: f64, progress: &Progress) {
     }
 }
 
-/// Shows a sweep on the terminal.
+/// Trials that are shown by rank while the sweep goes on.
+const LEADERS: usize = 5;
+
+/// Shows a sweep on the terminal: on one, a table of the best so far under a bar.
 struct Terminal<'a> {
     progress: Progress,
     bar: Option<ProgressBar>,
     interrupt: &'a AtomicBool,
-    keys: Vec<String>,
-    monitor: String,
-    trials: usize,
     ended: usize,
     epochs: u64,
-    best: Option<(usize, f64)>,
+    /// Of each trial that has a value, the best one with its epoch.
+    best: BTreeMap<usize, (f64, usize)>,
 }
 
 impl<'a> Terminal<'a> {
     fn new(sweep: &Sweep, progress: Progress, interrupt: &'a AtomicBool, quiet: bool) -> Self {
-        use std::io::IsTerminal;
-        let trials = sweep.trials.len();
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new(trials as u64);
-            let template = "{spinner} {pos}/{len} trials {bar:20} {wide_msg} {elapsed}";
+            let bar = ProgressBar::new(sweep.trials.len() as u64);
+            let template = "{spinner} {pos}/{len} trials {bar:20} {elapsed}  {msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.enable_steady_tick(std::time::Duration::from_millis(200));
             bar
         });
-        Self {
-            progress,
-            bar,
-            interrupt,
-            keys: sweep.config.axes.iter().map(|axis| axis.key.clone()).collect(),
-            monitor: sweep.monitor.clone(),
-            trials,
-            ended: 0,
-            epochs: 0,
-            best: None,
-        }
+        Self { progress, bar, interrupt, ended: 0, epochs: 0, best: BTreeMap::new() }
     }
 
     fn end(&mut self) {
@@ -211,27 +263,60 @@ impl<'a> Terminal<'a> {
             bar.finish_and_clear();
         }
     }
+
+    /// The best trials so far, a line each.
+    fn leaders(&self, sweep: &Sweep) -> String {
+        let mut ranked: Vec<(usize, f64, usize)> =
+            self.best.iter().map(|(trial, (value, epoch))| (*trial, *value, *epoch)).collect();
+        let worth = |value: f64| if sweep.better == Better::Smaller { value } else { -value };
+        ranked.sort_by(|a, b| worth(a.1).total_cmp(&worth(b.1)).then(a.0.cmp(&b.0)));
+        let line = |(rank, (trial, value, epoch)): (usize, (usize, f64, usize))| {
+            let values = values_in_words(sweep, &sweep.trials[trial].values);
+            format!(
+                "\n{:>4}  trial {trial:>4}  {}  epoch {epoch:>4}  {values}",
+                rank + 1,
+                score(value)
+            )
+        };
+        ranked.into_iter().take(LEADERS).enumerate().map(line).collect()
+    }
+}
+
+/// A trial's values in one line: `learning_rate=0.001 dropout=0.2`.
+fn values_in_words(sweep: &Sweep, values: &serde_json::Map<String, serde_json::Value>) -> String {
+    let keys: Vec<String> = sweep.config.axes.iter().map(|axis| axis.key.clone()).collect();
+    let words = keys
+        .iter()
+        .zip(short_keys(&keys))
+        .filter_map(|(key, short)| Some(format!("{short}={}", value_in_words(values.get(key)?))));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl Shown for Terminal<'_> {
     fn epoch(
         &mut self,
-        epochs: &[TrialEpoch],
+        sweep: &Sweep,
+        epochs: &[(TrialEpoch, f64)],
         training: usize,
         waiting: usize,
-        _seconds: f64,
     ) -> Result<()> {
         self.epochs += epochs.len() as u64;
-        if let Some(bar) = &self.bar {
-            let best = match self.best {
-                Some((trial, value)) => format!("; best {} of trial {trial}", score(value)),
-                None => String::new(),
+        let Some(bar) = &self.bar else { return Ok(()) };
+        for (epoch, value) in epochs.iter().filter(|(_, value)| value.is_finite()) {
+            let best = self.best.entry(epoch.trial).or_insert((*value, epoch.epoch));
+            let is_better = match sweep.better {
+                Better::Smaller => *value < best.0,
+                Better::Larger => *value > best.0,
             };
-            bar.set_message(format!(
-                "{training} training, {waiting} waiting, {} epochs{best}",
-                count(self.epochs)
-            ));
+            if is_better {
+                *best = (*value, epoch.epoch);
+            }
         }
+        bar.set_message(format!(
+            "{training} training, {waiting} waiting, {} epochs{}",
+            count(self.epochs),
+            self.leaders(sweep)
+        ));
         Ok(())
     }
 
@@ -243,25 +328,15 @@ impl Shown for Terminal<'_> {
             }
         }
         if is_best {
-            self.best = record.score.map(|score| (record.trial, score));
-            let short = crate::sweep::short_keys(&self.keys);
-            let values: Vec<String> = self
-                .keys
-                .iter()
-                .zip(&short)
-                .filter_map(|(key, short)| {
-                    Some(format!("{short}={}", value_in_words(record.values.get(key)?)))
-                })
-                .collect();
             let value = record.score.map_or_else(|| "no number".to_owned(), score);
             self.line(&format!(
                 "trial {:>4}  {} {value} after {} epochs  {}  best so far ({} of {} ended)",
                 record.trial,
-                self.monitor,
+                sweep.monitor,
                 record.epochs,
-                values.join(" "),
+                values_in_words(sweep, &record.values),
                 self.ended,
-                sweep.trials.len().max(self.trials),
+                count(sweep.trials.len() as u64),
             ));
         }
         Ok(())

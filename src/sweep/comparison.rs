@@ -166,7 +166,7 @@ mod tests {
         // SciPy: 2 * stats.t.sf(2.5879865568825218 / 1.5, 4)
         let folds = t_test(&differences, 0.25);
         assert!((folds - 0.159_552_853).abs() < 1e-7, "{folds}");
-        assert_eq!(t_test(&[0.1, 0.1, 0.1], 0.0), 0.0);
+        assert_eq!(t_test(&[0.125, 0.125, 0.125], 0.0), 0.0);
         assert_eq!(t_test(&[0.0, 0.0, 0.0], 0.0), 1.0);
     }
 

@@ -112,21 +112,24 @@ impl Conductor for OfGroup<'_> {
         Ok(next)
     }
 
-    fn epoch(&mut self, epochs: &[TrialEpoch], seconds: f64) -> Result<Vec<Course>> {
+    fn epoch(&mut self, epochs: Vec<TrialEpoch>) -> Result<Vec<Course>> {
         self.has_begun = true;
-        let monitor = &self.sweep.monitor;
+        let sweep = self.sweep;
         let mut trained = Vec::with_capacity(epochs.len());
+        let mut valued = Vec::with_capacity(epochs.len());
         for epoch in epochs {
-            let value = monitored(monitor, Some(&epoch.train), epoch.validation.as_deref());
+            let value = monitored(&sweep.monitor, Some(&epoch.train), epoch.validation.as_deref());
             self.known.standings.record(epoch.trial, epoch.epoch, value, epoch.ends);
-            self.folder.epoch(&EpochRecord::new(epoch, value))?;
-            let most = self.sweep.trials[epoch.trial].settings.training.epochs;
+            self.folder.epoch(&EpochRecord::new(&epoch, value))?;
+            let most = sweep.trials[epoch.trial].settings.training.epochs;
             trained.push((epoch.trial, epoch.epoch, most));
+            valued.push((epoch, value));
         }
         let courses = self.known.standings.judge(&trained);
-        let goes_on = courses.iter().zip(epochs).filter(|(goes_on, own)| **goes_on && !own.ends);
+        let goes_on =
+            courses.iter().zip(&valued).filter(|(goes_on, (own, _))| **goes_on && !own.ends);
         let training = goes_on.count();
-        self.shown.epoch(epochs, training, self.queue.len(), seconds)?;
+        self.shown.epoch(sweep, &valued, training, self.queue.len())?;
         Ok(courses
             .into_iter()
             .map(|goes_on| if goes_on { Course::GoesOn } else { Course::Stops })

@@ -1,6 +1,7 @@
 //! Runs a sweep: its rounds, in each its groups one after the other, and what is made of the results.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -20,13 +21,14 @@ use crate::train::trials::{Leave, Standing, TrialEpoch, TrialSets, train_trials}
 
 /// Is told how a sweep goes.
 pub trait Shown {
-    /// Trials have trained an epoch side by side: so many of them go on, and so many are still to come.
+    /// Trials have trained an epoch side by side, each to a value of what ranks; so many of them go on, and
+    /// so many are still to come.
     fn epoch(
         &mut self,
-        epochs: &[TrialEpoch],
+        sweep: &Sweep,
+        epochs: &[(TrialEpoch, f64)],
         training: usize,
         waiting: usize,
-        seconds: f64,
     ) -> Result<()>;
     /// A trial has ended, or is paused.
     fn trial(&mut self, sweep: &Sweep, record: &TrialRecord, is_best: bool) -> Result<()>;
@@ -154,9 +156,29 @@ impl From {
     ///
     /// # Errors
     /// When it holds another sweep, is damaged, or another process writes into it.
-    pub fn open(path: &std::path::Path, sweep: &Value) -> Result<Option<(SweepFolder, Self)>> {
-        let Some(resumed) = SweepFolder::resume(path, sweep)? else { return Ok(None) };
+    pub fn open(path: &Path, sweep: &Sweep) -> Result<Option<(SweepFolder, Self)>> {
+        let Some(resumed) = SweepFolder::resume(path, &sweep.written())? else { return Ok(None) };
         let Resumed { folder, progress, standing, trials, epochs } = resumed;
+        let count = sweep.trials.len();
+        let is_known = |trial: usize| trial < count;
+        let stands = standing.as_ref().is_none_or(|standing| {
+            let members = standing.state.state.states.len();
+            let of = standing.places.first().map_or(0, |place| place.trial);
+            let width = sweep.trials.get(of).map_or(0, |trial| trial.settings.members);
+            !standing.places.is_empty() && standing.places.len().saturating_mul(width) == members
+        });
+        if progress.lanes.len() != sweep.groups.len()
+            || !stands
+            || !progress.places.iter().all(|place| is_known(place.trial))
+            || !trials.iter().all(|record| is_known(record.trial))
+            || !epochs.iter().all(|record| is_known(record.trial) && record.epoch > 0)
+        {
+            return Err(Error::usage(format!(
+                "the state in {} is damaged: it is of other trials than the sweep's",
+                path.display()
+            ))
+            .with_help("begin again with --overwrite"));
+        }
         let from = Self {
             lanes: progress.lanes,
             round: progress.round,

@@ -25,6 +25,7 @@ mod feed;
 mod member;
 pub mod observation;
 mod order;
+mod outline;
 mod outputs;
 mod parts;
 mod precision;

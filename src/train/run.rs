@@ -9,22 +9,24 @@ use super::checkpoint::{Rhythm, Within};
 use super::epoch::{PassRead, Queued};
 use super::member::Member;
 use super::order::{Draws, EpochOrder, Shuffle};
+use super::outline::Outline;
 use super::outputs::Interpreter;
-use super::probe::{MOST_PARAMETERS, Probe};
+use super::probe::Probe;
 use super::recovery::Relay;
+use super::scores::SetScores;
 use super::sets::Sets;
 use super::starting_weights::starting_arena;
 use super::{
-    DeviceSet, EarlyStopping, Feed, Logits, Observer, Outcome, Scorer, Scores, Shares, StopReason,
-    Tally, tally_together, terms_of,
+    EarlyStopping, Feed, Logits, Observer, Outcome, Scorer, Scores, StopReason, Tally,
+    tally_together,
 };
-use crate::backend::{Backend, Capacity, Counters, Executor};
+use crate::backend::{Backend, Counters, Executor};
 use crate::catalog::schedule::reduce_on_plateau::ReduceOnPlateau;
 use crate::config::{OnDivergence, Settings, TaskSettings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::Network;
-use crate::program::{BufferId, Contents, MemberState, PassKind, Plan, PlanRequest};
+use crate::program::{BufferId, MemberState, Plan};
 
 /// `bad_step` of a member that the host has stopped; steps count from 1.
 pub(super) const STOPPED_BY_HOST: u32 = 0;
@@ -98,123 +100,6 @@ pub(super) struct Run<'a> {
     /// lost.
     pub(super) remembers: bool,
     pub(super) counters_at_start: Counters,
-}
-
-/// A training's passes and its plan, before a device is asked to hold them.
-pub(super) struct Outline {
-    network: Network,
-    train: Feed,
-    evaluations: Vec<Feed>,
-    has_validation: bool,
-    scorer: Scorer,
-    interpreter: Interpreter,
-    pub(super) plan: Plan,
-    plateaus: Vec<ReduceOnPlateau>,
-    run_ahead: RunAhead,
-    snapshots: Vec<Snapshot>,
-    before_last_step: Option<BufferId>,
-    parameters: BufferId,
-    /// The weights that are evaluated.
-    weights: BufferId,
-}
-
-impl Outline {
-    /// That of a training with those members on a device of that capacity.
-    pub(super) fn new(
-        settings: &Settings,
-        own: &[Member],
-        task: &TaskSettings,
-        sets: &Sets,
-        capacity: Capacity,
-        run_ahead: RunAhead,
-        observes: bool,
-    ) -> Result<Self> {
-        let members = own.len();
-        let Sets { network, width, batch, evaluated, shuffle, .. } = sets;
-        let (network, width) = (network.clone(), *width);
-        let precision = settings.training.precision;
-        let target_scale = sets.target_scale.clone();
-        let deviations = target_scale.iter().map(|(_, deviation)| *deviation).collect();
-        let scorer = Scorer::new(task.task, &task.metrics, width, deviations);
-        let interpreter = Interpreter { task: task.task, loss: task.loss, target_scale };
-
-        let drop_last = settings.training.drop_last;
-        let collects = scorer.needs_outputs();
-        let feed = |set: &Arc<DeviceSet>, kind, batch, drop_last| {
-            Feed::new(set, kind, batch, drop_last, members).collecting(collects)
-        };
-        let train = feed(&sets.train, PassKind::Train, *batch, drop_last);
-        let mut train = train.in_windows(sets.train.window(*shuffle));
-        let evaluate = |set: &Arc<DeviceSet>| feed(set, PassKind::Evaluate, *evaluated, false);
-        let has_validation = sets.validation.is_some() || sets.folds.is_some();
-        let mut evaluations = Vec::new();
-        let mut of_train = evaluate(&sets.train);
-        if let Some(folds) = &sets.folds {
-            train = train.sharing("train", Shares::trained(folds));
-            of_train = of_train.sharing("train", Shares::trained(folds));
-            let validated = Shares::validated(folds);
-            evaluations.push(evaluate(&sets.train).sharing("validation", validated));
-        }
-        evaluations.extend(sets.validation.as_ref().map(evaluate));
-        evaluations.push(of_train);
-        evaluations.extend(sets.test.as_ref().map(evaluate));
-
-        let mut update = settings.update();
-        update.by_block |= own.iter().any(|member| member.settings.update().by_block);
-        let request = PlanRequest {
-            network: &network,
-            loss: task.loss,
-            terms: terms_of(&task.metrics, task.task),
-            target_width: width,
-            update: Some(update),
-            gradient_statistics: settings.log_every_steps > 0,
-            fuses: capacity.fuses && settings.training.accumulate == 1 && !train.is_uneven(),
-            precision,
-            splits: capacity.splits,
-            passes: std::iter::once(&train).chain(&evaluations).map(Feed::pass).collect(),
-        };
-        let mut plan = Plan::within(&request, capacity.buffer_bytes)?;
-        let evaluated_name = match settings.training.average {
-            Some(_) => "average_parameters",
-            None => "parameters",
-        };
-        let plateaus: Vec<_> = own.iter().filter_map(|own| own.plateau(task)).collect();
-        let (parameters, weights) = (plan.buffer("parameters")?, plan.buffer(evaluated_name)?);
-        let run_ahead = match run_ahead {
-            // The rate of the next epoch depends on the verdict.
-            _ if !plateaus.is_empty() => RunAhead::Never,
-            RunAhead::WhereItPays if !capacity.queues => RunAhead::Never,
-            asked => asked,
-        };
-        let mut snapshots = Vec::new();
-        if run_ahead != RunAhead::Never {
-            snapshots.push(Snapshot::plan(&mut plan, parameters));
-            if weights != parameters {
-                snapshots.push(Snapshot::plan(&mut plan, weights));
-            }
-        }
-        let observes =
-            observes && settings.histograms_every > 0 && network.stride <= MOST_PARAMETERS;
-        let before_last_step = observes.then(|| {
-            let words = members * network.stride;
-            plan.add("parameters.before_last_step", Contents::Reals, words)
-        });
-        Ok(Self {
-            network,
-            train,
-            evaluations,
-            has_validation,
-            scorer,
-            interpreter,
-            plan,
-            plateaus,
-            run_ahead,
-            snapshots,
-            before_last_step,
-            parameters,
-            weights,
-        })
-    }
 }
 
 impl<'a> Run<'a> {
@@ -449,7 +334,7 @@ impl<'a> Run<'a> {
         &mut self,
         start: &[MemberState],
         mut together: Option<&mut Vec<(String, Scores)>>,
-    ) -> Result<(Vec<(String, Vec<Scores>)>, Vec<f32>)> {
+    ) -> Result<(SetScores, Vec<f32>)> {
         let (members, stride) = (self.network.members, self.network.stride);
         let mut wanted = Vec::new();
         for pass in &self.evaluations {

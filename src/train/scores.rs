@@ -68,6 +68,9 @@ impl Scores {
     }
 }
 
+/// Scores by set, for each member.
+pub(super) type SetScores = Vec<(String, Vec<Scores>)>;
+
 /// Makes scores of logs.
 #[derive(Debug, Clone)]
 pub struct Scorer {

@@ -24,9 +24,9 @@ pub(super) fn signal(page: &mut Page, told: &Told) -> Result<()> {
     }
     page.section("Signals before the first step, and what came of them");
     page.paragraph(
-        "Left: how much what a layer puts out differs between rows. Middle: the spread of the gradient that \
+        "First: how much what a layer puts out differs between rows. Second: the spread of the gradient that \
          comes back to it. Where either dies away or grows from layer to layer, the layers at one end do not \
-         learn, or all do at once: right, how training went. Of each combination it is the deepest network \
+         learn, or all do at once. Third: how training went. Of each combination it is the deepest network \
          that is drawn; of several, the best.",
     );
     let value = |trial: usize, key: Option<&String>| -> Option<&Value> {
