@@ -19,8 +19,7 @@ use crate::config::sweep::SweepConfig;
 use crate::error::{Error, Result};
 use crate::report::{Progress, RunFolder, count, duration, score};
 use crate::sweep::{
-    self, Ended, From, Plan, Shown, Sweep, SweepFolder, TrialRecord, in_words, short_keys, to_text,
-    value_in_words,
+    self, Ended, From, Plan, Shown, Sweep, SweepFolder, TrialRecord, in_words, to_text,
 };
 use crate::train::quickest::quickest;
 use crate::train::trials::{Leave, TrialEpoch};
@@ -271,7 +270,7 @@ impl<'a> Terminal<'a> {
         let worth = |value: f64| if sweep.better == Better::Smaller { value } else { -value };
         ranked.sort_by(|a, b| worth(a.1).total_cmp(&worth(b.1)).then(a.0.cmp(&b.0)));
         let line = |(rank, (trial, value, epoch)): (usize, (usize, f64, usize))| {
-            let values = values_in_words(sweep, &sweep.trials[trial].values);
+            let values = sweep.values_in_words(trial);
             format!(
                 "\n{:>4}  trial {trial:>4}  {}  epoch {epoch:>4}  {values}",
                 rank + 1,
@@ -280,16 +279,6 @@ impl<'a> Terminal<'a> {
         };
         ranked.into_iter().take(LEADERS).enumerate().map(line).collect()
     }
-}
-
-/// A trial's values in one line: `learning_rate=0.001 dropout=0.2`.
-fn values_in_words(sweep: &Sweep, values: &serde_json::Map<String, serde_json::Value>) -> String {
-    let keys: Vec<String> = sweep.config.axes.iter().map(|axis| axis.key.clone()).collect();
-    let words = keys
-        .iter()
-        .zip(short_keys(&keys))
-        .filter_map(|(key, short)| Some(format!("{short}={}", value_in_words(values.get(key)?))));
-    words.collect::<Vec<_>>().join(" ")
 }
 
 impl Shown for Terminal<'_> {
@@ -334,7 +323,7 @@ impl Shown for Terminal<'_> {
                 record.trial,
                 sweep.monitor,
                 record.epochs,
-                values_in_words(sweep, &record.values),
+                sweep.values_in_words(record.trial),
                 self.ended,
                 count(sweep.trials.len() as u64),
             ));

@@ -76,8 +76,6 @@ pub(super) struct OfGroup<'a> {
     /// Whether a lane that is free waits until all are: members of rows that are streamed read the same
     /// windows, epoch by epoch.
     pub in_waves: bool,
-    /// Trials in lanes.
-    pub seated: usize,
     /// Whether an epoch was trained since the lanes were given away.
     pub has_begun: bool,
     pub known: &'a mut Knowledge,
@@ -107,9 +105,7 @@ impl Conductor for OfGroup<'_> {
         if self.in_waves && self.has_begun {
             return Ok(None);
         }
-        let next = self.queue.pop_front();
-        self.seated += usize::from(next.is_some());
-        Ok(next)
+        Ok(self.queue.pop_front())
     }
 
     fn epoch(&mut self, epochs: Vec<TrialEpoch>) -> Result<Vec<Course>> {
@@ -137,7 +133,6 @@ impl Conductor for OfGroup<'_> {
     }
 
     fn left(&mut self, left: Left) -> Result<()> {
-        self.seated -= 1;
         let of = |set: &str| {
             left.scores.iter().find(|(name, _)| name == set).map(|(_, scores)| scores.as_slice())
         };

@@ -32,7 +32,8 @@ pub use plan::{GroupPlan, Plan};
 pub use record::{EpochRecord, TrialRecord};
 pub use run::{Ended, From, Shown, run};
 pub use start::StartRecord;
-pub use table::{ranked, short_keys, to_csv, to_text, value_in_words};
+pub use table::{ranked, to_csv, to_text};
+use table::{short_keys, value_in_words};
 
 /// A sweep, ready to be planned.
 #[derive(Debug)]
@@ -73,8 +74,6 @@ pub struct Group {
     pub common: Settings,
     /// What the task decides.
     pub task: TaskSettings,
-    /// What the trials are ranked by.
-    pub monitor: Monitor,
     /// The data set, by the order in which trials first use it.
     data: usize,
     /// Whether the rows come and go in windows, which all members read alike.
@@ -162,14 +161,13 @@ impl Sweep {
                 (None, Some(stopping)) => stopping.mode,
                 _ => Mode::Auto,
             };
-            let monitor = Monitor::find("monitor", &self.monitor, mode, &task.metrics)
-                .map_err(|error| self.config.locate(error))?;
-            self.better = monitor.better;
+            self.better = Monitor::find("monitor", &self.monitor, mode, &task.metrics)
+                .map_err(|error| self.config.locate(error))?
+                .better;
             self.groups.push(Group {
                 trials: vec![number],
                 common: Settings::clone(&settings),
                 task,
-                monitor,
                 is_streamed,
                 data: found,
                 width: settings.members,
@@ -198,6 +196,16 @@ impl Sweep {
             }
         };
         Ok(&self.loaded.insert(loaded).1)
+    }
+
+    /// A trial's values in one line: `learning_rate=0.001 dropout=0.2`.
+    pub fn values_in_words(&self, trial: usize) -> String {
+        let keys: Vec<String> = self.config.axes.iter().map(|axis| axis.key.clone()).collect();
+        let values = &self.trials[trial].values;
+        let words = keys.iter().zip(short_keys(&keys)).filter_map(|(key, short)| {
+            Some(format!("{short}={}", value_in_words(values.get(key)?)))
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// The settings of a group's trials.

@@ -83,10 +83,10 @@ pub fn run(
             Some(before) => known.standings.best(&all, rounds[before].0, count),
         };
         for group in 0..sweep.groups.len() {
-            let mut at = At { round, until, taking_part: &taking_part, lanes: &lanes };
+            let at = At { round, until, taking_part: &taking_part, lanes: &lanes };
             let from = standing.take_if(|standing: &mut Standing| is_of(sweep, group, standing));
             interrupted =
-                train_group(sweep, group, &mut at, from, backend, &mut known, &mut folder, shown)?;
+                train_group(sweep, group, &at, from, backend, &mut known, &mut folder, shown)?;
             if interrupted {
                 break;
             }
@@ -221,7 +221,7 @@ struct At<'a> {
 fn train_group(
     sweep: &mut Sweep,
     group: usize,
-    at: &mut At,
+    at: &At,
     standing: Option<Standing>,
     backend: &dyn Backend,
     known: &mut Knowledge,
@@ -275,7 +275,6 @@ fn train_group(
         lanes: at.lanes,
         queue,
         in_waves: own.is_streamed,
-        seated: 0,
         has_begun: false,
         known,
         folder,
@@ -289,7 +288,7 @@ fn train_group(
             conductor.queue = std::mem::take(&mut later);
         }
         let common = own.with_members(lanes * own.width);
-        (conductor.has_begun, conductor.seated) = (false, 0);
+        conductor.has_begun = false;
         let waiting = conductor.queue.clone();
         match train_trials(&common, &own.task, &sets, backend, lanes, &mut conductor) {
             Ok(_) => {}

@@ -35,7 +35,7 @@ pub(super) fn curves(page: &mut Page, told: &Told) -> Result<()> {
         chart.layers.push(Layer::line("", Ink::Faint, curve(record.trial)));
     }
     for (rank, record) in told.ranked.iter().take(COLOURED).enumerate().rev() {
-        let name = format!("trial {}: {}", record.trial, told.values_in_words(record.trial));
+        let name = format!("trial {}: {}", record.trial, told.sweep.values_in_words(record.trial));
         chart.layers.push(Layer::line(&name, Ink::Series(rank), curve(record.trial)));
     }
     page.figures(&[chart.figure()?]);

@@ -40,16 +40,6 @@ impl Told<'_> {
     fn keys(&self) -> Vec<String> {
         self.sweep.config.axes.iter().map(|axis| axis.key.clone()).collect()
     }
-
-    /// A trial's values in a few words.
-    fn values_in_words(&self, trial: usize) -> String {
-        let keys = self.keys();
-        let values = &self.sweep.trials[trial].values;
-        let words = keys.iter().zip(short_keys(&keys)).filter_map(|(key, short)| {
-            Some(format!("{short} {}", value_in_words(values.get(key)?)))
-        });
-        words.collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// The page. The same records give the same bytes.
