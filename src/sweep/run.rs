@@ -85,12 +85,17 @@ pub fn run(
         for group in 0..sweep.groups.len() {
             let at = At { round, until, taking_part: &taking_part, lanes: &lanes };
             let from = standing.take_if(|standing: &mut Standing| is_of(sweep, group, standing));
-            interrupted =
-                train_group(sweep, group, &at, from, backend, &mut known, &mut folder, shown)?;
-            if interrupted {
-                break;
+            match train_group(sweep, group, &at, from, backend, &mut known, &mut folder, shown)? {
+                // What is kept may be where a group after it stands.
+                GroupEnd::HadEnded => {}
+                GroupEnd::Trained => {
+                    folder.keep(&lanes, round, None, &backend.device().name)?;
+                }
+                GroupEnd::Interrupted => {
+                    interrupted = true;
+                    break;
+                }
             }
-            folder.keep(&lanes, round, None, &backend.device().name)?;
         }
         if interrupted {
             break;
@@ -216,7 +221,17 @@ struct At<'a> {
     lanes: &'a [usize],
 }
 
-/// Trains a group's trials of a round; returns whether it was interrupted.
+/// What became of a group's trials of a round.
+enum GroupEnd {
+    /// They had ended before.
+    HadEnded,
+    /// They were trained to their end.
+    Trained,
+    /// They stand where they were interrupted.
+    Interrupted,
+}
+
+/// Trains a group's trials of a round.
 #[allow(clippy::too_many_arguments)] // what a sweep holds
 fn train_group(
     sweep: &mut Sweep,
@@ -227,7 +242,7 @@ fn train_group(
     known: &mut Knowledge,
     folder: &mut SweepFolder,
     shown: &mut dyn Shown,
-) -> Result<bool> {
+) -> Result<GroupEnd> {
     let mut queue = VecDeque::new();
     let mut placed = Vec::new();
     if let Some(standing) = standing {
@@ -250,7 +265,7 @@ fn train_group(
         queue.push_back(lane_trial(sweep, trial, from, at.until));
     }
     if queue.is_empty() {
-        return Ok(false);
+        return Ok(GroupEnd::HadEnded);
     }
     let first = sweep.trials[sweep.groups[group].trials[0]].settings.clone();
     let dataset = sweep.dataset(&first)?.clone();
@@ -304,10 +319,10 @@ fn train_group(
             Err(error) => return Err(error),
         }
         if conductor.shown.interrupted() {
-            return Ok(true);
+            return Ok(GroupEnd::Interrupted);
         }
     }
-    Ok(false)
+    Ok(GroupEnd::Trained)
 }
 
 /// summary.json.
