@@ -1,5 +1,5 @@
 //! Faults of the disk on purpose, to see what becomes of a run: the hidden
-//! `wgfit train --fail-operation N[:KIND]`. Whatever `disk.rs` does to the disk is counted
+//! `--fail-operation N[:KIND]` of `wgfit train` and `wgfit sweep`. Whatever `disk.rs` does to the disk is counted
 //! here; without the option a count costs one load.
 
 use std::collections::BTreeMap;

@@ -31,6 +31,7 @@ use crate::backend::{self, Chosen, DeviceOptions, Found};
 use crate::config::Settings;
 use crate::data::{Dataset, Folds};
 use crate::error::{Error, Result};
+use crate::fault::{self, FailOperation};
 use crate::model::Model;
 use crate::program::Precision;
 
@@ -74,6 +75,22 @@ enum Command {
     List(list::Arguments),
     /// Print the JSON Schema of the config
     Schema,
+}
+
+/// A fault on purpose.
+#[derive(Debug, clap::Args)]
+struct Fault {
+    /// Have an operation on the disk fail on purpose, to see what becomes of the run
+    #[arg(long, value_name = "N[:KIND]", hide = true)]
+    fail_operation: Option<FailOperation>,
+}
+
+impl Fault {
+    fn arm(&self) {
+        if let Some(fault) = self.fail_operation {
+            fault::arm(fault);
+        }
+    }
 }
 
 /// What a command runs on.

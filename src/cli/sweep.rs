@@ -11,6 +11,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::way_out::{self, WayOut, is_of_writing};
 use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
 use crate::cache;
@@ -49,12 +50,15 @@ pub(super) struct Arguments {
     /// Print the summary as JSON instead of the folder's path; the plan with --dry-run
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    fault: super::Fault,
 }
 
 /// Rows of the table that is shown in the end.
 const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    arguments.fault.arm();
     let config = SweepConfig::load(&arguments.sweep)?;
     let name = arguments.sweep.file_stem().map_or("sweep".into(), |stem| stem.to_string_lossy());
     let progress = Progress::new(arguments.quiet);
@@ -97,12 +101,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let written = sweep.written();
     let resumed = match place.as_deref().filter(|_| arguments.resume) {
-        Some(folder) if SweepFolder::has_ended(folder) => {
+        Some(folder) if SweepFolder::has_ended(folder)? => {
             progress.line(&format!("{} is complete", folder.display()));
             super::print(&format!("{}\n", folder.display()))?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(folder) => From::open(folder, &sweep)?,
+        Some(folder) => {
+            From::open(folder, &sweep).map_err(|error| with_way_out(error, place.as_deref()))?
+        }
         None => None,
     };
     let (folder, from) = match resumed {
@@ -120,7 +126,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         None => {
             let replaces = arguments.overwrite || arguments.resume;
-            (SweepFolder::create(place.as_deref(), &name, replaces, &written)?, None)
+            let made = SweepFolder::create(place.as_deref(), &name, replaces, &written);
+            (made.map_err(|error| with_way_out(error, place.as_deref()))?, None)
         }
     };
     let path = folder.path().to_owned();
@@ -131,11 +138,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let place = Begun { path: &path, name: &name, written: &written, plan: &plan };
     let ended = to_the_end(&mut sweep, &place, backend, (folder, from), &mut shown);
     shown.end();
-    let ended = ended.inspect_err(|_| {
-        shown.progress.warning(&format!(
-            "what has ended is kept; --resume --out {} goes on from the last state",
-            path.display()
-        ));
+    let ended = ended.map_err(|error| {
+        let error = with_way_out(error, Some(&path));
+        if !is_of_writing(&error) {
+            shown.progress.warning(&format!(
+                "what has ended is kept; --resume --out {} goes on from the last state",
+                path.display()
+            ));
+        }
+        error
     })?;
     show_end(&sweep, &ended, begun.elapsed().as_secs_f64(), &shown.progress);
     if ended.interrupted {
@@ -143,6 +154,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     print_folder(&path, &ended, arguments.json)?;
     Ok(if ended.interrupted { ExitCode::from(super::INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+/// The same error, which also says what to do, if it is of a file of the sweep's folder.
+fn with_way_out(error: Error, folder: Option<&Path>) -> Error {
+    let has_state = folder.is_some_and(SweepFolder::has_state);
+    let way_out = if has_state { WayOut::Resume } else { WayOut::Begin };
+    way_out::with_way_out(error, folder, way_out)
 }
 
 /// How often a device may be lost.

@@ -18,7 +18,6 @@ use crate::cache;
 use crate::config::Config;
 use crate::data::{self, Dataset, Folds};
 use crate::error::{Error, Result, one_line};
-use crate::fault::{self, FailOperation};
 use crate::model::Model;
 use crate::report::{Progress, RunFacts, RunFolder, count, score};
 use crate::train::explain::explain;
@@ -59,16 +58,13 @@ pub(super) struct Arguments {
     /// With --explain: measure each call, and the least time that it could take on this device
     #[arg(long, requires = "explain")]
     time: bool,
-    /// Have an operation on the disk fail on purpose, to see what becomes of the run
-    #[arg(long, value_name = "N[:KIND]", hide = true)]
-    fail_operation: Option<FailOperation>,
+    #[command(flatten)]
+    fault: super::Fault,
 }
 
 /// `started` is when the process did.
 pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
-    if let Some(fault) = arguments.fail_operation {
-        fault::arm(fault);
-    }
+    arguments.fault.arm();
     let config = Config::load(&arguments.config, &arguments.overrides)?;
     let folder = arguments.config.parent().unwrap_or(Path::new(""));
     let mut settings = config.validate(folder)?;

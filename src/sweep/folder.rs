@@ -141,7 +141,7 @@ impl SweepFolder {
             .with_help("give the sweep as it was, or another folder with --out"));
         }
         let state = path.join(STATE);
-        if !state.join(PROGRESS).is_file() {
+        if !Self::has_state(path) {
             return Ok(None);
         }
         remove_unfinished(path)?;
@@ -271,9 +271,24 @@ impl SweepFolder {
         remove_states(&self.path)
     }
 
-    /// Whether a folder's sweep has ended.
-    pub fn has_ended(folder: &Path) -> bool {
-        folder.join("summary.json").exists() && folder.join(SWEEP).exists()
+    /// Whether there is a state in a folder to go on from.
+    pub fn has_state(folder: &Path) -> bool {
+        folder.join(STATE).join(PROGRESS).is_file()
+    }
+
+    /// Whether a folder's sweep has ended. States that were about to be removed then are.
+    ///
+    /// # Errors
+    /// When another process writes into it, or they cannot be removed.
+    pub fn has_ended(folder: &Path) -> Result<bool> {
+        if !folder.join("summary.json").exists() || !folder.join(SWEEP).exists() {
+            return Ok(false);
+        }
+        if folder.join(STATE).exists() {
+            let _lock = FolderLock::take(folder)?;
+            remove_states(folder)?;
+        }
+        Ok(true)
     }
 }
 

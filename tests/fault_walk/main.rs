@@ -9,6 +9,7 @@
 mod checks;
 #[path = "../common/mod.rs"]
 mod common;
+mod sweeps;
 
 use std::collections::BTreeSet;
 use std::fs;
