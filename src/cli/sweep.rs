@@ -15,7 +15,6 @@ use super::way_out::{self, WayOut, is_of_writing};
 use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
 use crate::cache;
-use crate::catalog::metric::Better;
 use crate::config::sweep::SweepConfig;
 use crate::error::{Error, Result};
 use crate::report::{Progress, RunFolder, count, duration, score};
@@ -285,8 +284,7 @@ impl<'a> Terminal<'a> {
     fn leaders(&self, sweep: &Sweep) -> String {
         let mut ranked: Vec<(usize, f64, usize)> =
             self.best.iter().map(|(trial, (value, epoch))| (*trial, *value, *epoch)).collect();
-        let worth = |value: f64| if sweep.better == Better::Smaller { value } else { -value };
-        ranked.sort_by(|a, b| worth(a.1).total_cmp(&worth(b.1)).then(a.0.cmp(&b.0)));
+        ranked.sort_by(|a, b| sweep.better.by_rank(a.1, b.1).then(a.0.cmp(&b.0)));
         let line = |(rank, (trial, value, epoch)): (usize, (usize, f64, usize))| {
             let values = sweep.values_in_words(trial);
             format!(
@@ -311,11 +309,7 @@ impl Shown for Terminal<'_> {
         let Some(bar) = &self.bar else { return Ok(()) };
         for (epoch, value) in epochs.iter().filter(|(_, value)| value.is_finite()) {
             let best = self.best.entry(epoch.trial).or_insert((*value, epoch.epoch));
-            let is_better = match sweep.better {
-                Better::Smaller => *value < best.0,
-                Better::Larger => *value > best.0,
-            };
-            if is_better {
+            if sweep.better.is_better(*value, best.0) {
                 *best = (*value, epoch.epoch);
             }
         }

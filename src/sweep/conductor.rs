@@ -8,6 +8,7 @@ use super::folder::SweepFolder;
 use super::record::{EpochRecord, TrialRecord, monitored};
 use super::run::Shown;
 use super::scheduler::Standings;
+use crate::catalog::metric::Better;
 use crate::data::Preprocessing;
 use crate::error::Result;
 use crate::model::Model;
@@ -17,6 +18,7 @@ use crate::train::trials::{Conductor, Course, Leave, Left, Standing, Trial, Tria
 /// What a sweep knows of its trials.
 pub(super) struct Knowledge {
     pub standings: Standings,
+    better: Better,
     /// What became of each trial so far, by its number.
     pub records: Vec<Option<TrialRecord>>,
     /// The trial of the best score so far.
@@ -27,6 +29,7 @@ impl Knowledge {
     pub(super) fn of(sweep: &Sweep) -> Self {
         Self {
             standings: Standings::new(sweep.config.scheduler, sweep.better, sweep.keeps_best()),
+            better: sweep.better,
             records: vec![None; sweep.trials.len()],
             best: None,
         }
@@ -53,7 +56,7 @@ impl Knowledge {
         let is_best = match self.best {
             // Of one that trained on, the score is another.
             Some(best) if best != trial => {
-                self.standings.is_better(score, of(best).unwrap_or(f64::NAN))
+                self.better.is_better(score, of(best).unwrap_or(f64::NAN))
             }
             _ => true,
         };

@@ -39,16 +39,6 @@ impl Standings {
         course.has_ended = ends;
     }
 
-    /// Whether `one` is better than another: a value that is no number is worse than any.
-    pub fn is_better(&self, one: f64, other: f64) -> bool {
-        match self.better {
-            _ if one.is_nan() => false,
-            _ if other.is_nan() => true,
-            Better::Smaller => one < other,
-            Better::Larger => one > other,
-        }
-    }
-
     /// What a trial is worth after so many of its epochs: none where it has not come so far.
     pub fn worth(&self, trial: usize, epochs: usize) -> Option<f64> {
         let course = self.trials.get(&trial)?;
@@ -61,7 +51,7 @@ impl Standings {
         }
         seen.iter().copied().reduce(
             |best, value| {
-                if self.is_better(value, best) { value } else { best }
+                if self.better.is_better(value, best) { value } else { best }
             },
         )
     }
@@ -93,8 +83,8 @@ impl Standings {
         let ahead = others
             .iter()
             .filter(|(other, worth)| {
-                let ties = !self.is_better(own, *worth) && *other < trial;
-                self.is_better(*worth, own) || ties
+                let ties = !self.better.is_better(own, *worth) && *other < trial;
+                self.better.is_better(*worth, own) || ties
             })
             .count();
         !own.is_nan() && ahead < (others.len() / reduction).max(1)
@@ -107,15 +97,7 @@ impl Standings {
             .iter()
             .map(|trial| (*trial, self.worth(*trial, epochs).unwrap_or(f64::NAN)))
             .collect();
-        ranked.sort_by(|(a, one), (b, other)| {
-            if self.is_better(*one, *other) {
-                std::cmp::Ordering::Less
-            } else if self.is_better(*other, *one) {
-                std::cmp::Ordering::Greater
-            } else {
-                a.cmp(b)
-            }
-        });
+        ranked.sort_by(|(a, one), (b, other)| self.better.by_rank(*one, *other).then(a.cmp(b)));
         ranked.into_iter().take(count).map(|(trial, _)| trial).collect()
     }
 
@@ -144,7 +126,7 @@ impl Standings {
             0 => f64::midpoint(means[middle - 1], means[middle]),
             _ => means[middle],
         };
-        !self.is_better(median, own)
+        !self.better.is_better(median, own)
     }
 
     fn best_up_to(&self, trial: usize, epoch: usize) -> Option<f64> {
@@ -152,7 +134,7 @@ impl Standings {
         values[..values.len().min(epoch)]
             .iter()
             .copied()
-            .reduce(|best, value| if self.is_better(value, best) { value } else { best })
+            .reduce(|best, value| if self.better.is_better(value, best) { value } else { best })
     }
 }
 

@@ -10,12 +10,8 @@ use crate::train::trials::Leave;
 /// Records by rank: the best score first, those without one last, equal ones by their number.
 pub fn ranked(sweep: &Sweep, records: &[TrialRecord]) -> Vec<TrialRecord> {
     let mut ranked = records.to_vec();
-    let worth = |record: &TrialRecord| match (record.score, sweep.better) {
-        (None, _) => f64::INFINITY,
-        (Some(score), crate::catalog::metric::Better::Smaller) => score,
-        (Some(score), crate::catalog::metric::Better::Larger) => -score,
-    };
-    ranked.sort_by(|a, b| worth(a).total_cmp(&worth(b)).then(a.trial.cmp(&b.trial)));
+    let worth = |record: &TrialRecord| record.score.unwrap_or(f64::NAN);
+    ranked.sort_by(|a, b| sweep.better.by_rank(worth(a), worth(b)).then(a.trial.cmp(&b.trial)));
     ranked
 }
 

@@ -15,6 +15,8 @@ pub mod regression;
 mod squared_error;
 mod table;
 
+use std::cmp::Ordering;
+
 pub use outputs::{Outputs, first_largest};
 pub use table::METRICS;
 
@@ -79,6 +81,29 @@ pub enum Better {
     Smaller,
     /// Like an accuracy.
     Larger,
+}
+
+impl Better {
+    /// Whether a value is better than another: one that is no number is worse than any.
+    pub fn is_better(self, one: f64, other: f64) -> bool {
+        match self {
+            _ if one.is_nan() => false,
+            _ if other.is_nan() => true,
+            Self::Smaller => one < other,
+            Self::Larger => one > other,
+        }
+    }
+
+    /// Their order by rank, the better one first.
+    pub fn by_rank(self, one: f64, other: f64) -> Ordering {
+        if self.is_better(one, other) {
+            Ordering::Less
+        } else if self.is_better(other, one) {
+            Ordering::Greater
+        } else {
+            Ordering::Equal
+        }
+    }
 }
 
 /// What the host knows of one output when it makes a metric of a term's mean.
