@@ -264,10 +264,12 @@ impl SweepFolder {
         Ok(())
     }
 
-    /// Removes the states: nothing goes on from them any more.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// Writes summary.json, from which on nothing goes on from a state, and removes the states.
+    pub(super) fn finish(&mut self, summary: &Value) -> Result<()> {
+        // What it sums up must be on the disk before it is.
         self.trials.settle()?;
         self.epochs.settle()?;
+        self.write_json("summary.json", summary)?;
         remove_states(&self.path)
     }
 

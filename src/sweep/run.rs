@@ -137,9 +137,7 @@ pub fn run(
         if sweep.trials.iter().any(|trial| trial.settings.tensorboard) {
             folder.write_events(&ranked, &epochs)?;
         }
-        // From here on nothing goes on from a state.
-        folder.write_json("summary.json", &summary)?;
-        folder.finish()?;
+        folder.finish(&summary)?;
     }
     Ok(Ended { ranked, compared, interrupted, summary })
 }
