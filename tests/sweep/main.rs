@@ -118,7 +118,7 @@ fn number_of(value: &Value) -> f64 {
 #[test]
 fn each_trial_is_its_single_run() {
     let space = object!({
-        "optimizer.learning_rate": { "log_uniform": [1e-3, 1e-2] },
+        "optimizer.learning_rate": { "log_uniform": [3e-3, 1e-1] },
         "optimizer.weight_decay": [0, 1e-4, 1e-2],
         "optimizer.beta1": { "uniform": [0.8, 0.95] },
         "model.layers.0.dropout": [0, 0.3],
@@ -148,6 +148,11 @@ fn each_trial_is_its_single_run() {
         for trial in trials.values() {
             assert_is_single_run(folder.path(), &config, device, &swept, trial);
         }
+        let is_past_its_best = |trial: &&Value| trial["best_epoch"] != trial["epochs"];
+        assert!(
+            trials.values().any(|trial| is_past_its_best(&trial)),
+            "{device}: none has passed its best epoch"
+        );
         // The first of the table is ready to train, and its weights are those of its single run.
         let csv = fs::read_to_string(swept.join("results.csv")).expect("results.csv");
         assert_eq!(csv.lines().count(), count + 1);
@@ -158,13 +163,21 @@ fn each_trial_is_its_single_run() {
         assert_eq!(number_of(&best["score"]), least);
         let model = swept.join("best.safetensors").display().to_string();
         let data = root().join("configs/data/digits.csv").display().to_string();
-        succeed(folder.path(), &["evaluate", &model, "--data", &data, "--device", "cpu"]);
+        let evaluated = |model: &str| -> f64 {
+            let run = ["evaluate", model, "--data", &data, "--device", "cpu", "--json"];
+            let scores: Value =
+                serde_json::from_str(&succeed(folder.path(), &run)).expect("scores");
+            number_of(&scores["loss"])
+        };
         let ready = swept.join("best.json").display().to_string();
         let out = ["--out", "again", "--device", device, "-q"];
         succeed(folder.path(), &[&["train", ready.as_str()][..], &out].concat());
         let again = json(&folder.path().join("again/summary.json"));
         let loss = number_of(&again["validation"]["loss"]);
         assert!((loss - least).abs() < 1e-4, "{loss} {least}");
+        let alone = folder.path().join("again/model.safetensors").display().to_string();
+        let off = evaluated(&model) - evaluated(&alone);
+        assert!(off.abs() < 1e-4, "{device}: the weights kept are another trial's: {off}");
     }
 }
 
@@ -230,7 +243,7 @@ fn searching(folder: &Path, name: &str, scheduler: &Value, streamed: bool) -> St
     let sweep = object!({
         "config": config,
         "space": {
-            "optimizer.learning_rate": { "log_uniform": [1e-4, 3e-2] },
+            "optimizer.learning_rate": { "log_uniform": [1e-2, 1e-1] },
             "model.layers.0.dropout": { "uniform": [0, 0.6] },
             "model.layers.0.units": [12, 16]
         },
@@ -273,6 +286,13 @@ fn schedulers_spend_less_and_stop_the_worse() {
         if name == "halving" {
             let of = |epochs: u64| trials.values().filter(|t| t["epochs"] == epochs).count();
             assert_eq!([of(2), of(4), of(8), of(9)], [7, 4, 2, 1]);
+            // One at least goes on from weights that are not its best ones.
+            let value = |trial: u64, epoch: u64| whole[&(Some(trial), Some(epoch))].as_f64();
+            let is_past_its_best = |trial: u64, pause: u64| {
+                trials[&trial]["epochs"].as_u64() > Some(pause)
+                    && (1..pause).any(|epoch| value(trial, epoch) < value(trial, pause))
+            };
+            assert!((0..14).any(|trial| [2, 4, 8].iter().any(|at| is_past_its_best(trial, *at))));
         }
         assert!(!out.join("state").exists(), "{name}");
     }
