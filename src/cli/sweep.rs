@@ -100,14 +100,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let written = sweep.written();
     let resumed = match place.as_deref().filter(|_| arguments.resume) {
-        Some(folder) if SweepFolder::has_ended(folder)? => {
+        Some(folder) if SweepFolder::has_ended(folder) => {
+            SweepFolder::remove_left_states(folder)
+                .map_err(|error| way_out::with_way_out(error, Some(folder), WayOut::Begin))?;
             progress.line(&format!("{} is complete", folder.display()));
             super::print(&format!("{}\n", folder.display()))?;
             return Ok(ExitCode::SUCCESS);
         }
-        Some(folder) => {
-            From::open(folder, &sweep).map_err(|error| with_way_out(error, place.as_deref()))?
-        }
+        Some(folder) => From::open(folder, &sweep).map_err(|error| with_way_out(error, folder))?,
         None => None,
     };
     let (folder, from) = match resumed {
@@ -125,8 +125,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         None => {
             let replaces = arguments.overwrite || arguments.resume;
-            let made = SweepFolder::create(place.as_deref(), &name, replaces, &written);
-            (made.map_err(|error| with_way_out(error, place.as_deref()))?, None)
+            let way_out = if arguments.overwrite { WayOut::Again } else { WayOut::Begin };
+            let made = SweepFolder::create(place.as_deref(), &name, replaces, &written)
+                .map_err(|error| way_out::with_way_out(error, place.as_deref(), way_out))?;
+            (made, None)
         }
     };
     let path = folder.path().to_owned();
@@ -138,7 +140,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let ended = to_the_end(&mut sweep, &place, backend, (folder, from), &mut shown);
     shown.end();
     let ended = ended.map_err(|error| {
-        let error = with_way_out(error, Some(&path));
+        let error = with_way_out(error, &path);
         if !is_of_writing(&error) {
             shown.progress.warning(&format!(
                 "what has ended is kept; --resume --out {} goes on from the last state",
@@ -156,10 +158,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The same error, which also says what to do, if it is of a file of the sweep's folder.
-fn with_way_out(error: Error, folder: Option<&Path>) -> Error {
-    let has_state = folder.is_some_and(SweepFolder::has_state);
+fn with_way_out(error: Error, folder: &Path) -> Error {
+    let has_state = SweepFolder::has_state(folder);
     let way_out = if has_state { WayOut::Resume } else { WayOut::Begin };
-    way_out::with_way_out(error, folder, way_out)
+    way_out::with_way_out(error, Some(folder), way_out)
 }
 
 /// How often a device may be lost.

@@ -278,19 +278,21 @@ impl SweepFolder {
         folder.join(STATE).join(PROGRESS).is_file()
     }
 
-    /// Whether a folder's sweep has ended. States that were about to be removed then are.
+    /// Whether a folder's sweep has ended.
+    pub fn has_ended(folder: &Path) -> bool {
+        folder.join("summary.json").exists() && folder.join(SWEEP).exists()
+    }
+
+    /// Removes the states of a sweep that has ended, where it was killed before it did.
     ///
     /// # Errors
-    /// When another process writes into it, or they cannot be removed.
-    pub fn has_ended(folder: &Path) -> Result<bool> {
-        if !folder.join("summary.json").exists() || !folder.join(SWEEP).exists() {
-            return Ok(false);
+    /// When another process writes into the folder, or they cannot be removed.
+    pub fn remove_left_states(folder: &Path) -> Result<()> {
+        if !folder.join(STATE).exists() {
+            return Ok(());
         }
-        if folder.join(STATE).exists() {
-            let _lock = FolderLock::take(folder)?;
-            remove_states(folder)?;
-        }
-        Ok(true)
+        let _lock = FolderLock::take(folder)?;
+        remove_states(folder)
     }
 }
 

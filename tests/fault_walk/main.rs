@@ -1,6 +1,6 @@
 //! A training whose n-th write, sync, rename, create or remove fails, for every n: it ends with a clear
 //! word or goes on with a warning, what it leaves can be read, and it goes on to the same bytes as one
-//! that nothing happened to. The same where it is killed there, or the power is lost.
+//! that nothing happened to. The same where it is killed there, or the power is lost; and of a sweep.
 //!
 //! All n of a full disk are walked, and of the rest every few; of all of them with `WGFIT_TEST_FAULTS=all`.
 
@@ -111,6 +111,12 @@ impl Walk {
     }
 }
 
+/// Copies a folder to where there is none.
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(status.expect("cp runs").success());
+}
+
 /// Nothing is there yet.
 fn nothing(_: &Path) {}
 
@@ -146,12 +152,9 @@ fn a_run_that_goes_on() {
     let walk = Walk::new();
     let output = walk.train("two", &["training.epochs=2"]);
     assert!(output.status.success(), "{}", said(&output));
-    let copy = |run: &Path| {
-        let status = Command::new("cp").arg("-a").arg(walk.run("two")).arg(run).status();
-        assert!(status.expect("cp runs").success());
-    };
+    let copied = |run: &Path| copy(&walk.run("two"), run);
     for (kind, stride) in [("enospc", 4), ("kill_halfway", 4), ("power_loss", 7)] {
-        walk.walk(kind, stride, &["--resume"], &copy);
+        walk.walk(kind, stride, &["--resume"], &copied);
     }
 }
 

@@ -8,9 +8,9 @@ use std::process::Output;
 
 use serde_json::json as object;
 
-use crate::MOST;
 use crate::checks::said;
 use crate::common::{command, json, root};
+use crate::{MOST, copy, kills};
 
 /// What a sweep that has ended is made of.
 const RESULTS: [&str; 6] = [
@@ -102,7 +102,7 @@ impl Walk {
                 return n;
             }
             assert!(!text.contains("panicked"), "{text}");
-            if crate::kills(kind) {
+            if kills(kind) {
                 assert_eq!(output.status.code(), None, "{text}");
             } else if text.contains(&format!("Remove {out}/state fails")) {
                 // A folder that cannot be removed may hold what is not wgfit's.
@@ -144,18 +144,6 @@ impl Walk {
             let _ = fs::remove_dir_all(self.out("left"));
         }
         panic!("more than {MOST} operations")
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder").flatten() {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).expect("a copy");
-        }
     }
 }
 
