@@ -33,6 +33,8 @@ pub enum Purpose {
     Embeddings = 9,
     /// Points of a sweep's space; the index is the axis, the member the trial.
     Sweep = 10,
+    /// Starting vectors of heads' adapters; the index is the layer.
+    Adapters = 11,
 }
 
 const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];

@@ -1,6 +1,8 @@
 //! The gradient that the backward kernels make against central differences of the loss that the
 //! forward kernels make, both in f64.
 
+use std::ops::Range;
+
 use wgfit::backend::reference::Reference;
 use wgfit::backend::{Backend, Executor};
 use wgfit::catalog::activation::ActivationSettings;
@@ -11,14 +13,15 @@ use wgfit::catalog::{activation, loss, normalization, row_activation};
 use wgfit::config::data::Task;
 use wgfit::kernels::Kernel;
 use wgfit::kernels::optimizer_step::BLOCK_SETTINGS;
-use wgfit::network::{EmbeddingShape, LayerShape};
+use wgfit::network::{EmbeddingShape, LayerShape, Sharing, Tensor};
 use wgfit::program::{Program, ProgramId};
 use wgfit::verify::{Case, Fill, Scene};
 
 /// Relative step of a central difference.
 const STEP: f64 = 1e-5;
 
-const FORWARD: [Kernel; 6] = [
+const FORWARD: [Kernel; 7] = [
+    Kernel::AdaptWeights,
     Kernel::Embedding,
     Kernel::DenseForward,
     Kernel::Normalize,
@@ -27,7 +30,7 @@ const FORWARD: [Kernel; 6] = [
     Kernel::Loss,
 ];
 
-const BACKWARD: [Kernel; 10] = [
+const BACKWARD: [Kernel; 12] = [
     Kernel::RowActivationGradient,
     Kernel::SlopeGradient,
     Kernel::LayerGradient,
@@ -37,6 +40,8 @@ const BACKWARD: [Kernel; 10] = [
     Kernel::InputGradient,
     Kernel::ZeroGradients,
     Kernel::EmbeddingGradient,
+    Kernel::AdapterGradient,
+    Kernel::ShareGradients,
     Kernel::GradientStatistics,
 ];
 
@@ -46,9 +51,19 @@ fn prepared(
     layer: &dyn Fn(usize, LayerShape) -> LayerShape,
 ) -> (Scene, Box<dyn Executor>) {
     let mut scene = Scene::with_layers(case, layer).unwrap();
-    scene.reals_mut("parameters").unwrap().iter_mut().for_each(|w| *w *= 0.7);
+    let tensors = scene.network.tensors();
+    let (stride, members) = (scene.network.stride, scene.network.members);
+    let heads = scene.network.heads;
+    let parameters = scene.reals_mut("parameters").unwrap();
+    parameters.iter_mut().for_each(|w| *w *= 0.7);
+    for tensor in tensors.iter().filter(|tensor| tensor.is_shared) {
+        for member in 0..members {
+            let first = (member - member % heads) * stride + tensor.offset;
+            parameters.copy_within(first..first + tensor.length, member * stride + tensor.offset);
+        }
+    }
     scene.steps_mut().unwrap().iter_mut().for_each(|step| {
-        step.accumulates = 0;
+        (step.accumulates, step.updates) = (0, 1);
         step.share = 1.0 / f64::from(step.rows);
     });
     let calls = scene.plan.programs[0].calls.clone();
@@ -69,15 +84,39 @@ fn read(executor: &mut dyn Executor, scene: &Scene, name: &str) -> Vec<f64> {
     executor.read(&[(id, length)]).unwrap().remove(0).into_reals()
 }
 
-/// The mean loss of a member's batch at these parameters.
-fn loss_at(executor: &mut dyn Executor, scene: &Scene, member: usize, arena: &[f64]) -> f64 {
-    executor.write_reals(scene.buffer("parameters").unwrap(), arena).unwrap();
+/// The sum of the mean losses of the batches of some members, the heads of one network, with an element
+/// of their parameters moved.
+fn loss_at(
+    executor: &mut dyn Executor,
+    scene: &Scene,
+    heads: Range<usize>,
+    moved: (&[usize], f64),
+) -> f64 {
+    let mut arena = scene.reals("parameters").unwrap().to_vec();
+    moved.0.iter().for_each(|at| arena[*at] += moved.1);
+    executor.write_reals(scene.buffer("parameters").unwrap(), &arena).unwrap();
     executor.run(ProgramId(0), 1).unwrap();
     let statistics = read(executor, scene, "row_statistics");
-    let (rows, width) = (rows_of(scene, member), scene.plan.statistics);
     let stride = statistics.len() / scene.plan.members;
-    let mine = &statistics[member * stride..][..rows * width];
-    mine.iter().step_by(width).sum::<f64>() / rows as f64
+    let width = scene.plan.statistics;
+    let of = |member: usize| {
+        let rows = rows_of(scene, member);
+        let mine = &statistics[member * stride..][..rows * width];
+        mine.iter().step_by(width).sum::<f64>() / rows as f64
+    };
+    heads.map(of).sum()
+}
+
+/// Where an element of a member's tensor lies: in every head that has it.
+fn places(scene: &Scene, member: usize, tensor: &Tensor, element: usize) -> Vec<usize> {
+    let heads = if tensor.is_shared { heads_of(scene, member) } else { member..member + 1 };
+    heads.map(|head| head * scene.network.stride + tensor.offset + element).collect()
+}
+
+fn heads_of(scene: &Scene, member: usize) -> Range<usize> {
+    let heads = scene.network.heads;
+    let first = member - member % heads;
+    first..first + heads
 }
 
 fn rows_of(scene: &Scene, member: usize) -> usize {
@@ -99,7 +138,7 @@ fn central_differences_with(case: &Case, layer: &dyn Fn(usize, LayerShape) -> La
     let executor = executor.as_mut();
     executor.run(ProgramId(1), 1).unwrap();
     let gradients = read(executor, &scene, "gradients");
-    let mut arena = scene.reals("parameters").unwrap().to_vec();
+    let arena = scene.reals("parameters").unwrap();
     let stride = scene.network.stride;
     let mut worst = 0.0_f64;
     let mut checked = 0;
@@ -115,11 +154,10 @@ fn central_differences_with(case: &Case, layer: &dyn Fn(usize, LayerShape) -> La
                 let at = member * stride + tensor.offset + element;
                 let w = arena[at];
                 let step = STEP * w.abs().max(1.0);
-                arena[at] = w + step;
-                let above = loss_at(executor, &scene, member, &arena);
-                arena[at] = w - step;
-                let below = loss_at(executor, &scene, member, &arena);
-                arena[at] = w;
+                let places = places(&scene, member, &tensor, element);
+                let mut moved =
+                    |by| loss_at(executor, &scene, heads_of(&scene, member), (&places, by));
+                let (above, below) = (moved(step), moved(-step));
                 let numeric = (above - below) / (2.0 * step);
                 let error = (numeric - gradients[at]).abs() / gradients[at].abs().max(0.01 * scale);
                 assert!(
@@ -134,6 +172,28 @@ fn central_differences_with(case: &Case, layer: &dyn Fn(usize, LayerShape) -> La
         }
     }
     assert!(checked > 10 && worst.is_finite());
+}
+
+/// The heads of one network, of two side by side, and beside layers of each head's own: what is shared is
+/// moved by the losses of all heads.
+#[test]
+fn of_weights_that_heads_share() {
+    let tabm = Sharing { input_adapter: true, output_adapter: true, bias: false };
+    let mini = Sharing { output_adapter: false, bias: true, ..tabm };
+    let above = Sharing { input_adapter: false, ..mini };
+    for (hidden, members, networks, sharings) in [
+        (vec![7, 6], 3, 1, [Some(tabm), Some(tabm)]),
+        (vec![7, 6], 4, 2, [Some(mini), Some(above)]),
+        (vec![5, 5], 2, 1, [None, Some(tabm)]),
+    ] {
+        let embeddings = vec![EmbeddingShape { column: 1, categories: 5, size: 3 }];
+        let case = Case { hidden, members, networks, embeddings, ..case() };
+        central_differences_with(&case, &|index, layer| LayerShape {
+            sharing: sharings[index],
+            residual: index == 1 && members == 2,
+            ..layer
+        });
+    }
 }
 
 /// Three layers, two members, rows that are few enough for the kinks of relu to be far.

@@ -118,6 +118,9 @@ fn software_adapters_are_right() {
             "embedding",
             "zero_gradients",
             "embedding_gradient",
+            "adapt_weights",
+            "adapter_gradient",
+            "share_gradients",
         ] {
             arguments.extend(["--kernel", kernel]);
         }

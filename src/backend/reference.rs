@@ -11,7 +11,7 @@ use crate::kernels::loss::Loss;
 use crate::kernels::update::Update;
 use crate::kernels::{Kernel, Parameters, Step};
 use crate::program::{
-    BufferId, BufferSpec, Call, Contents, LayerSettings, LossScale, MemberState, NONE, Plan,
+    BufferId, BufferSpec, Call, Contents, Half, LayerSettings, LossScale, MemberState, NONE, Plan,
     Program, ProgramId, StepSettings, overflows_f16,
 };
 
@@ -85,6 +85,9 @@ impl<R: Twin> Backend for Reference<R> {
         }))
     }
 }
+
+/// A buffer that a call writes, taken out meanwhile: its binding, whose memory, which part of it.
+type Written<R> = (&'static str, BufferId, std::ops::Range<usize>, Vec<R>);
 
 #[derive(Debug)]
 enum Buffer<R> {
@@ -196,11 +199,15 @@ impl<R: Twin> ReferenceExecutor<R> {
             None => Vec::new(),
         };
         let mut done = Ok(());
-        for (member, own) in state.iter_mut().enumerate().take(self.members) {
-            let scale = scales.get_mut(member);
-            done = self.member_call(call, member, steps_id, own, scale, &mut written);
-            if done.is_err() {
-                break;
+        if call.heads() > 1 {
+            done = self.call_of_heads(call, steps_id, &mut state, &mut written);
+        } else {
+            for (member, own) in state.iter_mut().enumerate().take(self.members) {
+                let scale = scales.get_mut(member);
+                done = self.member_call(call, member, steps_id, own, scale, &mut written);
+                if done.is_err() {
+                    break;
+                }
             }
         }
         for (_, id, _, values) in written {
@@ -213,6 +220,53 @@ impl<R: Twin> ReferenceExecutor<R> {
         done
     }
 
+    /// A call of all heads of a network at once, for each network. They keep step with each other, so the
+    /// first one's is that of all.
+    fn call_of_heads(
+        &self,
+        call: &Call,
+        steps: BufferId,
+        states: &mut [MemberState],
+        written: &mut [Written<R>],
+    ) -> Result<()> {
+        let half = call.kernel.half();
+        for (index, heads) in states.chunks_exact_mut(call.heads()).enumerate() {
+            self.network_call(call, index * call.heads(), steps, half, heads, written)?;
+        }
+        Ok(())
+    }
+
+    fn network_call(
+        &self,
+        call: &Call,
+        first: usize,
+        steps: BufferId,
+        half: Half,
+        heads: &mut [MemberState],
+        written: &mut [Written<R>],
+    ) -> Result<()> {
+        let stopped: Vec<bool> = heads.iter().map(|state| state.has_stopped(half)).collect();
+        let Some(state) = heads.first_mut() else { return Ok(()) };
+        let row = state.row(half) * self.members + first;
+        let settings = *self.steps(steps)?.get(row).ok_or_else(|| {
+            Error::internal(format!("{:?} has no row {row}", self.specs[steps.0].name))
+        })?;
+        let mut slices: Vec<(&'static str, &mut [R])> = written
+            .iter_mut()
+            .map(|(name, _, range, values)| (*name, &mut values[range.clone()]))
+            .collect();
+        run_twin(&mut Bound {
+            call,
+            step: Step { member: first, settings, order: None, unscale: R::one() },
+            layers: &[],
+            reals: &|id| self.part(id),
+            words: &|id| self.words(id),
+            written: &mut slices,
+            state,
+            stopped: &stopped,
+        })
+    }
+
     fn member_call(
         &self,
         call: &Call,
@@ -220,7 +274,7 @@ impl<R: Twin> ReferenceExecutor<R> {
         steps: BufferId,
         state: &mut MemberState,
         mut scale: Option<&mut LossScale>,
-        written: &mut [(&'static str, BufferId, std::ops::Range<usize>, Vec<R>)],
+        written: &mut [Written<R>],
     ) -> Result<()> {
         let steps_table = self.steps(steps)?;
         let half = call.kernel.half();
@@ -284,6 +338,7 @@ impl<R: Twin> ReferenceExecutor<R> {
             words: &|id| self.words(id),
             written: &mut slices,
             state,
+            stopped: &[],
         })?;
         if let Some(scale) = scale {
             let gradients = written.iter().filter(|(name, ..)| SCALED.contains(name));

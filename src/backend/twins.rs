@@ -8,6 +8,8 @@ use crate::catalog::normalization::NormalizationRow;
 use crate::catalog::optimizer::{OptStep, OptimizerRow};
 use crate::catalog::row_activation::{RowActivationRow, RowFunctions};
 use crate::error::{Error, Result};
+use crate::kernels::adapt_weights::adapt_weights;
+use crate::kernels::adapter_gradient::adapter_gradient;
 use crate::kernels::average_parameters::average_parameters;
 use crate::kernels::clip_gradients::clip_gradients;
 use crate::kernels::dense_forward::dense_forward;
@@ -31,6 +33,7 @@ use crate::kernels::partial_gradients::partial_gradients;
 use crate::kernels::row_activation::row_activation;
 use crate::kernels::row_activation_gradient::row_activation_gradient;
 use crate::kernels::scale_gradient::scale_gradient;
+use crate::kernels::share_gradients::share_gradients;
 use crate::kernels::slope_gradient::slope_gradient;
 use crate::kernels::update::{Operands, update};
 use crate::kernels::weight_gradient::weight_gradient;
@@ -96,6 +99,8 @@ pub(super) struct Bound<'a, 'w, R> {
     pub written: &'w mut [(&'static str, &'w mut [R])],
     /// The member's state.
     pub state: &'w mut MemberState,
+    /// Which heads of the network have stopped, of a call that is of all at once; else none are told.
+    pub stopped: &'a [bool],
 }
 
 impl<'a, R: Twin> Bound<'a, '_, R> {
@@ -156,6 +161,9 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
     let (call, step, layers) = (bound.call, bound.step, bound.layers);
     let step = &step;
     match &call.parameters {
+        Parameters::AdaptWeights(p) => {
+            adapt_weights(p, step, bound.read("parameters")?, out!("adapted"));
+        }
         Parameters::Embedding(p) => {
             let (input, parameters) = (bound.read("input")?, bound.read("parameters")?);
             embedding(p, step, input, parameters, out!("output"), out!("codes"));
@@ -251,6 +259,13 @@ pub(super) fn run_twin<R: Twin>(bound: &mut Bound<'_, '_, R>) -> Result<()> {
             };
             let (delta, parameters) = (bound.read("delta")?, bound.read("parameters")?);
             input_gradient(p, step, delta, parameters, below, out!("delta_below"));
+        }
+        Parameters::AdapterGradient(p) => {
+            adapter_gradient(p, step, bound.read("parameters")?, out!("gradients"));
+        }
+        Parameters::ShareGradients(p) => {
+            let parameters = bound.read("parameters")?;
+            share_gradients(p, step, bound.stopped, parameters, out!("gradients"));
         }
         Parameters::ZeroGradients(p) => zero_gradients(p, step, out!("gradients")),
         Parameters::EmbeddingGradient(p) => {

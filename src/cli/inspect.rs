@@ -58,6 +58,7 @@ fn about(model: &Model) -> String {
     let layers: Vec<String> = layers.collect();
     let members = match network.members {
         1 => String::new(),
+        members if network.heads == members => format!("{members} heads that share weights, "),
         members => format!("{members} members, each with "),
     };
     let inputs = network.layers.first().map_or(network.inputs, |layer| layer.inputs);

@@ -159,7 +159,10 @@ impl Oracle {
 fn is_changed_in_place(kernel: Kernel, binding: &str) -> bool {
     match binding {
         "delta" => kernel != Kernel::Loss,
-        "gradients" => kernel == Kernel::ClipGradients,
+        "gradients" => matches!(
+            kernel,
+            Kernel::ClipGradients | Kernel::AdapterGradient | Kernel::ShareGradients
+        ),
         "parameters" | "average" => true,
         _ => binding.starts_with("moment") || binding == "direction",
     }

@@ -32,7 +32,7 @@ pub use settings::{
 };
 pub use sources::{ClassWeights, PortionConfig, TargetConfig, TaskConfig};
 pub(crate) use validate::refuse_class_weights;
-pub use written::{Config, DataConfig, LayerConfig, ModelConfig, OutputConfig};
+pub use written::{Adapters, Config, DataConfig, LayerConfig, ModelConfig, OutputConfig};
 pub use written_training::{
     AverageConfig, AverageEvery, CheckpointConfig, EarlyStoppingConfig, LogConfig, Mode,
     OnDivergence, TrainingConfig,

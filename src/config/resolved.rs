@@ -147,6 +147,7 @@ fn layer(spec: &LayerSpec) -> LayerConfig {
         alpha_dropout: if spec.alpha_dropout { spec.dropout } else { 0.0 },
         gaussian_noise: spec.noise,
         residual: spec.residual,
+        adapters: spec.adapters,
         l1: spec.weights.l1,
         l2: spec.weights.l2,
         max_norm: spec.weights.max_norm,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::data::DataSettings;
 use super::locations::Locations;
+use super::written::Adapters;
 use super::written_training::{AverageConfig, CheckpointConfig, Mode, OnDivergence};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::initializer::InitializerSettings;
@@ -120,6 +121,8 @@ pub struct ModelSettings {
     pub output: OutputSpec,
     /// A safetensors file with the starting weights.
     pub init_from: Option<PathBuf>,
+    /// Members that are the heads of one network; 1 where each is a network by itself.
+    pub heads: usize,
 }
 
 /// A hidden layer.
@@ -143,6 +146,8 @@ pub struct LayerSpec {
     pub noise: f64,
     /// Whether its input is added to its output.
     pub residual: bool,
+    /// What the heads of a network share of it, as `adapters` says; none where each has all of its own.
+    pub adapters: Option<Adapters>,
     /// What its weights and its learning rate are held to.
     pub weights: WeightSettings,
 }

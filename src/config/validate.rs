@@ -13,6 +13,7 @@ use super::sources::{ClassWeights, PortionConfig, TaskConfig};
 use super::written::{self, Config, DataConfig};
 use super::{validate_model, validate_training as training};
 use crate::error::{Error, Result};
+use crate::program::Precision;
 
 /// The error of a number outside its range.
 pub(super) fn out_of_range(path: &str, expected: &str, found: f64) -> Error {
@@ -115,6 +116,7 @@ impl Config {
             .with_help("use larger batches, or layer_norm"));
         }
         let members = members(self.members, data.folds)?;
+        let heads = heads(self, members)?;
         Ok(Settings {
             seed: self.seed,
             members,
@@ -127,6 +129,7 @@ impl Config {
                     .as_ref()
                     .map(|file| resolve("model.init_from", file, folder))
                     .transpose()?,
+                heads,
             },
             loss,
             schedule,
@@ -158,6 +161,35 @@ fn members(members: usize, folds: Option<usize>) -> Result<usize> {
         }
         _ => count("members", members),
     }
+}
+
+/// The members that are the heads of one network: all, where a layer's weights are shared.
+fn heads(config: &Config, members: usize) -> Result<usize> {
+    let Some(layer) = config.model.layers.iter().position(|layer| layer.adapters.is_some()) else {
+        return Ok(1);
+    };
+    let refused = |problem: String, help: &str| {
+        Err(Error::config(format!("model.layers[{layer}].adapters"), problem).with_help(help))
+    };
+    if config.data.folds.is_some() {
+        return refused(
+            "members that see different folds cannot share weights".to_owned(),
+            "leave data.folds out, or each member its own weights",
+        );
+    }
+    if config.training.precision == Precision::F16 {
+        return refused(
+            "weights are shared in f32 alone".to_owned(),
+            "set training.precision to \"f32\"",
+        );
+    }
+    if members == 1 {
+        return refused(
+            "one member has nobody to share weights with".to_owned(),
+            "set \"members\" to how many heads the network is to have; 32 is usual",
+        );
+    }
+    Ok(members)
 }
 
 /// Checks the folds, and gives what is left of `data.validation` beside them.

@@ -43,6 +43,7 @@ pub(super) fn layer(
         alpha_dropout: alpha > 0.0,
         noise: not_negative(&at("gaussian_noise"), config.gaussian_noise)?,
         residual: config.residual,
+        adapters: config.adapters,
         weights: weight_settings(
             path,
             [config.l1, config.l2, config.learning_rate_factor],

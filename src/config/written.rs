@@ -174,6 +174,17 @@ impl Default for ModelConfig {
     }
 }
 
+/// What tells members apart that share the weights of a layer: Gorishniy et al. 2025, "TabM: advancing
+/// tabular deep learning with parameter-efficient ensembling".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Adapters {
+    /// Each member multiplies its inputs and its sums by vectors of its own, and has its own biases.
+    Tabm,
+    /// In the first layer each member multiplies its inputs by a vector of its own; all else is shared.
+    TabmMini,
+}
+
 /// A hidden layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -200,6 +211,9 @@ pub struct LayerConfig {
     pub gaussian_noise: f64,
     /// Whether the layer's input, of as many units, is added to its output.
     pub residual: bool,
+    /// Whether the members share the layer's weights, as the heads of one network, and what tells them
+    /// apart; `null`: each member has weights of its own.
+    pub adapters: Option<Adapters>,
     /// Penalty on the absolute weights.
     #[schemars(range(min = 0))]
     pub l1: f64,
@@ -226,6 +240,7 @@ impl Default for LayerConfig {
             alpha_dropout: 0.0,
             gaussian_noise: 0.0,
             residual: false,
+            adapters: None,
             l1: 0.0,
             l2: 0.0,
             max_norm: None,

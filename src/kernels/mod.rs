@@ -25,6 +25,8 @@ macro_rules! uniform {
     };
 }
 
+pub mod adapt_weights;
+pub mod adapter_gradient;
 pub mod average_parameters;
 pub mod clip_gradients;
 pub mod dense_forward;
@@ -49,6 +51,7 @@ mod real;
 pub mod row_activation;
 pub mod row_activation_gradient;
 pub mod scale_gradient;
+pub mod share_gradients;
 pub mod slope_gradient;
 pub mod update;
 pub mod weight_gradient;
@@ -128,6 +131,8 @@ macro_rules! kernels {
 }
 
 kernels! {
+    AdaptWeights adapt_weights ["adapted"]
+        "A head's weights out of those that all heads of a network share.",
     Embedding embedding ["output", "codes"]
         "The first layer's input: data values, and rows of learned tables in place of codes.",
     DenseForward dense_forward ["output", "pre_activation"]
@@ -154,10 +159,14 @@ kernels! {
         "dW = delta^T input; db = column sums of delta.",
     InputGradient input_gradient ["delta_below"]
         "delta_below = (delta W) * dropout mask * act'(below).",
+    AdapterGradient adapter_gradient ["gradients"]
+        "Gradients of what a head's inputs and sums are multiplied by.",
     ZeroGradients zero_gradients ["gradients"]
         "Begins the gradients of learned tables.",
     EmbeddingGradient embedding_gradient ["gradients"]
         "The gradient of learned tables, a sum for each code of the batch.",
+    ShareGradients share_gradients ["gradients"]
+        "One gradient of what the heads of a network share, at every head.",
     GradientStatistics gradient_statistics ["partials"]
         "Sums of squared gradients and of penalties, a block of 64 parameters at a time.",
     NormFactors norm_factors ["factors"]
@@ -188,7 +197,8 @@ impl Kernel {
     /// The half of a step that it belongs to.
     pub fn half(self) -> Half {
         match self {
-            Self::Embedding
+            Self::AdaptWeights
+            | Self::Embedding
             | Self::DenseForward
             | Self::Normalize
             | Self::LayerOutput

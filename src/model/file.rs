@@ -33,13 +33,15 @@ impl Model {
             .map_err(|error| Error::internal(format!("cannot write the metadata: {error}")))?;
         let mut tensors = Vec::new();
         for tensor in self.network.tensors() {
-            let mut values = Vec::with_capacity(self.network.members * tensor.length);
-            for member in self.parameters.chunks_exact(self.network.stride) {
+            // What heads share stands there once.
+            let copies = self.network.copies(&tensor);
+            let mut values = Vec::with_capacity(copies * tensor.length);
+            for member in self.parameters.chunks_exact(self.network.stride).take(copies) {
                 values.extend_from_slice(&member[tensor.offset..tensor.offset + tensor.length]);
             }
             let mut shape = tensor.shape;
-            if self.network.members > 1 {
-                shape.insert(0, self.network.members);
+            if copies > 1 {
+                shape.insert(0, copies);
             }
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             tensors.push((tensor.name, shape, bytes));
@@ -121,7 +123,7 @@ fn from_version_1(metadata: &mut serde_json::Value) {
 /// A network needs at least its parameters' bytes: nothing is allocated for a config that claims
 /// more than the file holds.
 fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
-    let needed = (network.members as u64).saturating_mul(network.values() as u64 * 4);
+    let needed = network.values().saturating_mul(4);
     if length < needed {
         return Err(Error::model(
             path,
@@ -140,7 +142,7 @@ fn check_length(path: &Path, length: u64, network: &Network) -> Result<()> {
 /// # Errors
 /// A missing tensor, a wrong shape or type, values that are not finite.
 pub fn read_weights(path: &Path, network: &Network, arena: &mut [f32]) -> Result<()> {
-    let needed = (network.members as u64).saturating_mul(network.values() as u64 * 8);
+    let needed = network.values().saturating_mul(8);
     let bytes = read_bounded(path, needed.saturating_add(SLACK_BYTES))?;
     fill(path, &bytes, network, arena, true)
 }
@@ -225,7 +227,7 @@ fn copy(
     })?;
     let mut members_shape = tensor.shape.clone();
     members_shape.insert(0, network.members);
-    let apart = view.shape() == members_shape;
+    let apart = view.shape() == members_shape && !tensor.is_shared;
     if !apart && view.shape() != tensor.shape {
         return Err(bad(format!(
             "{name} has shape {:?}, but {} of the network {} needs {:?}",

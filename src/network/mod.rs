@@ -35,6 +35,29 @@ pub struct LayerShape {
     pub residual: bool,
     /// The largest norm of a unit's weights.
     pub max_norm: Option<f64>,
+    /// What the heads of a network have in common; none where each has all of its own.
+    pub sharing: Option<Sharing>,
+}
+
+/// A layer whose weights the heads of a network have in common: they train as one, on the sum of the
+/// heads' gradients. What tells the heads apart is a vector that a head's input is multiplied by, and one
+/// for what its matrix product gives: the rank-1 adapters of BatchEnsemble (Wen et al. 2020), of which
+/// TabM (Gorishniy et al. 2025) is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// Whether each head's input is multiplied by a vector of its own.
+    pub input_adapter: bool,
+    /// Whether each head's sums, before the biases, are.
+    pub output_adapter: bool,
+    /// Whether the biases are common too.
+    pub bias: bool,
+}
+
+impl Sharing {
+    /// Whether a head's weights are not simply those that are shared.
+    pub fn adapts(self) -> bool {
+        self.input_adapter || self.output_adapter
+    }
 }
 
 impl LayerShape {
@@ -51,6 +74,7 @@ impl LayerShape {
             noise: 0.0,
             residual: false,
             max_norm: None,
+            sharing: None,
         }
     }
 
@@ -82,6 +106,10 @@ pub struct Offsets {
     pub variance: usize,
     /// The activation's slopes.
     pub slope: usize,
+    /// What a head's input is multiplied by, where it is.
+    pub input_adapter: usize,
+    /// What its sums are multiplied by, where they are.
+    pub output_adapter: usize,
 }
 
 /// One dense layer, with its place in the arena. Weights are `[units, inputs]`, row-major.
@@ -104,6 +132,11 @@ impl Dense {
     pub fn weights(&self) -> usize {
         self.inputs * self.units
     }
+
+    /// What heads have in common, where their own weights are made of it.
+    pub fn adapted(&self) -> Option<Sharing> {
+        self.shape.sharing.filter(|sharing| sharing.adapts())
+    }
 }
 
 /// A dense network of M members.
@@ -111,6 +144,9 @@ impl Dense {
 pub struct Network {
     /// Independent networks of this architecture, trained side by side.
     pub members: usize,
+    /// Members, one after the other, that are the heads of one network: they have weights in common,
+    /// train on the mean of their losses, and stop together. 1 where each is a network by itself.
+    pub heads: usize,
     /// Values of a data row. The first layer's inputs are as many, but for the vectors that stand in
     /// place of codes.
     pub inputs: usize,
@@ -201,7 +237,10 @@ impl Network {
             width = shape.units;
             end = new_end;
         }
-        Ok(Self { members, inputs, embeddings, layers, stride: end.next_multiple_of(BLOCK) })
+        let shares = layers.iter().any(|layer| layer.shape.sharing.is_some());
+        let heads = if shares { members } else { 1 };
+        let stride = end.next_multiple_of(BLOCK);
+        Ok(Self { members, heads, inputs, embeddings, layers, stride })
     }
 
     /// Units of the output layer.
@@ -209,15 +248,23 @@ impl Network {
         self.layers.last().map_or(0, |layer| layer.units)
     }
 
-    /// Parameters of one member that are trained, without padding.
-    pub fn parameters(&self) -> usize {
-        let trained = self.tensors().into_iter().filter(|tensor| tensor.kind.is_trained());
-        trained.map(|tensor| tensor.length).sum()
+    /// How many different ones there are of a tensor.
+    pub fn copies(&self, tensor: &Tensor) -> usize {
+        if tensor.is_shared { self.members / self.heads } else { self.members }
     }
 
-    /// Values of one member that a model file holds: parameters and running statistics.
-    pub fn values(&self) -> usize {
-        self.tensors().iter().map(|tensor| tensor.length).sum()
+    /// Parameters of one network that are trained, without padding: a member's, or those of its heads, of
+    /// which what they share is counted once.
+    pub fn parameters(&self) -> usize {
+        let trained = self.tensors().into_iter().filter(|tensor| tensor.kind.is_trained());
+        let copies = |tensor: &Tensor| if tensor.is_shared { 1 } else { self.heads };
+        trained.map(|tensor| copies(&tensor) * tensor.length).sum()
+    }
+
+    /// Values that a model file holds: parameters and running statistics of all members.
+    pub fn values(&self) -> u64 {
+        let of = |tensor: &Tensor| self.copies(tensor) as u64 * tensor.length as u64;
+        self.tensors().iter().map(of).sum()
     }
 
     /// The tensor that an element of a member's arena belongs to.

@@ -22,6 +22,10 @@ pub enum TensorKind {
     RunningVariance,
     /// `layers.{i}.activation.weight`: learned slopes.
     Slope,
+    /// `layers.{i}.adapter.input`: what a head's input is multiplied by.
+    InputAdapter,
+    /// `layers.{i}.adapter.output`: what a member's sums are multiplied by.
+    OutputAdapter,
 }
 
 impl TensorKind {
@@ -35,6 +39,8 @@ impl TensorKind {
             Self::RunningMean => "norm.running_mean",
             Self::RunningVariance => "norm.running_var",
             Self::Slope => "activation.weight",
+            Self::InputAdapter => "adapter.input",
+            Self::OutputAdapter => "adapter.output",
         }
     }
 
@@ -59,6 +65,8 @@ pub struct Tensor {
     pub offset: usize,
     /// Its number of elements.
     pub length: usize,
+    /// Whether the heads of a network have it in common: each holds the same values.
+    pub is_shared: bool,
 }
 
 /// The tensors of a layer, with their lengths; none past the end of the address space.
@@ -79,6 +87,12 @@ fn lengths(shape: &LayerShape, inputs: usize) -> Option<Vec<(TensorKind, usize)>
     }
     if shape.slopes > 0 {
         all.push((TensorKind::Slope, shape.slopes));
+    }
+    if shape.sharing.is_some_and(|sharing| sharing.input_adapter) {
+        all.push((TensorKind::InputAdapter, inputs));
+    }
+    if shape.sharing.is_some_and(|sharing| sharing.output_adapter) {
+        all.push((TensorKind::OutputAdapter, shape.units));
     }
     Some(all)
 }
@@ -101,6 +115,8 @@ pub(super) fn place(shape: &LayerShape, inputs: usize, end: usize) -> Option<(Of
             TensorKind::RunningMean => &mut offsets.mean,
             TensorKind::RunningVariance => &mut offsets.variance,
             TensorKind::Slope => &mut offsets.slope,
+            TensorKind::InputAdapter => &mut offsets.input_adapter,
+            TensorKind::OutputAdapter => &mut offsets.output_adapter,
         } = start;
     }
     Some((offsets, end))
@@ -110,6 +126,8 @@ impl Network {
     /// The arena's tensors, in order.
     pub fn tensors(&self) -> Vec<Tensor> {
         let mut tensors = Vec::with_capacity(self.embeddings.len() + self.layers.len() * 2);
+        // What stands before the first layer is not each member's where that layer is not.
+        let shares_tables = self.layers.first().is_some_and(|layer| layer.shape.sharing.is_some());
         for (i, embedding) in self.embeddings.iter().enumerate() {
             let kind = TensorKind::Embedding;
             tensors.push(Tensor {
@@ -119,6 +137,7 @@ impl Network {
                 shape: vec![embedding.shape.categories, embedding.shape.size],
                 offset: embedding.offset,
                 length: embedding.values(),
+                is_shared: shares_tables,
             });
         }
         let mut end = self.tables_end();
@@ -136,6 +155,11 @@ impl Network {
                     },
                     offset,
                     length,
+                    is_shared: layer.shape.sharing.is_some_and(|sharing| match kind {
+                        TensorKind::Weight => true,
+                        TensorKind::Bias => sharing.bias,
+                        _ => false,
+                    }),
                 });
             }
         }

@@ -32,11 +32,13 @@ impl Builder<'_> {
                 calls.push(self.normalize_gradient(i, pass, buffers)?);
             }
             calls.push(self.weight_gradient(i, pass, buffers)?);
+            calls.extend(self.adapter_gradient(i, buffers)?);
             if i > 0 || self.embedded.is_some() {
                 calls.push(self.input_gradient(i, pass, buffers)?);
             }
         }
         calls.extend(self.embedding_gradients(pass, buffers)?);
+        calls.extend(self.share_gradients(buffers)?);
         Ok(calls)
     }
 
@@ -94,7 +96,7 @@ impl Builder<'_> {
             ("steps", buffers.steps),
             ("state", buffers.state),
             ("delta", self.layers[i].delta),
-            ("parameters", self.parameters),
+            ("parameters", self.weights_of_layer(i, pass)?),
             ("delta_below", delta_below),
         ];
         // The layer below whose derivative is part of the call.

@@ -3,6 +3,7 @@
 use super::embedding::EmbeddedInput;
 use super::fused::{Arenas, fuses};
 use super::plan::{Pass, PassKind, Plan, PlanRequest};
+use super::sharing::ADAPTED;
 use super::split::Split;
 use super::{BufferId, Call, Contents, LAYER_WORDS, Precision, Program, STEP_WORDS, Variants};
 use crate::catalog::activation::GradientFrom;
@@ -92,6 +93,9 @@ impl<'a> Builder<'a> {
         let arena = members * network.stride;
         let parameters = plan.add("parameters", Contents::Reals, arena);
         let layer_table = plan.add("layers", Contents::Layers, table_words);
+        if network.layers.iter().any(|layer| layer.adapted().is_some()) {
+            plan.add(ADAPTED, Contents::Reals, arena);
+        }
         let precision = request.precision;
         let arenas =
             fuses(request).then(|| Arenas::new(&mut plan, network, rows, precision)).transpose()?;

@@ -95,6 +95,7 @@ impl Call {
     pub fn shape(&self, batch: u64) -> Shape {
         let shape = |rows: u64, columns: u64, depth: u64| Shape { rows, columns, depth };
         match &self.parameters {
+            Parameters::AdaptWeights(call) => shape(wide(call.units), wide(call.inputs), 1),
             Parameters::Embedding(call) => shape(batch, wide(call.inputs), 1),
             Parameters::DenseForward(call) => shape(batch, wide(call.outputs), wide(call.inputs)),
             Parameters::WeightGradient(call) => {
@@ -116,6 +117,16 @@ impl Call {
             Parameters::LayerGradient(call) => shape(batch, wide(call.units), 1),
             Parameters::ScaleGradient(call) => shape(2, wide(call.units), batch),
             Parameters::NormalizeGradient(call) => shape(batch, wide(call.units), 1),
+            Parameters::AdapterGradient(call) => {
+                let [of_inputs, of_units] = [call.input_adapter, call.output_adapter].map(wide);
+                let (inputs, units) = (wide(call.inputs), wide(call.units));
+                let depth = (of_inputs * units).max(of_units * inputs);
+                shape(1, of_inputs * inputs + of_units * units, depth)
+            }
+            Parameters::ShareGradients(call) => {
+                let columns = wide(call.columns).max(1);
+                shape(wide(call.length) / columns, columns, wide(call.heads))
+            }
             Parameters::ZeroGradients(call) => shape(1, wide(call.quads) * 4, 1),
             Parameters::EmbeddingGradient(call) => {
                 shape(batch, call.columns().iter().map(|own| wide(own.size)).sum(), batch)
@@ -157,6 +168,13 @@ impl Call {
         let binds = |name: &str| u64::from(self.buffer(name).is_some());
         let order = batch * binds("order");
         match &self.parameters {
+            Parameters::AdaptWeights(call) => {
+                let (weights, units) = (wide(call.inputs) * wide(call.units), wide(call.units));
+                let factors = wide(call.input_adapter) * wide(call.inputs)
+                    + wide(call.output_adapter) * units;
+                let products = wide(call.input_adapter) + wide(call.output_adapter);
+                Cost::words(products * weights, weights + units + factors, weights + units)
+            }
             // Of a table no more is read than the rows of the batch's codes.
             Parameters::Embedding(call) => {
                 let vectors: u64 = call.columns().iter().map(|own| wide(own.size)).sum();
@@ -273,6 +291,23 @@ impl Call {
                 let read = 2 * values + self.statistics(batch, call.units) + wide(call.units);
                 Cost::words((NORMALIZE + STATISTICS) * values, read, values)
             }
+            Parameters::AdapterGradient(call) => {
+                let weights = wide(call.inputs) * wide(call.units);
+                let factors = wide(call.input_adapter) * wide(call.inputs)
+                    + wide(call.output_adapter) * wide(call.units);
+                let sums = wide(call.input_adapter) + wide(call.output_adapter);
+                Cost::words(3 * sums * weights, 2 * weights + factors, factors)
+            }
+            // One call is of all heads.
+            Parameters::ShareGradients(call) => {
+                let (heads, length) = (wide(call.heads), wide(call.length));
+                let rows = length / wide(call.columns).max(1);
+                let factors = wide(call.input_adapter) * wide(call.columns)
+                    + wide(call.output_adapter) * rows;
+                let products = 1 + wide(call.input_adapter) + wide(call.output_adapter);
+                let all = heads * length;
+                Cost::words(products * all, all + heads * factors, all)
+            }
             Parameters::ZeroGradients(call) => Cost::words(0, 0, wide(call.quads) * 4),
             // Every row's code is compared with every other's; the sums are of each row once.
             Parameters::EmbeddingGradient(call) => {
@@ -287,8 +322,8 @@ impl Call {
                 Cost::words(10 * parameters, 2 * parameters + settings(parameters), 2 * blocks)
             }
             Parameters::NormFactors(call) => {
-                let blocks = wide(call.blocks);
-                Cost::words(blocks, 2 * blocks, wide(call.groups))
+                let (blocks, heads) = (wide(call.blocks) * wide(call.heads), wide(call.heads));
+                Cost::words(blocks, 2 * blocks, wide(call.groups) * heads)
             }
             Parameters::ClipGradients(call) => {
                 let parameters = wide(call.quads) * 4;

@@ -14,7 +14,8 @@ use crate::kernels::{Kernel, Parameters};
 
 impl Builder<'_> {
     pub(super) fn forward(&self, pass: &Pass, buffers: &PassBuffers) -> Result<Vec<Call>> {
-        let mut calls = self.embed(pass, buffers)?;
+        let mut calls = self.adapt_weights(pass, buffers)?;
+        calls.extend(self.embed(pass, buffers)?);
         for (i, layer) in self.request.network.layers.iter().enumerate() {
             calls.push(self.dense_forward(i, pass, buffers)?);
             if layer.shape.normalization.is_some() {
@@ -49,7 +50,7 @@ impl Builder<'_> {
             ("state", buffers.state),
             ("layers", self.layer_table),
             ("input", input.buffer),
-            ("parameters", self.weights_of(pass)),
+            ("parameters", self.weights_of_layer(i, pass)?),
             ("output", output),
         ];
         if input.gathered {

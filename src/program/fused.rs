@@ -15,7 +15,7 @@ use crate::network::Network;
 const ALIGNMENT: usize = 256;
 
 /// Whether a request's training step can be fused: nothing needs the whole gradient, each layer is
-/// its matrix product, and no table stands before the first.
+/// its matrix product, no table stands before the first, and members share nothing.
 pub(super) fn fuses(request: &PlanRequest) -> bool {
     let steps_at_once = request
         .update
@@ -23,6 +23,7 @@ pub(super) fn fuses(request: &PlanRequest) -> bool {
     let layers = &request.network.layers;
     request.fuses
         && request.network.embeddings.is_empty()
+        && request.network.heads == 1
         && steps_at_once
         && !request.gradient_statistics
         && layers.iter().all(|layer| !layer.apart && layer.shape.normalization.is_none())

@@ -12,6 +12,7 @@ mod muon;
 mod plan;
 mod precision;
 mod settings;
+mod sharing;
 mod split;
 mod update;
 
@@ -117,6 +118,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// The members, one after the other, that one call is of at once, the heads of one network: none of
+    /// them can be run before the others are there. 1 where each is by itself.
+    pub fn heads(&self) -> usize {
+        match &self.parameters {
+            Parameters::ShareGradients(own) => own.heads as usize,
+            Parameters::NormFactors(own) => own.heads as usize,
+            _ => 1,
+        }
+    }
+
     /// The buffer bound to that name.
     pub fn buffer(&self, binding: &str) -> Option<BufferId> {
         self.bindings.iter().find(|(name, _)| *name == binding).map(|(_, buffer)| *buffer)

@@ -150,14 +150,15 @@ impl Kernel {
     /// it.
     pub fn meets_loss_scale(self) -> bool {
         match self {
-            Self::Embedding
+            Self::AdaptWeights
+            | Self::Embedding
             | Self::DenseForward
             | Self::Normalize
             | Self::LayerOutput
             | Self::RowActivation => false,
             // Sums what is there, finite or not.
             Self::GradientStatistics => false,
-            Self::ZeroGradients => false,
+            Self::ZeroGradients | Self::AdapterGradient | Self::ShareGradients => false,
             _ => true,
         }
     }

@@ -23,13 +23,24 @@ pub fn block_groups<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<u3
 }
 
 impl Clip {
-    /// The groups whose norms are taken: the first block and the number of blocks of each.
+    /// The groups whose norms are taken: the first block and the number of blocks of each. The heads of
+    /// one network have one norm: these are its ranges, those of what is shared first.
     pub fn groups(self, network: &Network) -> Vec<u32> {
         match self {
             Self::Value => Vec::new(),
             Self::Norm => block_groups(&network.tensors()),
+            Self::GlobalNorm if network.heads > 1 => {
+                let (shared, own): (Vec<Tensor>, Vec<Tensor>) =
+                    network.tensors().into_iter().partition(|tensor| tensor.is_shared);
+                block_groups(shared.iter().chain(&own))
+            }
             Self::GlobalNorm => vec![0, (network.stride / BLOCK) as u32],
         }
+    }
+
+    /// Whether the heads of a network have one norm.
+    fn is_joint(self, network: &Network) -> bool {
+        self == Self::GlobalNorm && network.heads > 1
     }
 }
 
@@ -41,7 +52,8 @@ impl Builder<'_> {
         if !groups.is_empty() {
             self.plan.add("clip_groups", Contents::Words, groups.len());
         }
-        let factors = (groups.len() / 2).max(1);
+        let is_joint = update.clip.is_some_and(|clip| clip.is_joint(self.request.network));
+        let factors = if is_joint { 1 } else { (groups.len() / 2).max(1) };
         self.plan.add("clip_factors", Contents::Reals, members * factors);
     }
 
@@ -109,7 +121,13 @@ impl Builder<'_> {
         form: NormFactor,
         epsilon: f64,
     ) -> Result<Call> {
-        let count = self.plan.buffers[groups.0].words as usize / 2;
+        let ranges = self.plan.buffers[groups.0].words as usize / 2;
+        let network = self.request.network;
+        let clips = matches!(form, NormFactor::TorchClip | NormFactor::KerasClip);
+        let clip = self.request.update.and_then(|update| update.clip).filter(|_| clips);
+        let is_joint = clip.is_some_and(|clip| clip.is_joint(network));
+        let shared = network.tensors().iter().filter(|tensor| tensor.is_shared).count();
+        let (count, heads) = if is_joint { (1, network.heads) } else { (ranges, 1) };
         let mut bindings = self.tables(buffers).to_vec();
         bindings.extend([("partials", partials), ("groups", groups), ("factors", factors)]);
         Ok(Call {
@@ -122,10 +140,15 @@ impl Builder<'_> {
                 blocks: word("blocks", self.request.network.stride / BLOCK)?,
                 form: form as u32,
                 epsilon: epsilon as f32,
-                ..NormFactors::default()
+                heads: word("heads", heads)?,
+                ranges: word("ranges", ranges)?,
+                shared_ranges: word("ranges", shared)?,
             }),
             bindings,
-            extent: self.extent(count, 1)?,
+            extent: match heads {
+                1 => self.extent(count, 1)?,
+                _ => self.extent_of_networks(count)?,
+            },
         })
     }
 
@@ -138,7 +161,10 @@ impl Builder<'_> {
             let table = self.plan.buffer("clip_groups")?;
             let form =
                 if update.form.keras { NormFactor::KerasClip } else { NormFactor::TorchClip };
-            groups = self.plan.buffers[table.0].words as usize / 2;
+            groups = match update.clip {
+                Some(clip) if clip.is_joint(network) => 1,
+                _ => self.plan.buffers[table.0].words as usize / 2,
+            };
             calls.push(self.norm_factors(buffers, [self.partials, table, factors], form, 0.0)?);
         }
         let mut bindings = self.tables(buffers).to_vec();

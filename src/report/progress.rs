@@ -56,6 +56,9 @@ impl Progress {
         self.epochs = epochs;
         let members = match network.members {
             1 => String::new(),
+            members if network.heads == members => {
+                format!("{members} heads that share weights of ")
+            }
             members => format!("{members} members of "),
         };
         self.fact(

@@ -125,8 +125,16 @@ impl Run<'_> {
         }
     }
 
-    /// A member's value of what is watched; not a number where there is none.
+    /// A member's value of what is watched; not a number where there is none. The heads of a network
+    /// share the mean of theirs, so that they are judged as one.
     pub(super) fn watched(&self, monitor: &Monitor, member: usize, record: &EpochRecord) -> f64 {
+        let heads = self.network.heads;
+        let first = member - member % heads;
+        let of_heads = (first..first + heads).map(|head| self.watched_of(monitor, head, record));
+        of_heads.sum::<f64>() / heads as f64
+    }
+
+    fn watched_of(&self, monitor: &Monitor, member: usize, record: &EpochRecord) -> f64 {
         let scores = if monitor.of_validation {
             record.validation.as_ref().map(|all| &all[member])
         } else {

@@ -22,6 +22,9 @@ impl Run<'_> {
                 continue;
             }
             let several = self.network.members > 1;
+            if member != self.speaker(member) {
+                continue;
+            }
             let error = Error::Diverged {
                 epoch: epoch.number,
                 step: u64::from(state.bad_step),
@@ -31,7 +34,8 @@ impl Run<'_> {
                        gentler init"
                     .to_owned(),
             };
-            if several {
+            // Where heads are all of one network, it is the training's end, and told then.
+            if several && self.network.heads < self.network.members {
                 observer.warn(&error.to_string())?;
             }
             self.failure = Some(error);
@@ -48,6 +52,14 @@ impl Run<'_> {
             return Ok(());
         }
         self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Of the heads of one network, which stop together, the first whose own loss was not finite: the
+    /// others have no gradient for its sake.
+    fn speaker(&self, member: usize) -> usize {
+        let first = member - member % self.network.heads;
+        let mut heads = first..first + self.network.heads;
+        heads.find(|head| self.states[*head].bad_element == NONE).unwrap_or(first)
     }
 
     /// Whether the weights of the best epoch are put back at the end.

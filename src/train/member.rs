@@ -61,7 +61,9 @@ impl Member {
     /// What the order of its rows is drawn from in an epoch of the training.
     pub(super) fn draws(&self, number: usize) -> Draws {
         let epoch = u32::try_from(self.own_epoch(number)).unwrap_or(u32::MAX);
-        Draws { seed: self.settings.seed, epoch, member: self.stream }
+        // The heads of one network go through the rows in one order.
+        let member = self.stream - self.stream % self.settings.model.heads as u32;
+        Draws { seed: self.settings.seed, epoch, member }
     }
 
     /// Whether it goes through the same steps with the same numbers as another, of folds of one size.

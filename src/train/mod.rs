@@ -72,10 +72,10 @@ use std::fmt;
 use crate::backend::{Backend, ChosenTile, Counters, DeviceDescription};
 use crate::catalog::activation::ActivationSettings;
 use crate::catalog::optimizer::Convention;
-use crate::config::{OutputActivation, Settings, TaskSettings};
+use crate::config::{Adapters, OutputActivation, Settings, TaskSettings};
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
-use crate::network::{LayerShape, Network};
+use crate::network::{LayerShape, Network, Sharing};
 use attempt::attempt;
 use observation::Observation;
 use recovery::{MOST_RESTARTS, recovering};
@@ -284,7 +284,8 @@ pub fn network_of(settings: &Settings, preprocessing: &Preprocessing) -> Result<
         .model
         .layers
         .iter()
-        .map(|layer| LayerShape {
+        .enumerate()
+        .map(|(index, layer)| LayerShape {
             slopes: match (layer.activation.row.is_learned(), settings.optimizer.convention) {
                 (false, _) => 0,
                 (true, Convention::Torch) => 1,
@@ -296,6 +297,7 @@ pub fn network_of(settings: &Settings, preprocessing: &Preprocessing) -> Result<
             noise: layer.noise,
             residual: layer.residual,
             max_norm: layer.weights.max_norm,
+            sharing: layer.adapters.map(|adapters| sharing(adapters, index)),
             ..LayerShape::new(layer.units, layer.activation)
         })
         .collect();
@@ -310,7 +312,19 @@ pub fn network_of(settings: &Settings, preprocessing: &Preprocessing) -> Result<
         OutputActivation::Rows(row) => LayerShape { row_activation: Some(row), ..linear },
     };
     let (inputs, embeddings) = (preprocessing.inputs(), preprocessing.embeddings());
-    Network::embedded(settings.members, inputs, &embeddings, &hidden, output)
+    let network = Network::embedded(settings.members, inputs, &embeddings, &hidden, output)?;
+    // Side by side there may be several networks of as many heads.
+    Ok(Network { heads: settings.model.heads.min(settings.members), ..network })
+}
+
+/// What heads share of a layer. Of TabM-mini only the first layer tells them apart.
+fn sharing(adapters: Adapters, index: usize) -> Sharing {
+    match adapters {
+        Adapters::Tabm => Sharing { input_adapter: true, output_adapter: true, bias: false },
+        Adapters::TabmMini => {
+            Sharing { input_adapter: index == 0, output_adapter: false, bias: true }
+        }
+    }
 }
 
 /// Rows of an evaluation batch: large enough to keep a device busy, small enough to stay small.

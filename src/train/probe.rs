@@ -50,7 +50,8 @@ struct Buffers {
 
 /// Members of a network that are observed.
 pub(super) fn observed_members(network: &Network) -> usize {
-    network.members.min(OBSERVED_MEMBERS).min((MOST_PARAMETERS / network.stride).max(1))
+    let members = if network.heads > 1 { network.heads } else { network.members };
+    members.min(OBSERVED_MEMBERS).min((MOST_PARAMETERS / network.stride).max(1))
 }
 
 /// The rows that are looked at: of all training rows, at equal distances.
@@ -81,7 +82,9 @@ impl Probe {
     /// any other looks itself.
     pub(super) fn new(run: &Run, backend: &dyn Backend) -> Result<Self> {
         let members = observed_members(&run.network);
-        let network = Network { members, ..run.network.clone() };
+        // Of many heads the first few stand for all.
+        let heads = run.network.heads.min(members);
+        let network = Network { members, heads, ..run.network.clone() };
         let set = Arc::new(probed_set(&run.train.set)?);
         let mut feed = Feed::new(&set, PassKind::Train, set.rows, false, members);
         let sgd = optimizer::find("sgd").ok_or_else(|| Error::internal("there is no sgd"))?;
@@ -114,7 +117,7 @@ impl Probe {
             rows: set.rows as u32,
             batch: 1,
             step: 1,
-            share: 1.0 / divisor,
+            share: 1.0 / (divisor * network.heads as f64),
             ..StepSettings::default()
         };
         feed.write_steps(executor.as_mut(), &vec![step; members])?;

@@ -52,13 +52,14 @@ fn job(settings: &Settings, task: &TaskSettings, preprocessing: &Preprocessing) 
         .map(|layer| {
             let shape = &layer.shape;
             format!(
-                "{}:{}:{}:{}:{}:{}",
+                "{}:{}:{}:{}:{}:{}{}",
                 layer.units,
                 shape.row_activation.map_or(shape.activation.row.name, |row| row.name),
                 shape.normalization.map_or("", |settings| settings.row.name),
                 u8::from(shape.dropout > 0.0) + u8::from(shape.noise > 0.0),
                 shape.residual,
                 shape.max_norm.is_some(),
+                shape.sharing.map_or(String::new(), |own| format!(":{own:?}")),
             )
         })
         .collect();

@@ -8,7 +8,7 @@ use crate::catalog::optimizer::Convention;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::model::{read_tensor, read_weights};
-use crate::network::{Network, TensorKind};
+use crate::network::{Network, Tensor, TensorKind};
 use crate::random::{Purpose, Stream};
 
 /// The initialisers of one layer.
@@ -42,6 +42,11 @@ pub fn draw(
             kind => {
                 let value = match kind {
                     TensorKind::Scale | TensorKind::RunningVariance => 1.0,
+                    TensorKind::InputAdapter => {
+                        draw_signs(network, &tensor, index, seed, &mut arena);
+                        continue;
+                    }
+                    TensorKind::OutputAdapter => 1.0,
                     TensorKind::Slope => layer.shape.activation.values[0] as f32,
                     _ => 0.0,
                 };
@@ -57,12 +62,42 @@ pub fn draw(
             continue;
         }
         for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
-            let stream = Stream::new(seed, purpose, index as u32, member as u32);
+            let stream = stream_of(network, &tensor, seed, purpose, index, member);
             let values = &mut mine[tensor.offset..tensor.offset + tensor.length];
             initializer.fill(&stream, layer.inputs, layer.units, values);
         }
     }
     Ok(arena)
+}
+
+/// The random numbers that a tensor of a member is drawn from. Heads share those of what they share, and
+/// of the biases beside: in TabM too they begin alike.
+fn stream_of(
+    network: &Network,
+    tensor: &Tensor,
+    seed: u64,
+    purpose: Purpose,
+    index: usize,
+    member: usize,
+) -> Stream {
+    let shares = network.layers[index].shape.sharing.is_some();
+    let is_alike = tensor.is_shared || shares && tensor.kind == TensorKind::Bias;
+    let first = member - member % network.heads;
+    Stream::new(seed, purpose, index as u32, if is_alike { first } else { member } as u32)
+}
+
+/// What heads' inputs are multiplied by begins with random signs in the first layer, which is what makes
+/// them differ, and with 1 above, as in TabM (Gorishniy et al. 2025, section 3.3).
+fn draw_signs(network: &Network, tensor: &Tensor, layer: usize, seed: u64, arena: &mut [f32]) {
+    for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
+        let values = &mut mine[tensor.offset..tensor.offset + tensor.length];
+        values.fill(1.0);
+        if layer == 0 {
+            let stream = stream_of(network, tensor, seed, Purpose::Adapters, layer, member);
+            Distribution::Uniform { minimum: -1.0, maximum: 1.0 }.fill(&stream, values);
+            values.iter_mut().for_each(|value| *value = value.signum());
+        }
+    }
 }
 
 /// Draws the tables of embedded columns: N(0, 1) as `torch.nn.Embedding`, or U(-0.05, 0.05) as
@@ -72,9 +107,12 @@ fn draw_tables(network: &Network, convention: Convention, seed: u64, arena: &mut
         Convention::Torch => Distribution::Normal { mean: 0.0, stddev: 1.0 },
         Convention::Keras => Distribution::Uniform { minimum: -0.05, maximum: 0.05 },
     };
+    let is_shared = network.tensors().first().is_some_and(|tensor| tensor.is_shared);
     for (member, mine) in arena.chunks_exact_mut(network.stride).enumerate() {
         for (index, embedding) in network.embeddings.iter().enumerate() {
-            let stream = Stream::new(seed, Purpose::Embeddings, index as u32, member as u32);
+            let first = member - member % network.heads;
+            let own = if is_shared { first } else { member };
+            let stream = Stream::new(seed, Purpose::Embeddings, index as u32, own as u32);
             let values = &mut mine[embedding.offset..embedding.offset + embedding.values()];
             distribution.fill(&stream, values);
         }

@@ -77,6 +77,8 @@ pub struct Pace<'a> {
     pub epoch_batches: usize,
     /// Epochs.
     pub epochs: usize,
+    /// Members whose losses the loss is the mean of.
+    pub heads: usize,
 }
 
 /// The table of an epoch, and what each batch's loss is divided by: `[batches][members]` both.
@@ -116,6 +118,7 @@ impl<'a> Pace<'a> {
             accumulate: settings.training.accumulate,
             epoch_batches: 0,
             epochs: settings.training.epochs,
+            heads: settings.model.heads,
         }
     }
 }
@@ -230,7 +233,7 @@ impl Pace<'_> {
                     step: counted(step + 1),
                     accumulates: u32::from(!opens),
                     updates: u32::from(closes),
-                    share: 1.0 / of_group,
+                    share: 1.0 / (of_group * self.heads as f64),
                     learning_rate: rate * factor,
                     weight_decay: numbers.weight_decay,
                     clip: self.optimizer.clip.map_or(f64::from(f32::MAX), |(_, value)| value),

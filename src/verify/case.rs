@@ -21,6 +21,8 @@ pub struct Case {
     pub outputs: usize,
     /// Networks side by side.
     pub members: usize,
+    /// Of these the networks, of as many heads each, where layers share weights.
+    pub networks: usize,
     /// The hidden layers' activation.
     pub activation: &'static str,
     /// The hidden layers' rate of dropout.
@@ -68,6 +70,7 @@ impl Default for Case {
             hidden: vec![19],
             outputs: 5,
             members: 1,
+            networks: 1,
             activation: "tanh",
             dropout: 0.0,
             loss: "categorical_cross_entropy",
@@ -103,6 +106,9 @@ impl fmt::Display for Case {
         }
         if self.members > 1 {
             write!(f, ", {} members", self.members)?;
+        }
+        if self.networks > 1 {
+            write!(f, " of {} networks", self.networks)?;
         }
         let (optimizer, form) = &self.optimizer;
         write!(f, ", {}, {}, {optimizer}", self.activation, self.loss)?;

@@ -229,7 +229,13 @@ fn compare_all(
     let kernel = call.kernel;
     let sums = kernel.is_matmul()
         || kernel.is_grouped()
-        || matches!(kernel, Kernel::EmbeddingGradient | Kernel::FinishStep);
+        || matches!(
+            kernel,
+            Kernel::EmbeddingGradient
+                | Kernel::AdapterGradient
+                | Kernel::ShareGradients
+                | Kernel::FinishStep
+        );
     let terms = if sums {
         let (scene, call) = sizes_of(scene, call);
         run_alone(&Reference::<f64>::new(), &scene, &call)?

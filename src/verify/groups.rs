@@ -73,6 +73,7 @@ fn of_any<'a>(
         of("activations", plain, scenes::activations),
         of("normalisations and residuals", plain, scenes::apart),
         of("learned tables", plain, scenes::embeddings),
+        of("weights that heads share", plain, scenes::shared),
         of("losses", plain, scenes::losses),
         of("optimizers", plain, scenes::optimizers),
         of("clipping, averages, muon", own, scenes::updates),

@@ -71,8 +71,11 @@ impl Scene {
         }
         let outputs = case.outputs * row.outputs_per_target();
         let output = (case.output)(LayerShape::new(outputs, ActivationSettings::linear()));
-        let network =
+        let mut network =
             Network::embedded(case.members, case.inputs, &case.embeddings, &hidden, output)?;
+        if network.heads > 1 {
+            network.heads = case.members / case.networks;
+        }
         let classes = row.tasks.contains(&Task::Classification);
         let labels = row.tasks.contains(&Task::Binary);
         let target_width = if classes && !case.soft { 1 } else { case.outputs };

@@ -146,6 +146,16 @@ pub(super) fn tolerance_of<'a>(
                 Tolerance { bound, size: summed.max(wanted[i].abs()) }
             })
         }
+        // A product of three numbers.
+        Parameters::AdaptWeights(_) => relative(8.0 * U, 0.0),
+        Parameters::AdapterGradient(p) => {
+            let depth = p.inputs.max(p.units) as usize;
+            of_terms(gamma(depth + 2), depth)
+        }
+        Parameters::ShareGradients(p) => {
+            let depth = p.heads as usize;
+            of_terms(gamma(depth + 2), depth)
+        }
         Parameters::WeightGradient(_) | Parameters::EmbeddingGradient(_) => {
             of_terms(gamma(rows), rows)
         }
@@ -185,7 +195,7 @@ pub(super) fn tolerance_of<'a>(
             let terms = rows * if p.slopes == 1 { p.units as usize } else { 1 };
             relative(2.0 * gamma(terms), terms as f64)
         }
-        Parameters::NormFactors(p) => relative(4.0 * gamma(p.blocks as usize), 0.0),
+        Parameters::NormFactors(p) => relative(4.0 * gamma((p.blocks * p.heads) as usize), 0.0),
         // A row of a few numbers in [-1, 1], or one number at a time.
         Parameters::RowActivation(_)
         | Parameters::RowActivationGradient(_)

@@ -11,6 +11,7 @@ use wgfit::catalog::metric::{METRICS, Outputs};
 use wgfit::config::data::Task;
 use wgfit::data::load_rows;
 use wgfit::model::Predictions;
+use wgfit::network::{Network, TensorKind};
 use wgfit::train::network_of;
 
 use crate::common::{number, python, root, succeed};
@@ -56,10 +57,12 @@ impl Table {
     }
 }
 
-/// The members of a stacked model, each a model of its own.
+/// The members of a stacked model, each a model of its own. A head's weights are those that are shared,
+/// times what its inputs and its sums are multiplied by.
 fn members(model: &Model) -> Vec<Model> {
     let mut config = model.config.clone();
     config.members = 1;
+    config.model.layers.iter_mut().for_each(|layer| layer.adapters = None);
     let settings = config.validate(Path::new(".")).expect("settings");
     let network = network_of(&settings, &model.preprocessing).expect("a network");
     let parameters = model.parameters.chunks_exact(model.network.stride);
@@ -68,9 +71,33 @@ fn members(model: &Model) -> Vec<Model> {
             config: config.clone(),
             preprocessing: model.preprocessing.clone(),
             network: network.clone(),
-            parameters: own.to_vec(),
+            parameters: parameters_of(model, own, &network),
         })
         .collect()
+}
+
+/// The parameters of a member as those of a network by itself.
+fn parameters_of(model: &Model, member: &[f32], alone: &Network) -> Vec<f32> {
+    let tensors = model.network.tensors();
+    let values = |name: &str| {
+        let tensor = tensors.iter().find(|tensor| tensor.name == name)?;
+        Some(&member[tensor.offset..tensor.offset + tensor.length])
+    };
+    let mut arena = vec![0.0; alone.stride];
+    for tensor in alone.tensors() {
+        let mut own = values(&tensor.name).expect("the same tensors").to_vec();
+        if let (TensorKind::Weight, Some(i)) = (tensor.kind, tensor.layer) {
+            let inputs = alone.layers[i].inputs;
+            let of_inputs = values(&format!("layers.{i}.adapter.input"));
+            let of_units = values(&format!("layers.{i}.adapter.output"));
+            for (at, w) in own.iter_mut().enumerate() {
+                *w *= of_units.map_or(1.0, |own| own[at / inputs]);
+                *w *= of_inputs.map_or(1.0, |own| own[at % inputs]);
+            }
+        }
+        arena[tensor.offset..tensor.offset + tensor.length].copy_from_slice(&own);
+    }
+    arena
 }
 
 /// Every metric of a task, of predictions and true targets as metrics take them.

@@ -74,6 +74,42 @@ fn eight_members_are_better_than_their_mean() {
     assert_eq!(values, [shown(&again["log_loss"]), mean, deviation], "{text}");
 }
 
+/// So are heads that share weights, of which each by itself is a network of weights that are made of them.
+#[test]
+fn heads_are_one_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["digits.csv", "diabetes.csv"] {
+        cut(folder.path(), file);
+    }
+    let config = |data: Value, adapters: &str| {
+        json!({
+            "members": 4,
+            "data": data,
+            "model": { "layers": [
+                { "units": 24, "adapters": adapters },
+                { "units": 24, "adapters": adapters, "norm": "layer_norm", "residual": true },
+            ] },
+            "optimizer": { "name": "adam", "learning_rate": 0.01 },
+            "training": { "epochs": 4, "batch_size": 32 },
+        })
+    };
+    let digits = json!({ "train": "digits.csv", "target": "label", "scaling": "minmax" });
+    let patients = json!({ "train": "diabetes.csv", "target": "progression" });
+    for adapters in ["tabm", "tabm_mini"] {
+        for (file, task, data) in [
+            ("held_digits.csv", Task::Classification, &digits),
+            ("held_diabetes.csv", Task::Regression, &patients),
+        ] {
+            let name = format!("{adapters}-{file}");
+            let config = config(data.clone(), adapters);
+            let asked = Asked::new(folder.path(), &name, file, task, config);
+            for device in devices() {
+                asked.hold(device);
+            }
+        }
+    }
+}
+
 #[test]
 fn tumours_and_patients_are_predicted_together() {
     let folder = tempfile::tempdir().expect("a folder");

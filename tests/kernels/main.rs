@@ -93,6 +93,11 @@ macro_rules! for_backends {
                 }
 
                 #[test]
+                fn weights_that_heads_share() {
+                    hold_all(&$once, &scenes::shared().unwrap());
+                }
+
+                #[test]
                 fn clipping_averages_and_orthogonalization() {
                     hold_all(&$backends, &scenes::updates().unwrap());
                 }

@@ -149,6 +149,17 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>)> {
         (IRIS, vec!["training.epochs=60", quick, "early_stopping.patience=2"]),
         (IRIS, vec!["members=3", "training.epochs=30", quick, "early_stopping.patience=2"]),
         (IRIS, vec!["training.epochs=8", plateau, "optimizer=nadam", "training.batch_size=8"]),
+        (
+            DIGITS,
+            vec![
+                short,
+                "members=3",
+                "model.layers.0.adapters=tabm",
+                "model.layers.0.dropout=0.3",
+                r#"optimizer={"name":"adam","clip_global_norm":0.5}"#,
+                "training.accumulate=2",
+            ],
+        ),
         // Networks of the larger folds are done in two batches of an epoch, the others take three.
         (IRIS, vec!["data.folds=7", "training.epochs=6", "training.batch_size=51", quick]),
         (DIGITS, vec![short, "training.ema=0.9", "optimizer=lion", "early_stopping=null"]),

@@ -113,6 +113,39 @@ fn number_of(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
+/// Trials of several heads side by side, in lanes that are refilled: what is shared is each trial's own.
+#[test]
+fn each_trial_of_heads_is_its_single_run() {
+    let mut config = base();
+    config["members"] = object!(3);
+    config["model"]["layers"][0]["adapters"] = object!("tabm");
+    config["model"]["layers"][1]["adapters"] = object!("tabm");
+    let space = object!({
+        "optimizer.learning_rate": { "log_uniform": [3e-3, 3e-2] },
+        "model.layers.0.dropout": [0, 0.2],
+        "training.epochs": { "int_uniform": [3, 6] },
+        "early_stopping.patience": [1, 10]
+    });
+    for device in devices() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let base = write(folder.path(), "base.json", &config);
+        let sweep = object!({
+            "config": base, "space": space, "seed": 4, "lanes": 2,
+            "search": { "name": "random", "trials": 4 }
+        });
+        let sweep = write(folder.path(), "sweep.json", &sweep);
+        let run = ["sweep", &sweep, "--device", device, "--out", "swept", "--quiet"];
+        succeed(folder.path(), &run);
+        let swept = folder.path().join("swept");
+        let trials = trials(&swept);
+        assert_eq!(trials.len(), 4);
+        assert!(trials.values().all(|trial| trial["group"] == 0), "{trials:?}");
+        for trial in trials.values() {
+            assert_is_single_run(folder.path(), &base, device, &swept, trial);
+        }
+    }
+}
+
 /// All that members may differ in, drawn at random, in three lanes that are given on: with trials of other
 /// lengths, schedules of their own, and early stopping.
 #[test]

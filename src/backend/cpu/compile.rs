@@ -2,8 +2,8 @@
 
 use super::memory::Place;
 use super::work::{
-    BelowWork, FinishWork, Forward, Input, InputGradientWork, LossWork, Operation, OptimizerWork,
-    ProductWork, StatisticsWork, TwinWork, WeightGradientWork, Work,
+    BelowWork, FinishWork, Forward, Input, InputGradientWork, JointWork, LossWork, Operation,
+    OptimizerWork, ProductWork, StatisticsWork, TwinWork, WeightGradientWork, Work,
 };
 use crate::error::{Error, Result};
 use crate::kernels::Parameters;
@@ -271,6 +271,20 @@ impl Compiler<'_> {
                     self.bound(call, "partials")?
                 },
                 step_log: self.reals(call, "step_log", Place::Interleaved(p.log_width as usize))?,
+                call: p,
+            }),
+            Parameters::ShareGradients(p) => Work::Joint(JointWork::Share {
+                parameters: self.split(call, "parameters", p.parameter_stride)?,
+                gradients: self.split(call, "gradients", p.parameter_stride)?,
+                call: p,
+            }),
+            Parameters::NormFactors(p) if p.heads > 1 => Work::Joint(JointWork::Norm {
+                partials: self.split(call, "partials", p.blocks * 2)?,
+                groups: self.table(call, "groups", Contents::Words)?,
+                factors: {
+                    let own = self.plan.buffers[self.bound(call, "factors")?].words as usize;
+                    self.reals(call, "factors", Place::Split(own / self.plan.members))?
+                },
                 call: p,
             }),
             _ => self.twin(call)?,

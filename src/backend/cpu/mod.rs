@@ -2,12 +2,14 @@
 //! passes over slices that vectorise.
 //!
 //! A plain training step runs as two phases of a team of threads (`plain`). Of anything else, members
-//! are independent, so each runs all its steps on one thread; threads share a member's work only
-//! where there are fewer members than threads and a call is large. No number depends on how many
+//! are independent, so each runs all its steps on one thread, or, where they share weights, as far as
+//! the next call of several at once (`joint`); threads share a member's work only where there are fewer
+//! members than threads and a call is large. No number depends on how many
 //! threads there are.
 
 mod arena;
 mod compile;
+mod joint;
 mod layers;
 mod matrices;
 mod memory;
@@ -158,7 +160,7 @@ impl Operation {
             Work::Statistics(work) => work.parallel,
             Work::Optimizer(work) => work.parallel,
             Work::Product(work) => work.parallel,
-            Work::Finish(_) | Work::Twin(_) => false,
+            Work::Finish(_) | Work::Joint(_) | Work::Twin(_) => false,
         }
     }
 
@@ -183,6 +185,9 @@ impl Operation {
             Work::Optimizer(work) => arena::optimizer_step(work, self.state, settings, member),
             Work::Finish(work) => finish_step(work, self.state, settings, member),
             Work::Product(work) => matrices::matrix_product(work, settings, member),
+            Work::Joint(_) => {
+                return Err(Error::internal("a call of several members was run as one member's"));
+            }
             Work::Twin(work) => return twin(work, self.state, tables, settings, member),
         }
         Ok(())
@@ -255,6 +260,7 @@ fn twin(
         words: &|id| Ok(tables.words[id.0].as_slice()),
         written: &mut written,
         state: &mut own_state,
+        stopped: &[],
     });
     for (_, id, values) in taken {
         member.reals[id] = values;
@@ -303,19 +309,36 @@ impl CpuExecutor {
                 plain.forget(members);
             }
         }
-        let run = |member: &mut Member| {
-            for _ in 0..steps {
-                member.gathered = None;
-                for operation in operations {
-                    operation.run(tables, member)?;
+        // What members do by themselves, before the call of several at once that it ends with, if there is one.
+        let is_joint = |operation: &Operation| matches!(operation.work, Work::Joint(_));
+        let parts: Vec<&[Operation]> = operations.split_inclusive(is_joint).collect();
+        let together = if parts.len() > 1 { 1 } else { steps };
+        for _ in 0..steps / together.max(1) {
+            for (index, part) in parts.iter().enumerate() {
+                let (joint, own) = match part.split_last() {
+                    Some((last, own)) if is_joint(last) => (Some(last), own),
+                    _ => (None, *part),
+                };
+                let run = |member: &mut Member| {
+                    for _ in 0..together {
+                        if index == 0 {
+                            member.gathered = None;
+                        }
+                        for operation in own {
+                            operation.run(tables, member)?;
+                        }
+                    }
+                    Ok(())
+                };
+                if self.shares {
+                    self.pool.install(|| members.par_iter_mut().try_for_each(run))?;
+                } else {
+                    members.iter_mut().try_for_each(run)?;
+                }
+                if let Some(joint) = joint {
+                    self.pool.install(|| joint.run_joint(tables, members))?;
                 }
             }
-            Ok(())
-        };
-        if self.shares {
-            self.pool.install(|| members.par_iter_mut().try_for_each(run))?;
-        } else {
-            members.iter_mut().try_for_each(run)?;
         }
         Ok(())
     }

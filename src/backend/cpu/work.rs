@@ -10,7 +10,9 @@ use crate::kernels::gradient_statistics::GradientStatistics;
 use crate::kernels::input_gradient::InputGradient;
 use crate::kernels::loss::Loss;
 use crate::kernels::matrix_product::MatrixProduct;
+use crate::kernels::norm_factors::NormFactors;
 use crate::kernels::optimizer_step::OptimizerStep;
+use crate::kernels::share_gradients::ShareGradients;
 use crate::kernels::weight_gradient::WeightGradient;
 use crate::program::Call;
 
@@ -33,6 +35,8 @@ pub(super) enum Work {
     Optimizer(OptimizerWork),
     Finish(FinishWork),
     Product(ProductWork),
+    /// A call of all heads of a network at once.
+    Joint(JointWork),
     /// A kernel that runs as its twin.
     Twin(Box<TwinWork>),
 }
@@ -145,6 +149,15 @@ pub(super) struct ProductWork {
     pub addend: usize,
     pub product: usize,
     pub parallel: bool,
+}
+
+/// A call of all heads of a network at once.
+#[derive(Debug)]
+pub(super) enum JointWork {
+    /// One gradient of what they share.
+    Share { call: ShareGradients, parameters: usize, gradients: usize },
+    /// One norm of all.
+    Norm { call: NormFactors, partials: usize, groups: usize, factors: usize },
 }
 
 #[derive(Debug)]

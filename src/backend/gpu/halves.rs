@@ -17,7 +17,12 @@ pub(super) const ENABLE: &str = "enable f16;\n";
 pub(super) fn is_concerned(call: &Call) -> bool {
     let works_on_weights = matches!(
         call.kernel,
-        Kernel::GradientStatistics | Kernel::ZeroGradients | Kernel::FinishStep
+        Kernel::AdaptWeights
+            | Kernel::AdapterGradient
+            | Kernel::ShareGradients
+            | Kernel::GradientStatistics
+            | Kernel::ZeroGradients
+            | Kernel::FinishStep
     );
     let works_on_weights = works_on_weights || call.kernel.follows_gradient();
     call.variants.precision == Precision::F16 && !works_on_weights

@@ -82,6 +82,7 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/store_quad.wgsl"),
     shader!("shared/store_whole_quad.wgsl"),
     shader!("shared/embedded_column.wgsl"),
+    shader!("adapt_weights.wgsl"),
     shader!("embedding.wgsl"),
     shader!("dense_forward.wgsl"),
     shader!("normalize.wgsl"),
@@ -95,8 +96,10 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("normalize_gradient.wgsl"),
     shader!("weight_gradient.wgsl"),
     shader!("input_gradient.wgsl"),
+    shader!("adapter_gradient.wgsl"),
     shader!("zero_gradients.wgsl"),
     shader!("embedding_gradient.wgsl"),
+    shader!("share_gradients.wgsl"),
     shader!("gradient_statistics.wgsl"),
     shader!("norm_factors.wgsl"),
     shader!("clip_gradients.wgsl"),
@@ -379,6 +382,7 @@ pub fn workgroups(call: &Call, tile: Tile, limit: u32) -> [u32; 3] {
         Kernel::Normalize
         | Kernel::NormalizeGradient
         | Kernel::ScaleGradient
+        | Kernel::AdapterGradient
         | Kernel::RowActivation
         | Kernel::RowActivationGradient => [columns.div_ceil(64), 1, members],
         _ => {

@@ -1,5 +1,5 @@
 //! The network as operators: one set for all members, whose weights are stacked, `[members, inputs,
-//! units]`, where there are several.
+//! units]`, where there are several. What heads share stands there once.
 
 use super::graph::{Graph, Name};
 use super::messages::Attribute;
@@ -32,7 +32,17 @@ struct Layer<'a> {
 impl Layer<'_> {
     fn write(&self, graph: &mut Graph, input: Name) -> Result<Name> {
         let weight = self.weight(graph)?;
-        let product = graph.op("MatMul", &[&input, &weight]);
+        let sharing = self.layer.shape.sharing;
+        let mut adapted = input.clone();
+        if sharing.is_some_and(|sharing| sharing.input_adapter) {
+            let factors = self.vector(graph, TensorKind::InputAdapter)?;
+            adapted = graph.op("Mul", &[&adapted, &factors]);
+        }
+        let mut product = graph.op("MatMul", &[&adapted, &weight]);
+        if sharing.is_some_and(|sharing| sharing.output_adapter) {
+            let factors = self.vector(graph, TensorKind::OutputAdapter)?;
+            product = graph.op("Mul", &[&product, &factors]);
+        }
         let bias = self.vector(graph, TensorKind::Bias)?;
         let mut value = graph.op("Add", &[&product, &bias]);
         let shape = &self.layer.shape;
@@ -73,26 +83,27 @@ impl Layer<'_> {
         Ok(if shape.residual { graph.op("Add", &[&value, &input]) } else { value })
     }
 
-    /// Each member's values of a tensor.
+    /// Each member's values of a tensor; those that heads share once.
     fn values(&self, kind: TensorKind) -> Result<(&Tensor, Vec<&[f32]>)> {
         let tensor = self.tensors.iter().find(|tensor| tensor.kind == kind);
         let tensor = tensor.ok_or_else(|| Error::internal(format!("a layer has no {kind:?}")))?;
         let members = self.model.parameters.chunks_exact(self.model.network.stride);
+        let members = members.take(self.model.network.copies(tensor));
         let values = members.map(|m| &m[tensor.offset..tensor.offset + tensor.length]);
         Ok((tensor, values.collect()))
     }
 
-    /// The shape of a vector, which goes along the last axis.
-    fn dims(&self, length: usize) -> Vec<usize> {
-        match self.model.network.members {
+    /// The shape of so many vectors, which go along the last axis.
+    fn dims(copies: usize, length: usize) -> Vec<usize> {
+        match copies {
             1 => vec![length],
-            members => vec![members, 1, length],
+            copies => vec![copies, 1, length],
         }
     }
 
     fn vector(&self, graph: &mut Graph, kind: TensorKind) -> Result<Name> {
         let (tensor, values) = self.values(kind)?;
-        Ok(graph.floats(&tensor.name, &self.dims(tensor.length), &values.concat()))
+        Ok(graph.floats(&tensor.name, &Self::dims(values.len(), tensor.length), &values.concat()))
     }
 
     /// Slopes: one that all units share, or one a unit.
@@ -134,7 +145,7 @@ impl Layer<'_> {
             .map(|((shift, mean), factor)| (f64::from(*shift) - f64::from(*mean) * factor) as f32)
             .collect();
         let factors: Vec<f32> = factors.into_iter().map(|factor| factor as f32).collect();
-        let dims = self.dims(self.layer.units);
+        let dims = Self::dims(self.model.network.members, self.layer.units);
         let factors = graph.floats("", &dims, &factors);
         let terms = graph.floats("", &dims, &terms);
         let value = graph.op("Mul", &[&value, &factors]);

@@ -5,6 +5,7 @@
 mod halves;
 mod hostile;
 mod layers;
+mod sharing;
 mod steps;
 mod tiles;
 
@@ -12,6 +13,7 @@ pub use halves::{halves, halves_of_slow_tiles, halves_of_tiles};
 pub use hostile::{hostile, hostile_products};
 pub(super) use layers::embedded;
 pub use layers::{activations, apart, deep, embeddings, sizes};
+pub use sharing::shared;
 pub use steps::{
     directions_of_tiles, fused_optimizers, fused_sizes, losses, optimizers, shorten, split_case,
     split_optimizers, split_sizes, updates,
