@@ -37,13 +37,15 @@ fn observations(run: &Path) -> Vec<Observation> {
 fn what_is_seen_of_a_step_is_the_step() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let iris = config("iris.json");
-    for device in devices() {
+    let each = devices().into_iter().flat_map(|device| [(device, "null"), (device, "tabm")]);
+    for (device, adapters) in each {
         let run = train(
             folder.path(),
             &iris,
-            device,
+            &format!("{device}-{adapters}"),
             &[
                 "members=3",
+                &format!("model.layers.0.adapters={adapters}"),
                 "data.validation=0",
                 "data.test=0",
                 "early_stopping=null",
@@ -76,7 +78,7 @@ fn what_is_seen_of_a_step_is_the_step() {
             }
         }
         // Members differ.
-        let norms = &seen[2].layers[0].tensors[0].norm;
+        let norms = &seen[2].layers.last().expect("layers").tensors[0].norm;
         assert!(norms[0] != norms[1] && norms[1] != norms[2], "{norms:?}");
     }
 }

@@ -162,6 +162,30 @@ fn heads_begin_alike_but_for_signs() {
     assert_ne!(output[0], output[1]);
 }
 
+/// A range test takes the steps of all heads: its first loss is the mean of theirs.
+#[test]
+fn a_range_test_is_of_all_heads() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = root().join("configs/digits.json").display().to_string();
+    let device = ["--device", "cpu"];
+    let run = ["train", &config, "log.every_steps=1", "training.epochs=1", "--out", "run", "-q"];
+    let run: Vec<&str> = run.iter().chain(&device).chain(&DIGITS).copied().collect();
+    // The number of epochs is the last that is given.
+    let run: Vec<&str> = run.into_iter().chain(["training.epochs=1"]).collect();
+    succeed(folder.path(), &run);
+    let first = &records(&folder.path().join("run"), "step")[0];
+    let mean = (0..5).map(|head| number(&first["loss"][head])).sum::<f64>() / 5.0;
+    let find = ["lr-find", &config, "--json", "--steps", "40"];
+    let find: Vec<&str> = find.iter().chain(&device).chain(&DIGITS).copied().collect();
+    let found: Value = serde_json::from_str(&succeed(folder.path(), &find)).expect("JSON");
+    assert!(
+        relative(number(&found["losses"][0]), mean) < 1e-6,
+        "{} and {mean}",
+        found["losses"][0]
+    );
+    assert!(found["steps"].as_u64() > Some(20), "{found}");
+}
+
 /// They stop at one epoch, by the mean of what is watched, and keep the weights of one.
 #[test]
 fn heads_stop_together() {
@@ -194,6 +218,40 @@ fn heads_stop_together() {
     let alone = json(&folder.path().join("members/summary.json"));
     let best = alone["best_epoch"].as_array().expect("a list");
     assert!(best.iter().any(|epoch| epoch != &best[0]), "{best:?}");
+}
+
+/// Two batches of half the rows make the step of one, and the average of the weights that is kept is what
+/// the summary scores and the file predicts.
+#[test]
+fn accumulated_batches_are_one_and_averages_are_what_is_scored() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = root().join("configs/digits.json").display().to_string();
+    let common = ["data.shuffle=false", "early_stopping=null"];
+    let common = common.into_iter().chain(["model.layers.0.dropout=0", "log.every_steps=1"]);
+    let own = [
+        ("whole", ["training.batch_size=64", "training.accumulate=1"]),
+        ("halves", ["training.batch_size=32", "training.accumulate=2"]),
+    ];
+    for (out, own) in own {
+        let all = ["train", &config, "--out", out, "--device", "cpu", "--quiet"];
+        let all = all.into_iter().chain(DIGITS).chain(common.clone()).chain(own);
+        succeed(folder.path(), &all.collect::<Vec<_>>());
+    }
+    let [whole, halves] = ["whole", "halves"].map(|out| records(&folder.path().join(out), "step"));
+    assert_eq!(whole.len(), halves.len());
+    for (one, other) in whole.iter().zip(&halves) {
+        for head in 0..5 {
+            let [a, b] = [one, other].map(|step| number(&step["loss"][head]));
+            assert!(relative(a, b) < 1e-3, "step {}, head {head}: {a} and {b}", one["step"]);
+        }
+    }
+    let summary = json(&folder.path().join("whole/summary.json"));
+    let said = succeed(folder.path(), &["evaluate", "whole", "--device", "cpu", "--json"]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    for head in 0..5 {
+        let [a, b] = [&summary["test"]["loss"][head], &said["members"]["loss"][head]].map(number);
+        assert!(relative(a, b) < 1e-5, "head {head}: {a} and {b}");
+    }
 }
 
 /// What one head cannot learn from, none does: the training ends, with one message.

@@ -4,7 +4,7 @@
 use super::layout::Quantity;
 use super::result::{Axis, Comparison, DeviceRun, Gap, StepRun};
 use super::verdict::{break_even, form, times};
-use crate::report::{count, duration, prefixed};
+use crate::report::{count, duration, members_of, prefixed};
 
 /// The whole document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -312,10 +312,7 @@ fn break_evens(comparison: &Comparison) -> Section {
 pub fn document(comparison: &Comparison) -> Document {
     let job = &comparison.job;
     let names = short_names(&comparison.devices);
-    let members = match job.members {
-        1 => String::new(),
-        members => format!("{members} members of "),
-    };
+    let members = members_of(job.members, job.heads);
     let mut facts = vec![
         (
             "network".to_owned(),

@@ -80,6 +80,7 @@ pub fn compare(
         network: network.shape(),
         parameters: network.parameters() as u64,
         members: network.members as u64,
+        heads: network.heads as u64,
         task: target.dataset.preprocessing.task().to_string(),
         loss: target.task.loss.row.name.to_owned(),
         optimizer: settings.optimizer.row.name.to_owned(),

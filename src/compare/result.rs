@@ -42,6 +42,8 @@ pub struct Job {
     pub parameters: u64,
     /// M.
     pub members: u64,
+    /// Of these, how many are the heads of one network.
+    pub heads: u64,
     /// The task.
     pub task: String,
     /// The loss.

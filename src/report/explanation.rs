@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{count, duration, prefixed};
+use super::{count, duration, members_of, prefixed};
 use crate::backend::Clock;
 use crate::program::Precision;
 use crate::train::explain::{ExplainedCall, Explanation};
@@ -114,10 +114,7 @@ impl Explanation {
     }
 
     fn heading(&self) -> String {
-        let members = match self.members {
-            1 => String::new(),
-            members => format!("{members} members of "),
-        };
+        let members = members_of(self.members as u64, self.heads as u64);
         format!(
             "{}: {} calls a step; {members}{}, {} parameters; {} rows a batch{}\n{} ({}, {}){}\n\n",
             self.program,
@@ -220,6 +217,7 @@ mod tests {
             network: "2-1".to_owned(),
             parameters: 3,
             members: 1,
+            heads: 1,
             rows: 4,
             precision: Precision::F32,
             device: crate::backend::DeviceDescription {

@@ -16,7 +16,7 @@ pub(crate) mod tensorboard;
 
 pub use curve::{as_svg, in_terminal};
 pub use lock::FolderLock;
-pub use number::{count, duration, prefixed, score};
+pub use number::{count, duration, members_of, prefixed, score};
 pub use progress::{Progress, say};
 pub use run_folder::{RunFacts, RunFolder};
 pub use run_page::run_page;

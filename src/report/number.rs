@@ -13,6 +13,16 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// What stands before what one of several members is: `8 members of `, `8 heads that share weights of `;
+/// nothing where there is one.
+pub fn members_of(members: u64, heads: u64) -> String {
+    match members {
+        1 => String::new(),
+        members if members == heads => format!("{members} heads that share weights of "),
+        members => format!("{members} members of "),
+    }
+}
+
 /// A score in about four significant digits: `0.0123`, `0.9833`, `54.31`, `1.2e-5`.
 pub fn score(value: f64) -> String {
     let size = value.abs();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{count, score};
+use super::{count, members_of, score};
 use crate::network::Network;
 use crate::train::{EpochRecord, Scores};
 
@@ -54,13 +54,7 @@ impl Progress {
     /// Training begins.
     pub fn begin(&mut self, network: &Network, epochs: usize, epoch_steps: usize) {
         self.epochs = epochs;
-        let members = match network.members {
-            1 => String::new(),
-            members if network.heads == members => {
-                format!("{members} heads that share weights of ")
-            }
-            members => format!("{members} members of "),
-        };
+        let members = members_of(network.members as u64, network.heads as u64);
         self.fact(
             "network",
             &format!(

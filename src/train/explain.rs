@@ -18,10 +18,12 @@ pub struct Explanation {
     pub program: String,
     /// Layer widths, such as `784-128-10`.
     pub network: String,
-    /// Parameters of one member.
+    /// Parameters of one network.
     pub parameters: usize,
     /// M.
     pub members: usize,
+    /// Of these, how many are the heads of one network.
+    pub heads: usize,
     /// Rows of a batch.
     pub rows: usize,
     /// What data, activations and their gradients are stored in.
@@ -134,6 +136,7 @@ pub fn explain(
         network: run.network.shape(),
         parameters: run.network.parameters(),
         members: run.network.members,
+        heads: run.network.heads,
         rows,
         precision: settings.training.precision,
         device: backend.device().clone(),

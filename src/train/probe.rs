@@ -112,11 +112,12 @@ impl Probe {
             [] => set.rows as f64,
             all => all.iter().map(|divisor| f64::from(*divisor)).sum(),
         };
-        // Nothing is updated: the gradients stay.
+        // A step of no length: the gradients stay, and so do the weights.
         let step = StepSettings {
             rows: set.rows as u32,
             batch: 1,
             step: 1,
+            updates: 1,
             share: 1.0 / (divisor * network.heads as f64),
             ..StepSettings::default()
         };

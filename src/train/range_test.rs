@@ -153,7 +153,7 @@ fn valley(losses: &[f64]) -> usize {
 }
 
 /// Sweeps the rate over training steps of the settings' network, data and optimizer; of several
-/// members the first. Its schedule, early stopping and averages are left aside; nothing is kept.
+/// members the first, of heads that share weights all as one. Its schedule, early stopping and averages are left aside; nothing is kept.
 ///
 /// # Errors
 /// Those of [`super::fit`]; a sweep that makes no sense; a loss that is no number from the first
@@ -178,7 +178,8 @@ pub fn range_test(
         .with_help("for example --from 1e-7 --to 10"));
     }
     let mut settings = settings.clone();
-    settings.members = 1;
+    let heads = settings.model.heads;
+    settings.members = heads;
     settings.early_stopping = None;
     settings.log_every_steps = 0;
     settings.training.average = None;
@@ -201,8 +202,9 @@ pub fn range_test(
     while losses.len() < sweep.steps {
         number += 1;
         let mut epoch = run.prepare_epoch(number);
-        for (within, step) in epoch.table.steps.iter_mut().enumerate() {
-            step.learning_rate = sweep.rate((losses.len() + within).min(sweep.steps - 1));
+        for (within, heads) in epoch.table.steps.chunks_exact_mut(heads).enumerate() {
+            let rate = sweep.rate((losses.len() + within).min(sweep.steps - 1));
+            heads.iter_mut().for_each(|step| step.learning_rate = rate);
         }
         let batches = run.train.batches.steps().min(sweep.steps - losses.len());
         let interrupted = run.queue_batches(&epoch, batches, false, &|_| observer.interrupted())?;
@@ -210,16 +212,22 @@ pub fn range_test(
         let read = run.executor.read(&wanted)?;
         let read = run.epoch_read(read)?;
         run.states = read.states;
-        run.states[0].settle(|row| epoch.table.steps[row].step);
-        let done = (run.states[0].cursor as usize).min(batches);
-        let width = run.plan.log_width;
-        let divisors = &epoch.table.divisors;
-        losses.extend((0..done).map(|batch| read.train.log[batch * width] / divisors[batch]));
+        for (head, state) in run.states.iter_mut().enumerate() {
+            state.settle(|row| epoch.table.steps[row * heads + head].step);
+        }
+        let reached = run.states.iter().map(|state| state.cursor as usize).min().unwrap_or(0);
+        let (log, width) = (&read.train.log, run.plan.log_width);
+        let of_head = |at: usize| log[at * width] / epoch.table.divisors[at];
+        let mean = |batch: usize| {
+            let of_heads = (0..heads).map(|head| of_head(batch * heads + head));
+            of_heads.sum::<f64>() / heads as f64
+        };
+        losses.extend((0..reached.min(batches)).map(mean));
         if interrupted {
             ended = End::Interrupted;
             break;
         }
-        if run.states[0].bad_step != NONE {
+        if run.states.iter().any(|state| state.bad_step != NONE) {
             ended = End::Diverged;
             break;
         }
