@@ -15,10 +15,10 @@ struct Loss {
     training: u32,              // 1: write the gradient and stop at a loss that is not finite
     weighted: u32,              // 1: a row's weight stands behind its targets
     collected_member_stride: u32,
-    parameter0: f32,            // the loss's parameters
+    parameter0: f32,            // the loss's parameters, where all members have the same
     parameter1: f32,
     parameter2: f32,
-    spare0: u32,
+    by_member: u32,             // 1: each member's are in the table of steps
     spare1: u32,
 }
 
@@ -27,6 +27,9 @@ struct Loss {
 @group(0) @binding(7) var<storage, read> targets: array<f32>;
 @group(0) @binding(8) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(9) var<storage, read_write> row_statistics: array<f32>;
+
+// The member's parameters of the loss.
+var<private> loss_parameters: vec3<f32>;
 
 // Puts a member whose last update was not finite back to the step of that update.
 fn settle(member: u32) {
@@ -72,6 +75,10 @@ fn main(
         weight = targets[targets_at + call.targets];
     }
 
+    loss_parameters = vec3<f32>(call.parameter0, call.parameter1, call.parameter2);
+    if (call.by_member == 1u) {
+        loss_parameters = settings.loss.xyz;
+    }
     let context = loss_context(logits_at, targets_at);
     var value = 0.0;
     // A row without weight has no loss, whatever its outputs are.

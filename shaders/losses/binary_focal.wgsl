@@ -14,21 +14,21 @@ fn focal(z: f32, t: f32) -> Focal {
     let negative = select(1.0, e, z >= 0.0) / (1.0 + e);
     let miss = max(t * negative + (1.0 - t) * positive, 1e-30);
     let entropy = (1.0 - t) * z + select(0.0, -z, z < 0.0) + log1p(e);
-    let alpha = call.parameter1;
+    let alpha = loss_parameters.y;
     let weight = select(1.0, alpha * t + (1.0 - alpha) * (1.0 - t), alpha > 0.0);
     return Focal(positive, miss, entropy, weight);
 }
 
 fn element_loss(z: f32, y: f32) -> f32 {
-    let t = y * (1.0 - call.parameter2) + 0.5 * call.parameter2;
+    let t = y * (1.0 - loss_parameters.z) + 0.5 * loss_parameters.z;
     let f = focal(z, t);
-    return f.weight * pow(f.miss, call.parameter0) * f.entropy;
+    return f.weight * pow(f.miss, loss_parameters.x) * f.entropy;
 }
 
 fn element_loss_grad(z: f32, y: f32) -> f32 {
-    let t = y * (1.0 - call.parameter2) + 0.5 * call.parameter2;
+    let t = y * (1.0 - loss_parameters.z) + 0.5 * loss_parameters.z;
     let f = focal(z, t);
-    let gamma = call.parameter0;
+    let gamma = loss_parameters.x;
     var slope = pow(f.miss, gamma) * (f.probability - t);
     if (gamma > 0.0) {
         let along = (2.0 * t - 1.0) * f.probability * (1.0 - f.probability);

@@ -2,7 +2,7 @@
 // label smoothing share (1 - s) + s / K.
 
 fn label_smoothing() -> f32 {
-    return call.parameter0;
+    return loss_parameters.x;
 }
 
 // The largest logit, the logarithm of the sum beside it, the sum of the shares.

@@ -2,7 +2,7 @@
 // label smoothing share (1 - s) + s / K.
 
 fn label_smoothing() -> f32 {
-    return call.parameter2;
+    return loss_parameters.z;
 }
 
 fn log_probability(logits_at: u32, unit: u32, context: vec4<f32>) -> f32 {
@@ -16,11 +16,11 @@ fn miss(log_p: f32) -> f32 {
 
 // p times the derivative of a class's term by p.
 fn pull(logits_at: u32, targets_at: u32, unit: u32, context: vec4<f32>) -> f32 {
-    let gamma = call.parameter0;
+    let gamma = loss_parameters.x;
     let log_p = log_probability(logits_at, unit, context);
     let q = miss(log_p);
     let slope = gamma * pow(q, gamma - 1.0) * exp(log_p) * log_p - pow(q, gamma);
-    return call.parameter1 * target_share(targets_at, unit) * slope;
+    return loss_parameters.y * target_share(targets_at, unit) * slope;
 }
 
 // The largest logit, the logarithm of the sum beside it, the sum of all pulls.
@@ -38,10 +38,10 @@ fn loss(logits_at: u32, targets_at: u32, context: vec4<f32>) -> f32 {
         let share = target_share(targets_at, unit);
         if (share != 0.0) {
             let log_p = log_probability(logits_at, unit, context);
-            sum -= share * pow(miss(log_p), call.parameter0) * log_p;
+            sum -= share * pow(miss(log_p), loss_parameters.x) * log_p;
         }
     }
-    return call.parameter1 * sum;
+    return loss_parameters.y * sum;
 }
 
 fn loss_grad(logits_at: u32, targets_at: u32, unit: u32, context: vec4<f32>) -> f32 {

@@ -1,12 +1,12 @@
 // From logits: sum over the classes of share (log share - log p), p the softmax of z; shares and
-// probabilities below parameter0 are raised to it.
+// probabilities below the epsilon are raised to it.
 
 fn label_smoothing() -> f32 {
     return 0.0;
 }
 
 fn raised_share(targets_at: u32, unit: u32) -> f32 {
-    return clamp(target_share(targets_at, unit), call.parameter0, 1.0);
+    return clamp(target_share(targets_at, unit), loss_parameters.x, 1.0);
 }
 
 fn log_probability(logits_at: u32, unit: u32, context: vec4<f32>) -> f32 {
@@ -14,7 +14,7 @@ fn log_probability(logits_at: u32, unit: u32, context: vec4<f32>) -> f32 {
 }
 
 fn moves(log_p: f32) -> bool {
-    return exp(log_p) >= call.parameter0;
+    return exp(log_p) >= loss_parameters.x;
 }
 
 // The largest logit, the logarithm of the sum beside it, the sum of the shares that pull.
@@ -35,7 +35,7 @@ fn loss(logits_at: u32, targets_at: u32, context: vec4<f32>) -> f32 {
         if (share > 0.0) {
             var log_p = log_probability(logits_at, unit, context);
             if (!moves(log_p)) {
-                log_p = log(call.parameter0);
+                log_p = log(loss_parameters.x);
             }
             sum += share * (log(share) - log_p);
         }

@@ -2,15 +2,15 @@
 // output is the rate's logarithm (`log_input`), else z - y log(z + epsilon).
 
 fn element_loss(z: f32, y: f32) -> f32 {
-    if (call.parameter0 == 1.0) {
+    if (loss_parameters.x == 1.0) {
         return exp(z) - y * z;
     }
-    return z - y * log(z + call.parameter1);
+    return z - y * log(z + loss_parameters.y);
 }
 
 fn element_loss_grad(z: f32, y: f32) -> f32 {
-    if (call.parameter0 == 1.0) {
+    if (loss_parameters.x == 1.0) {
         return exp(z) - y;
     }
-    return 1.0 - y / (z + call.parameter1);
+    return 1.0 - y / (z + loss_parameters.y);
 }

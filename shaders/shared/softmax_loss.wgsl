@@ -1,6 +1,6 @@
 // For losses of the softmax of the logits. A target is a class index, or a share for each class.
 
-// The share of a class, after label smoothing (parameter0).
+// The share of a class, after label smoothing.
 fn target_share(targets_at: u32, unit: u32) -> f32 {
     var share = 0.0;
     if (call.targets == call.outputs) {

@@ -23,6 +23,7 @@ struct StepSettings {
     average_rate: f32,   // share of the new weights in their running average
     spare1: u32,
     coefficients: vec4<f32>, // what the optimizer works out of the step's number
+    loss: vec4<f32>,         // the loss's parameters, where members differ in them
 }
 
 // Where one member stands. Twin: program::MemberState.

@@ -3,7 +3,7 @@
 use super::{Real, Step};
 use crate::catalog::loss::RowLoss;
 use crate::catalog::metric::Term;
-use crate::program::MemberState;
+use crate::program::{MemberState, StepSettings};
 
 uniform! {
     /// The uniform of a call.
@@ -36,10 +36,18 @@ uniform! {
         pub parameter1: f32,
         /// Its third parameter.
         pub parameter2: f32,
-        /// Unused.
-        pub spare0: u32,
+        /// 1: each member's parameters are in the table of steps.
+        pub by_member: u32,
         /// Unused.
         pub spare1: u32,
+    }
+}
+
+impl Loss {
+    /// A member's own parameters; none where all have the same.
+    pub fn of_member<R: Real>(&self, settings: &StepSettings<R>) -> Option<[R; 3]> {
+        let [first, second, third, _] = settings.loss;
+        (self.by_member == 1).then_some([first, second, third])
     }
 }
 
@@ -48,7 +56,7 @@ uniform! {
 pub struct LossFunctions<'a, R> {
     /// The loss.
     pub row_loss: RowLoss<R>,
-    /// Its parameters.
+    /// Its parameters, where all members have the same.
     pub parameters: [R; 3],
     /// Whether a prediction is the exponential of an output.
     pub exponential: bool,
@@ -57,6 +65,11 @@ pub struct LossFunctions<'a, R> {
 }
 
 impl<R: Real> LossFunctions<'_, R> {
+    /// The same with parameters of their own, where there are any.
+    pub fn with(&self, parameters: Option<[R; 3]>) -> Self {
+        Self { parameters: parameters.unwrap_or(self.parameters), ..*self }
+    }
+
     /// One row: its loss, and the terms into `statistics[1..]`. `gradient` is filled with the
     /// row's share of the step's gradient, unless it is empty.
     pub fn row(
@@ -107,6 +120,7 @@ pub fn loss<R: Real>(
     mut collected: Option<&mut [R]>,
     state: &mut MemberState,
 ) {
+    let functions = &functions.with(call.of_member(&step.settings));
     let outputs = call.outputs as usize;
     let width = call.targets as usize;
     if call.training == 1 {

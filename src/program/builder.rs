@@ -351,6 +351,7 @@ impl<'a> Builder<'a> {
                 parameter0,
                 parameter1,
                 parameter2,
+                by_member: u32::from(loss.by_member),
                 ..Loss::default()
             }),
             bindings,

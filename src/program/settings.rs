@@ -12,7 +12,7 @@ use crate::kernels::Real;
 pub const NONE: u32 = u32::MAX;
 
 /// Words of a row of [`StepSettings`].
-pub const STEP_WORDS: usize = 24;
+pub const STEP_WORDS: usize = 28;
 
 /// Words of a row of [`LayerSettings`].
 pub const LAYER_WORDS: usize = 8;
@@ -63,9 +63,11 @@ pub struct StepSettings<R> {
     pub spare1: u32,
     /// What the optimizer works out of the step's number: see its row's `coefficients`.
     pub coefficients: [R; 4],
+    /// The parameters of the member's loss, where members differ in them; the last is unused.
+    pub loss: [R; 4],
 }
 
-// SAFETY: repr(C), twenty-four 4-byte words without padding, each of which any bits are valid for.
+// SAFETY: repr(C), twenty-eight 4-byte words without padding, each of which any bits are valid for.
 unsafe impl Zeroable for StepSettings<f32> {}
 // SAFETY: as above.
 unsafe impl Pod for StepSettings<f32> {}
@@ -95,6 +97,7 @@ impl StepSettings<f64> {
             average_rate: R::of(self.average_rate),
             spare1: 0,
             coefficients: self.coefficients.map(R::of),
+            loss: self.loss.map(R::of),
         }
     }
 }

@@ -68,6 +68,10 @@ pub(super) fn signature(settings: &Settings, is_streamed: bool) -> Result<String
         training.insert("ema".to_owned(), json!(averages));
         training.remove("average");
     }
+    // Whether outputs are logarithms, and the like, is what its pipeline is built with.
+    if let Some(Value::Object(loss)) = config.get_mut("loss") {
+        loss.retain(|_, value| !value.is_number());
+    }
     if let Some(stopping) = config.get_mut("early_stopping") {
         without(stopping, &OF_EARLY_STOPPING);
     }

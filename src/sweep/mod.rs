@@ -178,6 +178,7 @@ impl Sweep {
             let of = |trial: &usize| Arc::clone(&self.trials[*trial].settings);
             let settings: Vec<Arc<Settings>> = group.trials.iter().map(of).collect();
             group.common = crate::train::trials::common(&settings, group.width)?;
+            group.task.loss.by_member = group.common.loss.is_some_and(|loss| loss.by_member);
         }
         Ok(())
     }

@@ -189,9 +189,7 @@ impl Feed {
             }
         }
         if self.kind != PassKind::Train {
-            let table = |member| self.batches_of(member).evaluation_table();
-            let tables: Vec<_> = (0..self.members).map(table).collect();
-            executor.write_steps(ids.steps, &side_by_side(&tables, idle_step))?;
+            self.write_evaluation(executor, &vec![[0.0; 3]; self.members])?;
             match self.fixed_order() {
                 Some(order) => self.write_orders(executor, order.held())?,
                 None => {
@@ -201,6 +199,20 @@ impl Feed {
             }
         }
         Ok(())
+    }
+
+    /// Uploads the table of a pass that does not train. `losses` are the parameters of each member's loss,
+    /// where they differ in them.
+    pub(super) fn write_evaluation(
+        &self,
+        executor: &mut dyn Executor,
+        losses: &[[f64; 3]],
+    ) -> Result<()> {
+        let of_member = losses.iter().enumerate();
+        let table =
+            |(member, loss): (usize, &[f64; 3])| self.batches_of(member).evaluation_table(*loss);
+        let tables: Vec<_> = of_member.map(table).collect();
+        executor.write_steps(self.ids()?.steps, &side_by_side(&tables, idle_step))
     }
 
     fn ids(&self) -> Result<Ids> {

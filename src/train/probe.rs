@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::diagnosis::diagnose;
+use super::member::Member;
 use super::observation::{
     Histogram, LayerObservation, Moments, OBSERVED_MEMBERS, Observation, Spread, TensorObservation,
 };
 use super::run::Run;
+use super::steps::{loss_of, padded};
 use super::{DeviceSet, Features, Feed, Observer};
 use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, Executor};
@@ -121,7 +123,10 @@ impl Probe {
             share: 1.0 / (divisor * network.heads as f64),
             ..StepSettings::default()
         };
-        feed.write_steps(executor.as_mut(), &vec![step; members])?;
+        let of_member =
+            |own: &Member| StepSettings { loss: padded(loss_of(&own.settings)), ..step };
+        let steps: Vec<_> = run.members[..members].iter().map(of_member).collect();
+        feed.write_steps(executor.as_mut(), &steps)?;
         let table = vec![LayerSettings::plain(); members * network.layers.len()];
         executor.write_layers(plan.buffer("layers")?, &table)?;
         let layers = (0..network.layers.len())

@@ -16,6 +16,7 @@ use super::recovery::Relay;
 use super::scores::SetScores;
 use super::sets::Sets;
 use super::starting_weights::starting_arena;
+use super::steps::loss_of;
 use super::{
     EarlyStopping, Feed, Logits, Observer, Outcome, Scorer, Scores, StopReason, Tally,
     tally_together,
@@ -224,12 +225,24 @@ impl<'a> Run<'a> {
         if self.evaluated != self.parameters {
             executor.write_reals(self.evaluated, &wide)?;
         }
+        self.upload_numbers()?;
+        self.write_loss_scales()?;
+        self.upload_optimizer()
+    }
+
+    /// The members' own numbers that the device reads from tables which hold for the whole training.
+    pub(super) fn upload_numbers(&mut self) -> Result<()> {
         let layers = self.layer_table();
         self.executor.write_layers(self.plan.buffer("layers")?, &layers)?;
-        self.write_loss_scales()?;
         let blocks = self.block_settings();
         self.executor.write_reals(self.plan.buffer("block_settings")?, &blocks)?;
-        self.upload_optimizer()
+        if self.task.loss.by_member {
+            let losses: Vec<_> = self.members.iter().map(|own| loss_of(&own.settings)).collect();
+            for pass in &self.evaluations {
+                pass.write_evaluation(self.executor.as_mut(), &losses)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn train(&mut self, observer: &mut Relay) -> Result<()> {

@@ -45,8 +45,9 @@ impl Batches {
         Self { rows, ..self }
     }
 
-    /// The table of a pass that does not train, for one member: a row a step.
-    pub fn evaluation_table(&self) -> Vec<StepSettings<f64>> {
+    /// The table of a pass that does not train, for one member: a row a step. `loss` holds the parameters
+    /// of its loss, where members differ in them.
+    pub fn evaluation_table(&self, loss: [f64; 3]) -> Vec<StepSettings<f64>> {
         let row = |step| {
             let (first_row, rows) = self.place(step);
             StepSettings {
@@ -55,11 +56,23 @@ impl Batches {
                 position: (step * self.batch) as u32,
                 step: 1,
                 batch: 1,
+                loss: padded(loss),
                 ..StepSettings::default()
             }
         };
         (0..self.steps()).map(row).collect()
     }
+}
+
+/// The parameters of the loss that some settings name; of one that the task decides, which nothing varies,
+/// none.
+pub fn loss_of(settings: &Settings) -> [f64; 3] {
+    settings.loss.map_or([0.0; 3], |loss| loss.values)
+}
+
+/// As the table has them.
+pub(super) fn padded([first, second, third]: [f64; 3]) -> [f64; 4] {
+    [first, second, third, 0.0]
 }
 
 /// The optimizer's numbers over the whole training.
@@ -79,6 +92,8 @@ pub struct Pace<'a> {
     pub epochs: usize,
     /// Members whose losses the loss is the mean of.
     pub heads: usize,
+    /// The parameters of the loss, where members differ in them.
+    pub loss: [f64; 3],
 }
 
 /// The table of an epoch, and what each batch's loss is divided by: `[batches][members]` both.
@@ -119,6 +134,7 @@ impl<'a> Pace<'a> {
             epoch_batches: 0,
             epochs: settings.training.epochs,
             heads: settings.model.heads,
+            loss: loss_of(settings),
         }
     }
 }
@@ -245,6 +261,7 @@ impl Pace<'_> {
                     rho: numbers.rho,
                     average_rate,
                     coefficients,
+                    loss: padded(self.loss),
                     ..StepSettings::default()
                 });
             }
@@ -267,7 +284,7 @@ mod tests {
         let mut batches = Batches { rows: 10, batch: 4, drop_last: false, window: 100 };
         assert_eq!((batches.steps(), batches.covered()), (3, 10));
         let rows: Vec<_> =
-            batches.evaluation_table().iter().map(|s| (s.first_row, s.rows)).collect();
+            batches.evaluation_table([0.0; 3]).iter().map(|s| (s.first_row, s.rows)).collect();
         assert_eq!(rows, [(0, 4), (4, 4), (8, 2)]);
         batches.drop_last = true;
         assert_eq!((batches.steps(), batches.covered()), (2, 8));
@@ -279,7 +296,8 @@ mod tests {
     #[test]
     fn rows_are_numbered_anew_in_each_window() {
         let batches = Batches { rows: 10, batch: 2, drop_last: false, window: 2 };
-        let firsts: Vec<_> = batches.evaluation_table().iter().map(|s| s.first_row).collect();
+        let firsts: Vec<_> =
+            batches.evaluation_table([0.0; 3]).iter().map(|s| s.first_row).collect();
         assert_eq!(firsts, [0, 2, 0, 2, 0]);
     }
 }

@@ -41,6 +41,8 @@ pub struct Case {
     pub update: fn(Update) -> Update,
     /// The values of the loss's parameters; else its defaults.
     pub loss_values: Option<[f64; 3]>,
+    /// Whether members have loss parameters of their own.
+    pub loss_by_member: bool,
     /// A distribution for each row rather than a class.
     pub soft: bool,
     /// A weight for each row.
@@ -80,6 +82,7 @@ impl Default for Case {
             output: |output| output,
             update: |update| update,
             loss_values: None,
+            loss_by_member: false,
             soft: false,
             weighted: false,
             collects: false,
@@ -128,6 +131,7 @@ impl fmt::Display for Case {
         }
         for (is_so, name) in [
             (self.stopped, "one stopped"),
+            (self.loss_by_member, "losses of their own"),
             (self.soft, "soft targets"),
             (self.weighted, "weighted rows"),
             (self.collects, "collected outputs"),

@@ -1,6 +1,8 @@
 //! What buffers are filled with: numbers that are random, and the same on every machine.
 
 use super::Case;
+use crate::catalog::loss::LossSettings;
+use crate::catalog::parameter::Range;
 use crate::error::{Error, Result};
 use crate::kernels::gradient_statistics::BLOCK;
 use crate::network::Network;
@@ -59,6 +61,7 @@ pub enum Fill {
 pub(super) struct Filling<'a> {
     pub case: &'a Case,
     pub network: &'a Network,
+    pub loss: LossSettings,
     pub update: Update,
     /// Classes or distributions are aimed at.
     pub classes: bool,
@@ -108,7 +111,9 @@ impl Filling<'_> {
                     .map(|row| {
                         let (step, member) = (row / case.members, row % case.members);
                         let short = (step + member) % 3;
-                        step_settings(step, case.rows.saturating_sub(short).max(1), 3)
+                        let rows = case.rows.saturating_sub(short).max(1);
+                        let loss = self.loss_of(member);
+                        StepSettings { loss, ..step_settings(step, rows, 3) }
                     })
                     .collect(),
             ),
@@ -178,6 +183,17 @@ impl Filling<'_> {
             "block_settings" => block_settings(self.network, &self.update, noise)?,
             _ => noise.reals(words, -1.0, 1.0),
         })
+    }
+
+    /// Parameters of a member's loss, other than those of all; flags are as they are.
+    fn loss_of(&self, member: usize) -> [f64; 4] {
+        let mut own = [0.0; 4];
+        let given = self.loss.values.iter().zip(self.loss.row.parameters);
+        for (own, (value, parameter)) in own.iter_mut().zip(given) {
+            let other = value * (1.0 - 0.2 * (member + 1) as f64) + 0.03 * (member + 1) as f64;
+            *own = if parameter.range == Range::Flag { *value } else { f64::from(other as f32) };
+        }
+        own
     }
 
     /// What a row aims at.

@@ -69,6 +69,7 @@ impl Scene {
         if let Some(values) = case.loss_values {
             loss.values = values;
         }
+        loss.by_member = case.loss_by_member;
         let outputs = case.outputs * row.outputs_per_target();
         let output = (case.output)(LayerShape::new(outputs, ActivationSettings::linear()));
         let mut network =
@@ -111,6 +112,7 @@ impl Scene {
         let filling = Filling {
             case,
             network: &network,
+            loss,
             update,
             classes,
             labels,

@@ -312,7 +312,7 @@ fn host_structs_match_the_shaders() {
             layout!(StepSettings<f32> {
                 first_row, rows, position, batch, step, accumulates, updates, spare0, share,
                 learning_rate, weight_decay, clip, epsilon, beta1, beta2, momentum, dampening, rho,
-                average_rate, spare1, coefficients,
+                average_rate, spare1, coefficients, loss,
             }),
         ),
     ];

@@ -113,6 +113,35 @@ fn number_of(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
+/// The numbers of a loss are a member's own, in training and where it is scored, and so they are of the
+/// trial that comes into a lane after another.
+#[test]
+fn each_trial_has_its_loss() {
+    let mut config = base();
+    config["loss"] = object!({ "name": "categorical_focal", "gamma": 2 });
+    config["training"]["epochs"] = object!(3);
+    let space = object!({
+        "loss.label_smoothing": [0, 0.15],
+        "loss.gamma": [1, 2.5],
+    });
+    for device in devices() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let base = write(folder.path(), "base.json", &config);
+        let sweep =
+            object!({ "config": base, "space": space, "lanes": 3, "monitor": "val_accuracy" });
+        let sweep = write(folder.path(), "sweep.json", &sweep);
+        let run = ["sweep", &sweep, "--device", device, "--out", "swept", "--quiet"];
+        succeed(folder.path(), &run);
+        let swept = folder.path().join("swept");
+        let trials = trials(&swept);
+        assert_eq!(trials.len(), 4);
+        assert!(trials.values().all(|trial| trial["group"] == 0), "{trials:?}");
+        for trial in trials.values() {
+            assert_is_single_run(folder.path(), &base, device, &swept, trial);
+        }
+    }
+}
+
 /// Trials of several heads side by side, in lanes that are refilled: what is shared is each trial's own.
 #[test]
 fn each_trial_of_heads_is_its_single_run() {

@@ -7,7 +7,7 @@ use super::product::{Matrix, Output, product};
 use super::work::{BelowWork, Forward, Input, InputGradientWork, LossWork, WeightGradientWork};
 use crate::catalog::activation::Functions;
 use crate::kernels::dropout_scale;
-use crate::kernels::loss::LossFunctions;
+use crate::kernels::loss::{Loss, LossFunctions};
 use crate::program::{LayerSettings, StepSettings};
 
 /// Elements of a row block: what a pass keeps in the cache, and a thread takes at a time.
@@ -289,6 +289,12 @@ fn masked_gradient(
     }
 }
 
+/// The parameters of a member's loss.
+pub(super) fn parameters_of(call: &Loss, settings: &StepSettings<f32>) -> [f32; 3] {
+    let common = [call.parameter0, call.parameter1, call.parameter2];
+    call.of_member(settings).unwrap_or(common)
+}
+
 /// Twin of `kernels::loss`.
 pub(super) fn loss(
     work: &LossWork,
@@ -315,7 +321,7 @@ pub(super) fn loss(
     let targets = tables.reals[work.targets].values();
     let functions = LossFunctions {
         row_loss: work.settings.row.single,
-        parameters: [call.parameter0, call.parameter1, call.parameter2],
+        parameters: parameters_of(call, settings),
         exponential: work.settings.predicts_exponentials(),
         terms: &work.terms,
     };

@@ -85,6 +85,8 @@ pub struct LossSettings {
     pub row: &'static LossRow,
     /// The values of the row's parameters, in their order; 0 beyond.
     pub values: [f64; 3],
+    /// Whether members have values of their own, in the table of steps, in place of these.
+    pub by_member: bool,
 }
 
 impl LossSettings {
@@ -94,7 +96,7 @@ impl LossSettings {
         for (value, parameter) in values.iter_mut().zip(row.parameters) {
             *value = parameter.default(convention);
         }
-        Self { row, values }
+        Self { row, values, by_member: false }
     }
 
     /// Whether a prediction is the exponential of an output.

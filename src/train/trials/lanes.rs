@@ -275,9 +275,7 @@ impl Lanes<'_> {
             }
         }
         self.run.take_over(&state)?;
-        let (layers, blocks) = (self.run.layer_table(), self.run.block_settings());
-        self.run.executor.write_layers(self.run.plan.buffer("layers")?, &layers)?;
-        self.run.executor.write_reals(self.run.plan.buffer("block_settings")?, &blocks)
+        self.run.upload_numbers()
     }
 
     /// The state of a trial that begins, in the arenas that `like` has.

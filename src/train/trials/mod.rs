@@ -159,6 +159,9 @@ pub fn common(trials: &[Arc<Settings>], members: usize) -> Result<Settings> {
         let decay = &mut all.optimizer.hyperparameters.weight_decay;
         *decay = decay.max(own.optimizer.hyperparameters.weight_decay);
         all.optimizer.decay_biases &= own.optimizer.decay_biases;
+        if let (Some(loss), Some(own)) = (&mut all.loss, own.loss) {
+            loss.by_member |= loss.values != own.values;
+        }
     }
     Ok(all)
 }

@@ -24,8 +24,11 @@ pub fn losses() -> Result<Vec<Held>> {
                 continue;
             }
             for (soft, weighted) in [(false, false), (classes, true)] {
+                // Of few rows each member has numbers of its own.
+                let loss_by_member = rows < 60;
                 let case = Case { loss: row.name, rows, outputs, members: 2, ..Case::default() };
-                let scene = Scene::new(&Case { soft, weighted, collects: weighted, ..case })?;
+                let case = Case { soft, weighted, collects: weighted, loss_by_member, ..case };
+                let scene = Scene::new(&case)?;
                 let which = |call: &Call| matches!(call.kernel, Kernel::Loss | Kernel::FinishStep);
                 held.push(Held { scene, which });
             }

@@ -3,6 +3,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::super::layers::parameters_of;
 use super::PlainStep;
 use super::tile::{PANEL, Row, TILE, panels, rows_by_panel};
 use super::weights::{PIECE_PANELS, Piece};
@@ -266,7 +267,7 @@ impl Propagate<'_> {
         let statistics = call.statistics as usize;
         let functions = LossFunctions {
             row_loss: self.step.loss.settings.row.single,
-            parameters: [call.parameter0, call.parameter1, call.parameter2],
+            parameters: parameters_of(call, self.settings),
             exponential: self.step.loss.settings.predicts_exponentials(),
             terms: &self.step.loss.terms,
         };
