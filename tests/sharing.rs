@@ -226,23 +226,28 @@ fn heads_stop_together() {
 fn accumulated_batches_are_one_and_averages_are_what_is_scored() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = root().join("configs/digits.json").display().to_string();
-    let common = ["data.shuffle=false", "early_stopping=null"];
+    let common = ["data.shuffle=false", "early_stopping=null", "training.epochs=2"];
     let common = common.into_iter().chain(["model.layers.0.dropout=0", "log.every_steps=1"]);
     let own = [
         ("whole", ["training.batch_size=64", "training.accumulate=1"]),
         ("halves", ["training.batch_size=32", "training.accumulate=2"]),
     ];
-    for (out, own) in own {
-        let all = ["train", &config, "--out", out, "--device", "cpu", "--quiet"];
-        let all = all.into_iter().chain(DIGITS).chain(common.clone()).chain(own);
-        succeed(folder.path(), &all.collect::<Vec<_>>());
-    }
-    let [whole, halves] = ["whole", "halves"].map(|out| records(&folder.path().join(out), "step"));
-    assert_eq!(whole.len(), halves.len());
-    for (one, other) in whole.iter().zip(&halves) {
-        for head in 0..5 {
-            let [a, b] = [one, other].map(|step| number(&step["loss"][head]));
-            assert!(relative(a, b) < 1e-3, "step {}, head {head}: {a} and {b}", one["step"]);
+    for device in devices() {
+        for (out, own) in own {
+            let all =
+                ["train", &config, "--out", out, "--device", device, "--quiet", "--overwrite"];
+            let all = all.into_iter().chain(DIGITS).chain(common.clone()).chain(own);
+            succeed(folder.path(), &all.collect::<Vec<_>>());
+        }
+        let steps = |out: &str| records(&folder.path().join(out), "step");
+        let [whole, halves] = ["whole", "halves"].map(steps);
+        assert_eq!(whole.len(), halves.len());
+        for (one, other) in whole.iter().zip(&halves) {
+            for head in 0..5 {
+                let [a, b] = [one, other].map(|step| number(&step["loss"][head]));
+                let step = &one["step"];
+                assert!(relative(a, b) < 1e-3, "{device}, step {step}, head {head}: {a}, {b}");
+            }
         }
     }
     let summary = json(&folder.path().join("whole/summary.json"));
@@ -252,6 +257,52 @@ fn accumulated_batches_are_one_and_averages_are_what_is_scored() {
         let [a, b] = [&summary["test"]["loss"][head], &said["members"]["loss"][head]].map(number);
         assert!(relative(a, b) < 1e-5, "head {head}: {a} and {b}");
     }
+}
+
+/// Heads that begin with the same numbers are the same all along: they see the same rows in the same order.
+#[test]
+fn heads_go_through_the_rows_in_one_order() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let golden = root().join("tests/golden");
+    // Tensors without an axis of heads are every head's.
+    let bytes = std::fs::read(golden.join("tabm.safetensors")).expect("weights");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let tensors: Vec<_> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| {
+            let shared = name.ends_with("0.weight") || name.ends_with("1.weight");
+            let shape = if shared { view.shape() } else { &view.shape()[1..] };
+            let length = 4 * shape.iter().product::<usize>();
+            (name, shape.to_vec(), view.data()[..length].to_vec())
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, data)| {
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data);
+        (name.as_str(), view.expect("a view"))
+    });
+    let made = safetensors::serialize(views, None).expect("safetensors");
+    std::fs::write(folder.path().join("w.safetensors"), made).expect("a file");
+    let layer = |units| json!({ "units": units, "activation": "tanh", "adapters": "tabm" });
+    let config = json!({
+        "members": 3,
+        "data": { "train": golden.join("sharing.csv"), "target": "y", "validation": 0.25 },
+        "model": { "layers": [layer(7), layer(6)], "init_from": "w.safetensors" },
+        "optimizer": { "name": "adam", "learning_rate": 0.02 },
+        "training": { "epochs": 4, "batch_size": 16 },
+        "log": { "every_steps": 1 },
+    });
+    write(folder.path(), "c.json", &config);
+    succeed(folder.path(), &["train", "c.json", "--device", "cpu", "--out", "run", "--quiet"]);
+    let steps = records(&folder.path().join("run"), "step");
+    assert_eq!(steps.len(), 24);
+    for step in &steps {
+        let losses = step["loss"].as_array().expect("a list");
+        assert!(losses.iter().all(|loss| loss == &losses[0]), "{step}");
+    }
+    let of = |step: &Value| number(&step["loss"][0]);
+    assert!(of(&steps[23]) < 0.9 * of(&steps[0]), "{} {}", steps[0], steps[23]);
 }
 
 /// What one head cannot learn from, none does: the training ends, with one message.
