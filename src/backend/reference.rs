@@ -199,8 +199,8 @@ impl<R: Twin> ReferenceExecutor<R> {
             None => Vec::new(),
         };
         let mut done = Ok(());
-        if call.heads() > 1 {
-            done = self.call_of_heads(call, steps_id, &mut state, &mut written);
+        if let Some(heads) = call.heads() {
+            done = self.call_of_heads(call, heads, steps_id, &mut state, &mut written);
         } else {
             for (member, own) in state.iter_mut().enumerate().take(self.members) {
                 let scale = scales.get_mut(member);
@@ -225,13 +225,14 @@ impl<R: Twin> ReferenceExecutor<R> {
     fn call_of_heads(
         &self,
         call: &Call,
+        heads: usize,
         steps: BufferId,
         states: &mut [MemberState],
         written: &mut [Written<R>],
     ) -> Result<()> {
         let half = call.kernel.half();
-        for (index, heads) in states.chunks_exact_mut(call.heads()).enumerate() {
-            self.network_call(call, index * call.heads(), steps, half, heads, written)?;
+        for (index, own) in states.chunks_exact_mut(heads).enumerate() {
+            self.network_call(call, index * heads, steps, half, own, written)?;
         }
         Ok(())
     }

@@ -119,12 +119,12 @@ pub struct Call {
 
 impl Call {
     /// The members, one after the other, that one call is of at once, the heads of one network: none of
-    /// them can be run before the others are there. 1 where each is by itself.
-    pub fn heads(&self) -> usize {
+    /// them can be run before the others are there. None where each is by itself.
+    pub fn heads(&self) -> Option<usize> {
         match &self.parameters {
-            Parameters::ShareGradients(own) => own.heads as usize,
-            Parameters::NormFactors(own) => own.heads as usize,
-            _ => 1,
+            Parameters::ShareGradients(own) => Some(own.heads as usize),
+            Parameters::NormFactors(own) if own.heads > 1 => Some(own.heads as usize),
+            _ => None,
         }
     }
 

@@ -312,6 +312,7 @@ impl RunFolder {
             "parameters": outcome.network.parameters(),
             "network": outcome.network.shape(),
             "members": outcome.network.members,
+            "heads": outcome.network.heads,
             "folds": facts.folds,
             "task": facts.task,
             "loss": facts.loss,

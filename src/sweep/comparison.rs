@@ -33,7 +33,8 @@ pub struct Comparison {
 }
 
 /// Compares the best of the ranked trials with each of the others that have as many members with a value;
-/// none where trials have less than three members.
+/// none where trials have less than three members, or these are the heads of one network, which are not
+/// independent of each other.
 pub fn comparisons(sweep: &Sweep, ranked: &[TrialRecord]) -> Vec<Comparison> {
     let Some((best, others)) = ranked.split_first() else { return Vec::new() };
     let (set, name) = match sweep.monitor.strip_prefix("val_") {
@@ -41,6 +42,9 @@ pub fn comparisons(sweep: &Sweep, ranked: &[TrialRecord]) -> Vec<Comparison> {
         None => ("train", sweep.monitor.as_str()),
     };
     let values = |record: &TrialRecord| -> Option<Vec<f64>> {
+        if sweep.trials[record.trial].settings.model.heads > 1 {
+            return None;
+        }
         let values = record.of_members(set, name);
         (values.len() >= 3 && values.iter().all(|value| value.is_finite())).then_some(values)
     };

@@ -153,6 +153,7 @@ pub(super) fn as_read(step: &StepSettings<f64>) -> StepSettings<f64> {
         rho: rounded(step.rho),
         average_rate: rounded(step.average_rate),
         coefficients: step.coefficients.map(rounded),
+        loss: step.loss.map(rounded),
         ..*step
     }
 }

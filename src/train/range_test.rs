@@ -153,7 +153,8 @@ fn valley(losses: &[f64]) -> usize {
 }
 
 /// Sweeps the rate over training steps of the settings' network, data and optimizer; of several
-/// members the first, of heads that share weights all as one. Its schedule, early stopping and averages are left aside; nothing is kept.
+/// members the first, of heads that share weights all as one. Its schedule, early stopping and
+/// averages are left aside; nothing is kept.
 ///
 /// # Errors
 /// Those of [`super::fit`]; a sweep that makes no sense; a loss that is no number from the first

@@ -172,6 +172,9 @@ fn each_trial_of_heads_is_its_single_run() {
         for trial in trials.values() {
             assert_is_single_run(folder.path(), &base, device, &swept, trial);
         }
+        // Heads are no independent runs, from which one could tell that a trial is better.
+        let compared = &json(&swept.join("summary.json"))["comparisons"];
+        assert_eq!(compared.as_array().map(Vec::len), Some(0), "{compared}");
     }
 }
 

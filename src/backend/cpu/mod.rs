@@ -309,7 +309,7 @@ impl CpuExecutor {
                 plain.forget(members);
             }
         }
-        // What members do by themselves, before the call of several at once that it ends with, if there is one.
+        // What members do by themselves up to a call of several at once, with which a part ends.
         let is_joint = |operation: &Operation| matches!(operation.work, Work::Joint(_));
         let parts: Vec<&[Operation]> = operations.split_inclusive(is_joint).collect();
         let together = if parts.len() > 1 { 1 } else { steps };
