@@ -252,6 +252,7 @@ fn every_kernel_with_a_fault_builds() {
     let lists = [
         scenes::apart,
         scenes::embeddings,
+        scenes::shared,
         scenes::updates,
         scenes::fused_sizes,
         scenes::split_sizes,
