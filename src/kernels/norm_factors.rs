@@ -66,8 +66,8 @@ impl NormFactors {
     }
 }
 
-/// One member's call, or that of a network whose first head is the step's member. `groups` holds the first block and the
-/// number of blocks of each group.
+/// One member's call, or that of a network whose first head is the step's member. `groups` holds the
+/// first block and the number of blocks of each group.
 pub fn norm_factors<R: Real>(
     call: &NormFactors,
     step: &Step<R>,

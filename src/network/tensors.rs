@@ -24,7 +24,7 @@ pub enum TensorKind {
     Slope,
     /// `layers.{i}.adapter.input`: what a head's input is multiplied by.
     InputAdapter,
-    /// `layers.{i}.adapter.output`: what a member's sums are multiplied by.
+    /// `layers.{i}.adapter.output`: what a head's sums are multiplied by.
     OutputAdapter,
 }
 

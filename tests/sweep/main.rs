@@ -8,7 +8,7 @@ mod resumed;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{devices, json, root, succeed};
 use serde_json::{Value, json as object};
@@ -113,6 +113,19 @@ fn number_of(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
+/// Sweeps four trials, which are one group and each its single run; the sweep's folder.
+fn assert_four_are_single_runs(folder: &Path, base: &str, device: &str, sweep: &str) -> PathBuf {
+    succeed(folder, &["sweep", sweep, "--device", device, "--out", "swept", "--quiet"]);
+    let swept = folder.join("swept");
+    let trials = trials(&swept);
+    assert_eq!(trials.len(), 4);
+    assert!(trials.values().all(|trial| trial["group"] == 0), "{trials:?}");
+    for trial in trials.values() {
+        assert_is_single_run(folder, base, device, &swept, trial);
+    }
+    swept
+}
+
 /// The numbers of a loss are a member's own, in training and where it is scored, and so they are of the
 /// trial that comes into a lane after another.
 #[test]
@@ -130,15 +143,7 @@ fn each_trial_has_its_loss() {
         let sweep =
             object!({ "config": base, "space": space, "lanes": 3, "monitor": "val_accuracy" });
         let sweep = write(folder.path(), "sweep.json", &sweep);
-        let run = ["sweep", &sweep, "--device", device, "--out", "swept", "--quiet"];
-        succeed(folder.path(), &run);
-        let swept = folder.path().join("swept");
-        let trials = trials(&swept);
-        assert_eq!(trials.len(), 4);
-        assert!(trials.values().all(|trial| trial["group"] == 0), "{trials:?}");
-        for trial in trials.values() {
-            assert_is_single_run(folder.path(), &base, device, &swept, trial);
-        }
+        assert_four_are_single_runs(folder.path(), &base, device, &sweep);
     }
 }
 
@@ -163,15 +168,7 @@ fn each_trial_of_heads_is_its_single_run() {
             "search": { "name": "random", "trials": 4 }
         });
         let sweep = write(folder.path(), "sweep.json", &sweep);
-        let run = ["sweep", &sweep, "--device", device, "--out", "swept", "--quiet"];
-        succeed(folder.path(), &run);
-        let swept = folder.path().join("swept");
-        let trials = trials(&swept);
-        assert_eq!(trials.len(), 4);
-        assert!(trials.values().all(|trial| trial["group"] == 0), "{trials:?}");
-        for trial in trials.values() {
-            assert_is_single_run(folder.path(), &base, device, &swept, trial);
-        }
+        let swept = assert_four_are_single_runs(folder.path(), &base, device, &sweep);
         // Heads are no independent runs, from which one could tell that a trial is better.
         let compared = &json(&swept.join("summary.json"))["comparisons"];
         assert_eq!(compared.as_array().map(Vec::len), Some(0), "{compared}");
