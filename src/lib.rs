@@ -87,7 +87,7 @@
 //! | [`cache`] | the folder of what is kept between runs: compiled pipelines, measured tunings, what is computed wrong, how fast a job is |
 //! | [`cli`] | one file a command |
 //! | `disk` | all that is written, renamed, removed and waited for on a disk: whole files, appended ones |
-//! | [`fault`] | the n-th of these made to fail on purpose, to see what becomes of a run |
+//! | [`fault`] | the n-th of these made to fail on purpose, or of what a GPU is asked for, to see what becomes of a run |
 //! | [`random`] | counter-based random numbers, the same on every device |
 //! | [`error`] | the one error type |
 //!
@@ -96,7 +96,8 @@
 //! `row_activations/`, `normalizations/`, `losses/`, `optimizers/`, `metrics/` with one small file a
 //! variant. A pipeline's source is the plain concatenation of the fragments that its call names, in which a
 //! plan of f16 has what it stores declared and converted (`backend/gpu/halves.rs`); that
-//! of whole steps is the sources of a program's calls with their names told apart.
+//! of whole steps is the sources of a program's calls with their names told apart; a call that is dispatched in
+//! pieces has its entry point told which workgroups it is (`backend/gpu/pieces.rs`).
 //!
 //! # How to add
 //!

@@ -48,6 +48,8 @@ pub struct Counters {
     pub bind_groups: u64,
     /// Waits for data to come back.
     pub readbacks: u64,
+    /// Calls that are cut up, as they take too long by themselves.
+    pub cut_up: u64,
 }
 
 /// What fits on a device.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{offset_of, size_of};
 use std::path::{Path, PathBuf};
 
+use wgfit::backend::gpu::pieces::in_pieces;
 use wgfit::backend::gpu::source::compose;
 use wgfit::backend::gpu::whole::{Allowed, compose as compose_whole};
 use wgfit::backend::gpu::{Tile, reflect, tile};
@@ -43,6 +44,23 @@ fn every_variant_in_f16_validates_and_is_written_for_every_driver() {
         let halves = source.contains("<f16>");
         assert_eq!(halves, source.starts_with("enable f16;\n"), "{name}");
     }
+}
+
+/// One of each kernel and of each kind of tile: what is changed is the entry point, which is theirs.
+#[test]
+fn every_kernel_runs_in_pieces() {
+    let mut seen = BTreeSet::new();
+    for (source, name) in sources().into_iter().chain(sources_of(calls_in_f16())) {
+        let pieces = in_pieces(&source).unwrap_or_else(|| panic!("{name} has no entry point"));
+        let kernel = name.split(' ').next().unwrap_or_default();
+        if !seen.insert((kernel.to_owned(), is_cooperative(&source), source.contains("f16"))) {
+            continue;
+        }
+        translate(&pieces).unwrap_or_else(|why| panic!("{name}: {why}\n{pieces}"));
+        let before = reflect::bindings(&name, &source).expect("checked elsewhere");
+        assert_eq!(reflect::bindings(&name, &pieces).expect("it is valid"), before, "{name}");
+    }
+    assert!(seen.len() > Kernel::ALL.len(), "{seen:?}");
 }
 
 /// Plans of f32 are made of the files as they are.

@@ -10,7 +10,8 @@ use half::vec::HalfFloatVecExt;
 
 use super::device::Gpu;
 use super::memory;
-use super::pace::Pace;
+use super::pace::{Longest, Pace};
+use super::pieces::{Apart, submit};
 use super::pipelines::{Dispatch, build};
 use super::recorded::{Recorded, record};
 use super::stopwatch::{Stopwatch, time};
@@ -34,6 +35,8 @@ struct Loaded {
     /// What is run in place of the calls.
     whole: Option<Whole>,
     pace: Pace,
+    /// Where a step takes too long in one submission.
+    apart: Apart,
 }
 
 impl Loaded {
@@ -73,6 +76,8 @@ pub(super) struct GpuExecutor {
     firsts: Vec<u64>,
     buffers: Vec<wgpu::Buffer>,
     programs: Vec<Loaded>,
+    checked: bool,
+    longest: Longest,
     transfer: Transfer,
     in_flight: VecDeque<InFlight>,
     last_done: Option<Instant>,
@@ -91,6 +96,7 @@ impl GpuExecutor {
         tiles: &Tiles,
         checked: bool,
         choice: &mut Choice,
+        longest: Longest,
         warning: Option<String>,
     ) -> Result<Self> {
         let mut counters = Counters::default();
@@ -100,7 +106,8 @@ impl GpuExecutor {
         let mut programs = Vec::with_capacity(calls.len());
         for (program, calls) in plan.programs.iter().zip(calls) {
             let whole = loading.whole(program, &calls, choice, &mut counters)?;
-            programs.push(Loaded { calls, whole, pace: Pace::default() });
+            let (pace, apart) = (Pace::new(longest), Apart::default());
+            programs.push(Loaded { calls, whole, pace, apart });
         }
         // An epoch reads logs and states, while those of the one before are still to be taken; the
         // last readback brings the parameters too.
@@ -125,6 +132,8 @@ impl GpuExecutor {
                 .collect(),
             buffers,
             programs,
+            checked,
+            longest,
             transfer,
             in_flight: VecDeque::with_capacity(IN_FLIGHT + 1),
             last_done: None,
@@ -184,21 +193,25 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// Runs a step whose every dispatch is a submission, waits for it, and learns from its time.
+    /// Runs a step whose every dispatch is a submission, or several, waits for it, and learns from its
+    /// time.
     fn run_by_dispatch(&mut self, program: usize) -> Result<()> {
         self.gpu.wait(None)?;
         self.in_flight.clear();
         let begun = Instant::now();
-        let form = self.programs[program].form();
-        form.each_of(1, |dispatch| {
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            record(dispatch, &mut encoder.begin_compute_pass(&Default::default()));
-            self.gpu.queue.submit([encoder.finish()]);
-        });
-        self.counters.calls += form.dispatches(1) as u64;
+        let loaded = &mut self.programs[program];
+        if let Some(whole) = &loaded.whole {
+            whole.dispatches(1).for_each(|call| submit(&self.gpu, |pass| record(call, pass)));
+        } else {
+            let before = loaded.apart.in_pieces() as u64;
+            loaded.apart.run(&self.gpu, &loaded.calls, self.checked, self.longest)?;
+            self.counters.cut_up += loaded.apart.in_pieces() as u64;
+            self.counters.cut_up -= before;
+        }
+        self.counters.calls += loaded.form().dispatches(1) as u64;
         self.gpu.count_steps(1);
         self.gpu.wait(None)?;
-        self.programs[program].pace.stepped(begun.elapsed());
+        loaded.pace.stepped(begun.elapsed());
         self.last_done = None;
         Ok(())
     }

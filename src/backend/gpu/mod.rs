@@ -7,6 +7,8 @@ mod halves;
 mod loss;
 mod memory;
 mod pace;
+#[doc(hidden)]
+pub mod pieces;
 mod pipeline_cache;
 mod pipelines;
 mod recorded;
@@ -27,6 +29,7 @@ pub mod whole;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use device::{Adapter, AdapterFacts, adapters};
 pub use fault::{PlantedFault, WHOLE_STEPS};
@@ -43,6 +46,7 @@ use crate::kernels::Kernel;
 use crate::program::{Call, Contents, Plan, Program};
 use device::Gpu;
 use executor::GpuExecutor;
+use pace::Longest;
 use tile::{Class, Product};
 use tuning::{Kept, Lab, Machine, WGPU_VERSION};
 use whole::Choice;
@@ -78,6 +82,9 @@ pub struct GpuOptions {
     pub planted_loss: Option<PlantedLoss>,
     /// Bytes of a plan's buffers beyond which the device is to have no room, to see what follows.
     pub memory_limit: Option<u64>,
+    /// How long a submission may take; what takes longer by itself is cut up. Else a tenth of a second, where
+    /// a software adapter cuts nothing up.
+    pub longest_submission: Option<Duration>,
     /// Threads of the CPU that stands in for a device that is lost for good; 0 for those of
     /// [`CpuBackend::new`].
     pub stand_in_threads: usize,
@@ -374,7 +381,10 @@ impl Backend for GpuBackend {
             }
             WholeSteps::Never => Choice::Never,
         };
-        let executor = GpuExecutor::new(gpu, plan, &tiles, self.checked, &mut choice, warning)?;
+        let is_software = matches!(self.class, Class::Software { .. });
+        let longest = Longest::new(self.options.longest_submission, is_software);
+        let executor =
+            GpuExecutor::new(gpu, plan, &tiles, self.checked, &mut choice, longest, warning)?;
         if let Choice::Measured(kept) = &mut choice {
             kept.save();
         }

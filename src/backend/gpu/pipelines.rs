@@ -25,6 +25,17 @@ pub(super) struct Dispatch {
     pub(super) workgroups: [u32; 3],
     /// How its matrix product is cut up, where it is one.
     pub(super) tile: Option<Tile>,
+    /// Multiplications and additions of its matrix product, where it is one.
+    pub(super) products: u64,
+    /// What its pipeline is made of; none of whole steps.
+    pub(super) source: Option<Arc<Source>>,
+}
+
+/// What a pipeline is made of.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) label: String,
+    pub(super) text: String,
 }
 
 /// One pipeline with what its source says of its bindings.
@@ -73,7 +84,7 @@ pub(super) fn build(
 ) -> Result<Vec<Vec<Dispatch>>> {
     let uniforms = Uniforms::new(gpu, plan, counters)?;
     let limit = gpu.limits.max_compute_workgroups_per_dimension;
-    let mut sources: Vec<(String, String)> = Vec::new();
+    let mut sources: Vec<Arc<Source>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     // Which of the sources each call is made of, with the call's label.
     let mut of_calls = Vec::new();
@@ -81,7 +92,7 @@ pub(super) fn build(
         let label = format!("{} of {}", call.kernel.name(), call.subject);
         let source = compose_with(call, tiles.of_call(call), gpu.planted_fault);
         let place = *places.entry(source).or_insert_with_key(|source| {
-            sources.push((label.clone(), source.clone()));
+            sources.push(Arc::new(Source { label: label.clone(), text: source.clone() }));
             sources.len() - 1
         });
         of_calls.push((label, place));
@@ -97,11 +108,14 @@ pub(super) fn build(
             let (label, place) = &of_calls[at];
             let built = &built[*place];
             counters.bind_groups += 1;
+            let product = Product::of(call);
             dispatches.push(Dispatch {
                 pipeline: Arc::clone(&built.pipeline),
                 bind_group: bind_group(gpu, label, plan, call, built, buffers, uniforms.slice(at))?,
                 workgroups: workgroups(call, tiles.of_call(call), limit),
-                tile: Product::of(call).map(|product| tiles.of(&product)),
+                tile: product.as_ref().map(|product| tiles.of(product)),
+                products: product.as_ref().map_or(0, Product::multiplications),
+                source: Some(Arc::clone(&sources[*place])),
             });
             at += 1;
         }
@@ -112,19 +126,19 @@ pub(super) fn build(
 
 /// A pipeline of each source, given with its label. Of several errors the first in that order is
 /// told, however the threads ran.
-fn pipelines(gpu: &Gpu, sources: &[(String, String)], checked: bool) -> Result<Vec<Built>> {
-    let kept = sources.iter().map(|(_, source)| gpu.pipelines.get(source, checked));
+fn pipelines(gpu: &Gpu, sources: &[Arc<Source>], checked: bool) -> Result<Vec<Built>> {
+    let kept = sources.iter().map(|source| gpu.pipelines.get(&source.text, checked));
     if let Some(kept) = kept.collect::<Option<Vec<Built>>>() {
         return Ok(kept);
     }
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cache = PipelineCache::open(gpu);
     let cached = cache.as_ref().map(PipelineCache::get);
-    let build = |(label, source): &(String, String)| match gpu.pipelines.get(source, checked) {
+    let build = |source: &Arc<Source>| match gpu.pipelines.get(&source.text, checked) {
         Some(built) => Ok(built),
         None => {
-            let built = pipeline(gpu, label, source, checked, cached)?;
-            gpu.pipelines.put(source, checked, &built);
+            let built = pipeline(gpu, source, checked, cached, None)?;
+            gpu.pipelines.put(&source.text, checked, &built);
             Ok(built)
         }
     };
@@ -146,18 +160,37 @@ fn pipelines(gpu: &Gpu, sources: &[(String, String)], checked: bool) -> Result<V
 
 /// A pipeline of one source.
 pub(super) fn pipeline_of(gpu: &Gpu, label: &str, source: &str, checked: bool) -> Result<Built> {
-    let sources = [(label.to_owned(), source.to_owned())];
-    let mut built = pipelines(gpu, &sources, checked)?;
+    let source = Source { label: label.to_owned(), text: source.to_owned() };
+    let mut built = pipelines(gpu, &[Arc::new(source)], checked)?;
     built.pop().ok_or_else(|| Error::internal(format!("{label} was not built")))
 }
 
+/// A pipeline that runs pieces, whose place is in a second group of that layout.
+pub(super) fn pipeline_in_pieces(
+    gpu: &Gpu,
+    source: &Source,
+    checked: bool,
+    layout: &wgpu::BindGroupLayout,
+) -> Result<Arc<wgpu::ComputePipeline>> {
+    let cache = PipelineCache::open(gpu);
+    let cached = cache.as_ref().map(PipelineCache::get);
+    let built = pipeline(gpu, source, checked, cached, Some(layout))?;
+    if let Some(cache) = &cache {
+        cache.save();
+    }
+    Ok(built.pipeline)
+}
+
+/// `second` is the layout of group 1, where there is one.
 fn pipeline(
     gpu: &Gpu,
-    label: &str,
-    source: &str,
+    source: &Source,
     checked: bool,
     cache: Option<&wgpu::PipelineCache>,
+    second: Option<&wgpu::BindGroupLayout>,
 ) -> Result<Built> {
+    let Source { label, text } = source;
+    let (label, source) = (label.as_str(), text.as_str());
     let bindings = bindings(label, source)?;
     let entries: Vec<_> = bindings
         .iter()
@@ -201,7 +234,7 @@ fn pipeline(
         });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(label),
-            bind_group_layouts: &[Some(&layout)],
+            bind_group_layouts: &[Some(&layout), second][..1 + usize::from(second.is_some())],
             immediate_size: 0,
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

@@ -24,17 +24,13 @@ pub(super) fn record(dispatch: &Dispatch, pass: &mut wgpu::ComputePass) {
 }
 
 impl Recorded<'_> {
-    /// Hands over the dispatches of so many steps.
-    pub(super) fn each_of(self, steps: usize, mut dispatch: impl FnMut(&Dispatch)) {
-        match self {
-            Self::Calls(calls) => (0..steps).for_each(|_| calls.iter().for_each(&mut dispatch)),
-            Self::Whole(whole) => whole.dispatches(steps).for_each(&mut dispatch),
-        }
-    }
-
     /// Records so many steps.
     pub(super) fn record(self, steps: usize, pass: &mut wgpu::ComputePass) {
-        self.each_of(steps, |dispatch| record(dispatch, pass));
+        let record = |dispatch: &Dispatch| record(dispatch, pass);
+        match self {
+            Self::Calls(calls) => (0..steps).flat_map(|_| calls).for_each(record),
+            Self::Whole(whole) => whole.dispatches(steps).for_each(record),
+        }
     }
 
     /// Dispatches of so many steps.

@@ -26,7 +26,7 @@ pub enum BindingKind {
     ReadWrite,
 }
 
-/// The bindings of a source, by number.
+/// The bindings of a source's group 0, by number.
 ///
 /// # Errors
 /// When the source is not valid WGSL, with naga's own message.
@@ -37,7 +37,7 @@ pub fn bindings(label: &str, source: &str) -> Result<Vec<Binding>> {
         .global_variables
         .iter()
         .filter_map(|(_, variable)| {
-            let number = variable.binding.as_ref()?.binding;
+            let number = variable.binding.as_ref().filter(|at| at.group == 0)?.binding;
             let kind = match variable.space {
                 naga::AddressSpace::Uniform => BindingKind::Uniform,
                 naga::AddressSpace::Storage { access }

@@ -64,6 +64,24 @@ impl Product {
         format!("{a} {b} {rows}x{columns}x{depth} x{}", size(self.members))
     }
 
+    /// Multiplications and additions of all members, at most.
+    pub fn multiplications(&self) -> u64 {
+        let factors = [self.rows, self.columns, self.depth, self.members].map(u64::from);
+        factors.into_iter().fold(2, u64::saturating_mul)
+    }
+
+    /// The same of fewer members and rows, so many multiplications and additions of them at most: cut up
+    /// alike, as both have far more tiles than an adapter runs at once.
+    pub fn of_at_most(mut self, most: u64) -> Self {
+        while self.multiplications() > most && (self.members > 1 || self.rows > 4) {
+            match self.members {
+                0 | 1 => self.rows = (self.rows / 2).next_multiple_of(4),
+                members => self.members = members / 2,
+            }
+        }
+        self
+    }
+
     /// What the results of a column begin with: its bias, where the operand file has one.
     pub(super) fn start(&self, column: &str) -> String {
         match self.kernel {
@@ -129,5 +147,32 @@ impl Product {
         };
         let [columns, rows, members] = call.extent;
         Some(Self { kernel: call.kernel, rows, columns, depth, members, a, b })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_that_takes_too_long_is_tried_with_fewer_rows() {
+        let operand = |buffer| Operand { buffer, along: Along::Breadth, quads: true };
+        let product = |rows, members| Product {
+            kernel: Kernel::MatrixProduct,
+            rows,
+            columns: 4096,
+            depth: 4096,
+            members,
+            a: operand("left"),
+            b: operand("right"),
+        };
+        let most = 32_000_000_000;
+        assert_eq!(product(64, 1).of_at_most(most), product(64, 1));
+        assert_eq!(product(64, 64).of_at_most(most), product(64, 8));
+        assert_eq!(product(20_000, 5).of_at_most(most), product(628, 1));
+        let huge = product(u32::MAX, u32::MAX).of_at_most(most);
+        assert!(huge.multiplications() <= most && huge.rows % 4 == 0, "{huge:?}");
+        // Nothing is less.
+        assert_eq!(product(4, 1).of_at_most(1), product(4, 1));
     }
 }

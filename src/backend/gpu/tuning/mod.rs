@@ -15,6 +15,7 @@ pub use pick::{Trial, pick};
 use sha2::{Digest, Sha256};
 
 use super::device::{AdapterFacts, Gpu};
+use super::pieces::MOST_UNTIMED;
 use super::source::FILES;
 use super::tile::{self, Along, Class, Operand, Product, Tile, Tiles};
 use crate::kernels::Kernel;
@@ -64,7 +65,8 @@ pub(super) fn tune(
         let share = (work(product) / work_left.max(1.0)).clamp(0.0, 1.0);
         let share = TIME.saturating_sub(begun.elapsed()).mul_f64(share);
         work_left -= work(product);
-        let tile = match Lab::new(gpu, checked, product, on_device) {
+        let product = product.of_at_most(MOST_UNTIMED);
+        let tile = match Lab::new(gpu, checked, &product, on_device) {
             Ok(mut lab) => pick(default, &candidates, &mut lab, share),
             // Not enough memory for a trial beside the job.
             Err(_) => default,

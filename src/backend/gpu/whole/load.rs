@@ -115,6 +115,8 @@ impl Loading<'_> {
                 bind_group,
                 workgroups: [1, 1, self.plan.members as u32],
                 tile: None,
+                products: 0,
+                source: None,
             };
             dispatches.push((steps as usize, dispatch));
         }
@@ -194,6 +196,7 @@ mod tests {
     use crate::backend::Executor;
     use crate::backend::gpu::device::noop_adapter;
     use crate::backend::gpu::executor::GpuExecutor;
+    use crate::backend::gpu::pace::Longest;
     use crate::backend::gpu::tile::{Class, Tiles};
     use crate::backend::gpu::tuning::Machine;
     use crate::catalog::activation::ActivationSettings;
@@ -234,7 +237,9 @@ mod tests {
         let gpu = Gpu::open(&noop_adapter(20, 128 << 20).expect("noop"), Default::default())
             .expect("a device");
         let tiles = Tiles::new(Class::Discrete, None);
-        GpuExecutor::new(Arc::new(gpu), plan, &tiles, true, choice, None).expect("an executor")
+        let longest = Longest::new(None, false);
+        let executor = GpuExecutor::new(Arc::new(gpu), plan, &tiles, true, choice, longest, None);
+        executor.expect("an executor")
     }
 
     /// noop's members never move on, so its measurement finds nothing faster.
