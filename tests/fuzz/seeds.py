@@ -202,12 +202,49 @@ for name in ["iris", "mnist"]:
     if path.exists():
         write(f"config/{name}", path.read_bytes())
 
+write("sweep/small", """{
+    "config": { "data": { "train": "rows.csv", "target": "y", "validation": 0.2,
+        "columns": { "when": { "type": "date" } } } },
+    "space": { "optimizer.learning_rate": [0.001, 0.01] }
+}
+""")
+write("sweep/grid", """{
+    // Comments and trailing commas are fine.
+    "config": {
+        "data": { "train": "rows.csv", "target": "y", "validation": 0.2,
+            "columns": { "when": { "type": "date" } } },
+        "model": { "layers": [{ "units": 3, "dropout": 0.1 }, { "units": 2 }] },
+    },
+    "space": {
+        "optimizer.name": ["sgd", "adamw"],
+        "optimizer.learning_rate": { "log_uniform": [1e-4, 1e-1], "points": 2 },
+        "optimizer.weight_decay": { "choice": [0, 0.1], "when": { "optimizer.name": "adamw" } },
+        "model.layers.*.dropout": { "uniform": [0, 0.5], "points": 2 },
+    },
+    "scheduler": { "name": "asha", "min_epochs": 2, "reduction": 2 },
+    "monitor": "val_loss", "seed": 7, "lanes": 3,
+}
+""")
+write("sweep/random", """{
+    "config": { "data": { "train": "rows.csv", "target": "y", "validation": 0.2,
+        "columns": { "when": { "type": "date" } } }, "model": { "layers": [{ "units": 2 }] } },
+    "space": {
+        "model.layers[0].units": { "int_log_uniform": [2, 9] },
+        "training.batch_size": { "int_uniform": [4, 8] },
+        "model.layers.0.activation": ["relu", { "name": "leaky_relu", "slope": 0.1 }]
+    },
+    "search": { "name": "random", "trials": 6 },
+    "scheduler": "median"
+}
+""")
+
 shutil.copy(HERE.parent / "model_versions" / "version_1.safetensors", write("model/version_1", b""))
 if len(sys.argv) > 1:
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for name, change in {
             "two_classes": {},
+            "heads": {"model": {"layers": [{"units": 3, "adapters": "tabm"}]}},
             "numbers": {"data": {"target": "n", "task": "regression"}, "model": {"layers": [
                 {"units": 3, "activation": "prelu", "norm": "batch_norm"}, {"units": 3, "residual": True}]}},
         }.items():
@@ -234,3 +271,16 @@ if len(sys.argv) > 1:
         subprocess.run([wgfit, "train", "training.json", "--device", "cpu", "--out", "run", "training.epochs=1"],
                        cwd=folder, check=True, stdout=subprocess.DEVNULL)
         write("checkpoint/one_epoch", (folder / "run" / "checkpoint" / "1.safetensors").read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "rows.csv").write_text(csv(","))
+        shutil.copy(HERE.parent / "hostile" / "sweep.json", folder)
+        # After two epochs of its trials.
+        subprocess.run([wgfit, "sweep", "sweep.json", "--device", "cpu", "--out", "run",
+                        "--fail-operation", "60:kill"],
+                       cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        progress = (folder / "run" / "state" / "progress.json").read_bytes()
+        write("sweep_state/progress", progress)
+        for kind in ["trials", "epochs"]:
+            on_disk = (folder / "run" / f"{kind}.jsonl").read_bytes()
+            write(f"sweep_state/{kind}", on_disk[:json.loads(progress)[kind]])

@@ -1,6 +1,9 @@
 //! What a hostile file meets: every kind of file that users hand in, opened as commands open it.
 //! The tests here and the fuzz targets in tests/fuzz share this.
 
+#[path = "sweeps.rs"]
+mod sweeps;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -27,7 +30,7 @@ pub struct Entry {
 }
 
 /// Every kind of file that is read.
-pub const ENTRIES: [Entry; 12] = [
+pub const ENTRIES: [Entry; 14] = [
     Entry { name: "config", run: config },
     Entry { name: "csv", run: |bytes| tables(bytes, "rows.csv", "labels.csv") },
     Entry { name: "gzip", run: |bytes| tables(bytes, "rows.csv.gz", "labels.csv.gz") },
@@ -40,6 +43,8 @@ pub const ENTRIES: [Entry; 12] = [
     Entry { name: "model", run: model },
     Entry { name: "weights", run: weights },
     Entry { name: "checkpoint", run: checkpoint },
+    Entry { name: "sweep", run: sweeps::sweep },
+    Entry { name: "sweep_state", run: sweeps::sweep_state },
 ];
 
 /// Rows of a table, in the corpus' own columns.

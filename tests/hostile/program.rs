@@ -72,6 +72,9 @@ fn commands(kind: &str) -> (&'static str, Vec<Vec<&'static str>>) {
             ],
         ),
         "checkpoint" => ("run/checkpoint/1.safetensors", vec![with(&["--resume", "--out", "run"])]),
+        "sweep" => ("x.json", vec![vec!["sweep", "x.json", "--device", "cpu", "--dry-run"]]),
+        // Begun by the same program: a whole folder, which tests/hostile/sweeps.rs has.
+        "sweep_state" => ("run/state/progress.json", Vec::new()),
         _ => panic!("{kind} has no commands"),
     }
 }
@@ -107,7 +110,9 @@ fn the_program_refuses_what_does_harm_with_a_message() {
             let write = |name: &str, bytes: &[u8]| {
                 std::fs::write(folder.path().join(name), bytes).expect("a file");
             };
-            std::fs::create_dir_all(folder.path().join("run/checkpoint")).expect("a folder");
+            for made in ["run/checkpoint", "run/state"] {
+                std::fs::create_dir_all(folder.path().join(made)).expect("a folder");
+            }
             std::fs::copy(&good, folder.path().join("good.safetensors")).expect("a file");
             write("rows.csv", ROWS.as_bytes());
             write("numbers.csv", NUMBERS.as_bytes());

@@ -3,6 +3,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::keys::Keys;
+use super::{MOST_TRIALS, too_many};
 use crate::config::overrides::{DEEPEST, segments};
 use crate::error::{Error, Result, short};
 use crate::random::{Purpose, Stream};
@@ -160,11 +161,14 @@ impl Axis {
             Choices::Choice(values) => return Ok(values.clone()),
             Choices::Range { ends, log, whole, points } => (*ends, *log, *whole, *points),
         };
-        let every = (whole && !log).then_some((ends[1] - ends[0]) as usize + 1);
+        let every = (whole && !log).then_some(((ends[1] - ends[0]) as usize).saturating_add(1));
         let points = points.or(every).ok_or_else(|| {
             Error::config(self.path(), "a grid takes points of an interval, and none are asked for")
                 .with_help(r#"give "points": 5, or "search": { "name": "random", "trials": 64 }"#)
         })?;
+        if points > MOST_TRIALS {
+            return Err(too_many(&self.path(), points));
+        }
         let at = |i: usize| match points {
             1 => 0.5,
             _ => i as f64 / (points - 1) as f64,

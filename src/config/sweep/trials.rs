@@ -41,16 +41,19 @@ impl SweepConfig {
         let mut points = vec![Point::of(self)];
         for (index, axis) in self.axes.iter().enumerate() {
             let values = axis.grid().map_err(|error| self.locate(error))?;
-            let mut next = Vec::with_capacity(points.len());
+            // Before any of them is made.
+            let more = |point: &Point| if point.meets(&axis.when) { values.len() } else { 1 };
+            let trials = points.iter().map(more).fold(0, usize::saturating_add);
+            if trials > MOST_TRIALS {
+                let count = self.axes.iter().map(|axis| axis.grid().map_or(1, |v| v.len()));
+                let count = count.fold(1_usize, usize::saturating_mul);
+                return Err(self.locate(too_many("space", count)));
+            }
+            let mut next = Vec::with_capacity(trials);
             for point in points {
                 if !point.meets(&axis.when) {
                     next.push(point);
                     continue;
-                }
-                if next.len() + values.len() > MOST_TRIALS {
-                    let count = self.axes.iter().map(|axis| axis.grid().map_or(1, |v| v.len()));
-                    let count = count.fold(1_usize, usize::saturating_mul);
-                    return Err(self.locate(too_many("space", count)));
                 }
                 for value in &values {
                     let mut point = point.clone();
