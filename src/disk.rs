@@ -71,13 +71,15 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     pass(Operation::Remove, path, || fs::remove_dir(path))
 }
 
-/// Makes a folder and those above it, where they are not there, and waits for its name to be on the disk.
+/// Makes a folder and those above it, where they are not there, and waits for their names to be on the disk.
 pub(crate) fn create_folders(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    let is_new = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
+    let made: Vec<&Path> = path.ancestors().take_while(is_new).collect();
+    if made.is_empty() {
         return Ok(());
     }
     pass(Operation::Create, path, || fs::create_dir_all(path))?;
-    sync_folder(parent(path))
+    made.into_iter().rev().try_for_each(|made| sync_folder(parent(made)))
 }
 
 /// Makes a folder that is not there yet, in one that is.
@@ -87,7 +89,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The folder that holds a file.
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -1,6 +1,6 @@
-//! Faults of the disk on purpose, to see what becomes of a run: the hidden
-//! `--fail-operation N[:KIND]` of `wgfit train` and `wgfit sweep`. Whatever `disk.rs` does to the disk is counted
-//! here; without the option a count costs one load.
+//! Faults of the disk and of devices on purpose, to see what becomes of a run: the hidden
+//! `--fail-operation N[:KIND]` of `wgfit train` and `wgfit sweep`. Whatever `disk.rs` does to the disk, and what a
+//! GPU is asked for, is counted here; without the option a count costs one load.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::disk::parent;
 
 /// What becomes of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,17 +26,27 @@ pub enum Kind {
     Kill,
     /// The process ends after half of it, where it is a write, else before it.
     KillHalfway,
-    /// The process ends before it, and what no sync has waited for is lost.
+    /// The process ends before it, and what files hold that no sync has waited for is lost.
     PowerLoss,
+    /// So are names in folders: what was made is not there, what was renamed has its old name, what was
+    /// removed is there again, unless a sync of the folder came after it.
+    NameLoss,
+    /// A device has no room for the n-th buffer.
+    OutOfMemory,
+    /// A device is lost when it is waited for the n-th time.
+    DeviceLost,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 9] = [
     ("enospc", Kind::Enospc),
     ("full", Kind::Full),
     ("eio", Kind::Eio),
     ("kill", Kind::Kill),
     ("kill_halfway", Kind::KillHalfway),
     ("power_loss", Kind::PowerLoss),
+    ("name_loss", Kind::NameLoss),
+    ("out_of_memory", Kind::OutOfMemory),
+    ("device_lost", Kind::DeviceLost),
 ];
 
 /// The n-th operation of a process, from 1, and what becomes of it.
@@ -70,8 +82,37 @@ static ARMED: OnceLock<FailOperation> = OnceLock::new();
 static DONE: AtomicU64 = AtomicU64::new(0);
 /// Files of which something has not been synced, with the bytes that have been.
 static UNSYNCED: Mutex<BTreeMap<PathBuf, u64>> = Mutex::new(BTreeMap::new());
+/// Names that no sync of their folder has waited for, in the order of what was done to them, with what
+/// each was before. Kept for [`Kind::NameLoss`] alone.
+static UNSYNCED_NAMES: Mutex<Vec<(PathBuf, Before)>> = Mutex::new(Vec::new());
 
-/// What is done to the disk.
+/// What a name was the name of.
+enum Before {
+    Nothing,
+    File(Vec<u8>),
+    Folder,
+}
+
+impl Before {
+    fn of(path: &Path) -> Self {
+        match std::fs::read(path) {
+            Ok(bytes) => Self::File(bytes),
+            Err(_) if path.is_dir() => Self::Folder,
+            Err(_) => Self::Nothing,
+        }
+    }
+
+    fn restore(&self, path: &Path) {
+        let _ = match self {
+            Self::Nothing if path.is_dir() => std::fs::remove_dir_all(path),
+            Self::Nothing => std::fs::remove_file(path),
+            Self::File(bytes) => std::fs::write(path, bytes),
+            Self::Folder => std::fs::create_dir_all(path),
+        };
+    }
+}
+
+/// What is done to the disk, or asked of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// A file or folder is made or opened.
@@ -88,6 +129,21 @@ pub(crate) enum Operation {
     Remove,
     /// A file is cut to a length, or its permissions are set.
     Change,
+    /// A device makes a buffer.
+    DeviceBuffer,
+    /// A device is waited for.
+    DeviceWait,
+}
+
+impl Operation {
+    /// Whether it is one of those that a kind of fault counts.
+    fn is_counted(self, kind: Kind) -> bool {
+        match self {
+            Self::DeviceBuffer => kind == Kind::OutOfMemory,
+            Self::DeviceWait => kind == Kind::DeviceLost,
+            _ => !matches!(kind, Kind::OutOfMemory | Kind::DeviceLost),
+        }
+    }
 }
 
 /// Has the n-th operation from now on fail; the first call in a process holds.
@@ -95,8 +151,16 @@ pub fn arm(fault: FailOperation) {
     let _ = ARMED.set(fault);
 }
 
+/// Whether a device is to fail now, at what it is asked for.
+pub(crate) fn strikes_device(operation: Operation, what: &str) -> bool {
+    ARMED.get().is_some_and(|armed| fault_of(*armed, operation, Path::new(what)).is_some())
+}
+
 /// The kind of the fault that this operation is to have.
 fn fault_of(armed: FailOperation, operation: Operation, path: &Path) -> Option<Kind> {
+    if !operation.is_counted(armed.kind) {
+        return None;
+    }
     let done = DONE.fetch_add(1, Ordering::Relaxed) + 1;
     let takes_room = matches!(
         operation,
@@ -113,7 +177,7 @@ fn fault_of(armed: FailOperation, operation: Operation, path: &Path) -> Option<K
     match armed.kind {
         Kind::Kill => std::process::abort(),
         Kind::KillHalfway if operation != Operation::Write => std::process::abort(),
-        Kind::PowerLoss => lose_power(),
+        Kind::PowerLoss | Kind::NameLoss => lose_power(),
         kind => Some(kind),
     }
 }
@@ -132,13 +196,42 @@ fn unsynced() -> std::sync::MutexGuard<'static, BTreeMap<PathBuf, u64>> {
     UNSYNCED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn unsynced_names() -> std::sync::MutexGuard<'static, Vec<(PathBuf, Before)>> {
+    UNSYNCED_NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Temporary files have absolute names, whatever their folder is called.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 fn lose_power() -> ! {
     for (path, synced) in &*unsynced() {
         if let Ok(file) = OpenOptions::new().write(true).open(path) {
             let _ = file.set_len(*synced);
         }
     }
+    for (path, before) in unsynced_names().iter().rev() {
+        before.restore(path);
+    }
     std::process::abort()
+}
+
+/// Does something to the names of paths, which is to be undone unless a sync follows.
+fn noting_names<T>(paths: &[&Path], work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if !ARMED.get().is_some_and(|armed| armed.kind == Kind::NameLoss) {
+        return work();
+    }
+    let before: Vec<Before> = paths.iter().map(|path| Before::of(path)).collect();
+    let done = work()?;
+    let is_news = |path: &Path, before: &Before| match before {
+        Before::Nothing => path.exists(),
+        Before::Folder => !path.is_dir(),
+        Before::File(_) => true,
+    };
+    let news = paths.iter().zip(before).filter(|(path, before)| is_news(path, before));
+    unsynced_names().extend(news.map(|(path, before)| (absolute(path), before)));
+    Ok(done)
 }
 
 /// Does what is no write, or fails.
@@ -151,9 +244,21 @@ pub(crate) fn pass<T>(
     if let Some(kind) = fault_of(*armed, operation, path) {
         return Err(error_of(kind));
     }
-    let done = work()?;
+    let done = match operation {
+        // Folders above it may be made with it.
+        Operation::Create => {
+            let made: Vec<&Path> = path.ancestors().filter(|path| !path.exists()).collect();
+            noting_names(&made, work)?
+        }
+        Operation::Remove => noting_names(&[path], work)?,
+        _ => work()?,
+    };
     if matches!(operation, Operation::Sync | Operation::Remove) {
         unsynced().remove(path);
+    }
+    if operation == Operation::Sync && path.is_dir() {
+        let folder = absolute(path);
+        unsynced_names().retain(|(name, _)| parent(name) != folder);
     }
     Ok(done)
 }
@@ -164,7 +269,7 @@ pub(crate) fn pass_rename<T>(
     to: &Path,
     work: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    let done = pass(Operation::Rename, to, work)?;
+    let done = pass(Operation::Rename, to, || noting_names(&[from, to], work))?;
     if ARMED.get().is_some() {
         let mut unsynced = unsynced();
         unsynced.remove(to);

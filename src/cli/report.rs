@@ -11,7 +11,7 @@ use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::program::Precision;
-use crate::report::{RunFolder, RunRecord, run_page};
+use crate::report::{Progress, RunFolder, RunRecord, run_page};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -61,14 +61,28 @@ fn analysed_again(folder: &Path, device: &super::Device) -> Result<Analysis> {
     analyse(&model, subject, chosen.backend.as_ref())
 }
 
-/// Analyses the weights that a training has kept, and writes analysis.json and report.html.
+/// Analyses the weights that a training has kept, and writes analysis.json and report.html. Where the device
+/// is lost meanwhile or has no room, another finds out the same.
 pub(super) fn write(
     folder: &RunFolder,
     model: &Model,
     subject: Subject,
     backend: &dyn Backend,
+    progress: &Progress,
 ) -> Result<()> {
-    folder.write_analysis(&analyse(model, subject, backend)?)?;
+    let analysis = match analyse(model, subject.clone(), backend) {
+        Err(error @ (Error::DeviceLost { .. } | Error::OutOfMemory { .. })) => {
+            let is_lost = matches!(error, Error::DeviceLost { .. });
+            let reopened = is_lost.then(|| backend.reopen().ok()).flatten();
+            let next = reopened.map_or_else(|| backend.stand_in(), Ok)?;
+            let (name, why) = (&next.device().name, error.to_string());
+            let why = why.lines().next().unwrap_or_default().trim_end_matches('.');
+            progress.warning(&format!("{why}; the report is made on {name}"));
+            analyse(model, subject, next.as_ref())
+        }
+        analysed => analysed,
+    }?;
+    folder.write_analysis(&analysis)?;
     write_page(folder)
 }
 

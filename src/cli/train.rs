@@ -208,7 +208,8 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> Result<ExitCode> {
     let summary = run_folder.finish(&outcome, &facts).map_err(cannot_write)?;
     run_folder.take_warnings().iter().for_each(|text| progress.warning(text));
     show_outcome(&progress, &outcome, baselines.as_ref(), training_rows, folds);
-    without_report(&progress, super::report::write(&run_folder, &model, subject, backend));
+    let written = super::report::write(&run_folder, &model, subject, backend, &progress);
+    without_report(&progress, written);
     if outcome.stop_reason == StopReason::Interrupted && config.checkpoint.is_some() {
         progress.line(&format!("--resume --out {} goes on from here", run_folder.path().display()));
     }

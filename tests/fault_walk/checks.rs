@@ -91,6 +91,13 @@ pub fn check_newest(run: &Path, name: &str) {
     assert!(newest + 1 >= epochs(run), "the last checkpoint is {newest}: {name}");
 }
 
+/// At most one epoch is lost of those that the terminal told of, whatever became of the folder.
+pub fn check_told(run: &Path, said: &str, name: &str) {
+    let newest = find(run).newest.map_or(0, |newest| newest.checkpoint.state.epoch);
+    let told = said.lines().filter(|line| line.starts_with("epoch ")).count();
+    assert!(newest + 1 >= told, "{told} epochs were told, the last checkpoint is {newest}: {name}");
+}
+
 fn epochs(run: &Path) -> usize {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     text.lines().filter(|line| line.contains(r#""kind":"epoch""#)).count()

@@ -1,6 +1,7 @@
 //! A training whose n-th write, sync, rename, create or remove fails, for every n: it ends with a clear
 //! word or goes on with a warning, what it leaves can be read, and it goes on to the same bytes as one
-//! that nothing happened to. The same where it is killed there, or the power is lost; and of a sweep.
+//! that nothing happened to. The same where it is killed there, or the power is lost; of a sweep; and where
+//! its device fails.
 //!
 //! All n of a full disk are walked, and of the rest every few; of all of them with `WGFIT_TEST_FAULTS=all`.
 
@@ -9,6 +10,7 @@
 mod checks;
 #[path = "../common/mod.rs"]
 mod common;
+mod devices;
 mod sweeps;
 
 use std::collections::BTreeSet;
@@ -16,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use checks::{assert_same, check_ending, check_files, check_newest, said};
+use checks::{assert_same, check_ending, check_files, check_newest, check_told, said};
 use common::{command, root};
 
 /// Operations are far fewer.
@@ -39,22 +41,30 @@ const SETTINGS: [&str; 7] = [
 
 /// What a fault kills.
 fn kills(kind: &str) -> bool {
-    matches!(kind, "kill" | "kill_halfway" | "power_loss")
+    matches!(kind, "kill" | "kill_halfway" | "power_loss" | "name_loss")
 }
 
 struct Walk {
     folder: tempfile::TempDir,
     config: String,
+    device: &'static str,
+    /// Empty where there is none, so that every run does the same.
+    cache: PathBuf,
     /// The run that nothing happened to.
     whole: PathBuf,
 }
 
 impl Walk {
     fn new() -> Self {
+        Self::on("cpu", |_| PathBuf::new())
+    }
+
+    fn on(device: &'static str, cache: impl FnOnce(&Path) -> PathBuf) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = root().join("configs/iris.json").display().to_string();
         let whole = folder.path().join("whole");
-        let walk = Self { folder, config, whole };
+        let cache = cache(folder.path());
+        let walk = Self { folder, config, device, cache, whole };
         let output = walk.train("whole", &[]);
         assert!(output.status.success(), "{}", said(&output));
         walk
@@ -65,15 +75,13 @@ impl Walk {
     }
 
     fn arguments<'a>(&'a self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        let device: &[&str] = if more.contains(&"--device") { &[] } else { &["--device", "cpu"] };
-        let begin = ["train", &self.config, "--no-tune", "--out", out];
-        [&begin[..], device, &SETTINGS, more].concat()
+        let begin = ["train", &self.config, "--no-tune", "--device", self.device, "--out", out];
+        [&begin[..], &SETTINGS, more].concat()
     }
 
-    /// Without a cache, so that every run does the same.
     fn train(&self, out: &str, more: &[&str]) -> Output {
         let arguments = self.arguments(out, more);
-        command(self.folder.path(), &arguments, Path::new("")).output().expect("the binary runs")
+        command(self.folder.path(), &arguments, &self.cache).output().expect("the binary runs")
     }
 
     /// Trains with the n-th operation failing, `before` each in a folder that it has prepared, and
@@ -83,7 +91,9 @@ impl Walk {
         let stride = if all { 1 } else { stride };
         let mut spared = BTreeSet::new();
         for n in (1..MOST).step_by(stride) {
-            let out = format!("{kind}-{n}");
+            // Where folders above it are made with it, their names may be lost too.
+            let is_deep = kind == "name_loss" && more.is_empty();
+            let out = format!("{kind}-{n}{}", if is_deep { "/of/run" } else { "" });
             let run = self.run(&out);
             before(&run);
             let fault = format!("{n}:{kind}");
@@ -100,6 +110,7 @@ impl Walk {
             spared.extend(check_ending(&output, kind, &name));
             check_files(&run, kills(kind), &name);
             check_newest(&run, &name);
+            check_told(&run, &said(&output), &name);
             let resumed = self.train(&out, &["--resume"]);
             let name = format!("{name}resumed: {}", said(&resumed));
             assert!(resumed.status.success(), "{name}");
@@ -143,7 +154,9 @@ fn an_end_at_any_operation() {
 
 #[test]
 fn a_loss_of_power() {
-    Walk::new().walk("power_loss", 3, &[], &nothing);
+    let walk = Walk::new();
+    walk.walk("power_loss", 3, &[], &nothing);
+    walk.walk("name_loss", 3, &[], &nothing);
 }
 
 /// Two epochs are there, to which a third is added.
@@ -153,7 +166,8 @@ fn a_run_that_goes_on() {
     let output = walk.train("two", &["training.epochs=2"]);
     assert!(output.status.success(), "{}", said(&output));
     let copied = |run: &Path| copy(&walk.run("two"), run);
-    for (kind, stride) in [("enospc", 4), ("kill_halfway", 4), ("power_loss", 7)] {
+    for (kind, stride) in [("enospc", 4), ("kill_halfway", 4), ("power_loss", 7), ("name_loss", 5)]
+    {
         walk.walk(kind, stride, &["--resume"], &copied);
     }
 }

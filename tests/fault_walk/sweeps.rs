@@ -159,6 +159,7 @@ fn a_sweep_that_ends_at_any_operation() {
     let walk = Walk::new();
     walk.walk("kill_halfway", 13, None);
     walk.walk("power_loss", 13, None);
+    walk.walk("name_loss", 11, None);
 }
 
 /// What was trained of the second group stays known while the first has nothing left to train.

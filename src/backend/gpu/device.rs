@@ -15,6 +15,7 @@ use super::tile::{FRAGMENT, SUBGROUPS};
 use super::trouble::Trouble;
 use crate::backend::DeviceDescription;
 use crate::error::{Error, Result};
+use crate::fault::{Operation, strikes_device};
 
 /// An adapter that can be trained on.
 #[derive(Debug, Clone)]
@@ -293,7 +294,7 @@ impl Gpu {
 
     /// A storage buffer of so many words, of zeros.
     pub(super) fn storage_buffer(&self, name: &str, words: u64) -> Result<wgpu::Buffer> {
-        self.scoped(&format!("the buffer {name}"), || {
+        self.allocated(&format!("the buffer {name}"), || {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(name),
                 size: (words * 4).max(16).next_multiple_of(16),
@@ -307,7 +308,7 @@ impl Gpu {
 
     /// A buffer of uniforms that never change. `bytes` is a multiple of 4 long.
     pub(super) fn uniform_buffer(&self, name: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
-        self.scoped(name, || {
+        self.allocated(name, || {
             let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(name),
                 size: bytes.len() as u64,
@@ -322,6 +323,24 @@ impl Gpu {
         })
     }
 
+    /// Makes a buffer.
+    pub(super) fn allocated(
+        &self,
+        what: &str,
+        make: impl FnOnce() -> wgpu::Buffer,
+    ) -> Result<wgpu::Buffer> {
+        if strikes_device(Operation::DeviceBuffer, what) {
+            return Err(self.has_no_room(what));
+        }
+        self.scoped(what, make)
+    }
+
+    fn has_no_room(&self, what: &str) -> Error {
+        let name = &self.description.name;
+        Error::out_of_memory(format!("{name} has not enough memory for {what}"))
+            .with_help("use a smaller batch, fewer members, or --device cpu")
+    }
+
     /// Runs `make` and turns what wgpu reports of it into an error.
     pub(super) fn scoped<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -333,9 +352,12 @@ impl Gpu {
         let memory = pollster::block_on(memory.pop());
         self.check()?;
         let name = &self.description.name;
+        // What a lost device refuses is as it should be.
+        if (memory.is_some() || validation.is_some() || internal.is_some()) && self.is_lost() {
+            return Err(self.failure(format!("{what} was refused")));
+        }
         if memory.is_some() {
-            return Err(Error::out_of_memory(format!("{name} has not enough memory for {what}"))
-                .with_help("use a smaller batch, fewer members, or --device cpu"));
+            return Err(self.has_no_room(what));
         }
         if let Some(error) = validation {
             return Err(Error::internal(format!("{what} on {name}: {error}")));

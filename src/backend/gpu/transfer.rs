@@ -89,7 +89,7 @@ struct Staging {
 impl Staging {
     fn new(gpu: &Gpu, bytes: u64, counters: &mut Counters) -> Result<Self> {
         counters.buffers += 1;
-        let buffer = gpu.scoped("a readback buffer", || {
+        let buffer = gpu.allocated("a readback buffer", || {
             gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("readback"),
                 size: bytes.max(16),
@@ -111,15 +111,15 @@ impl Transfer {
         let slots = (0..SLOTS)
             .map(|_| {
                 counters.buffers += 1;
-                gpu.scoped("an upload buffer", || Slot {
-                    buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                let buffer = gpu.allocated("an upload buffer", || {
+                    gpu.device.create_buffer(&wgpu::BufferDescriptor {
                         label: Some("upload"),
                         size: SLOT_BYTES as u64,
                         usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
                         mapped_at_creation: true,
-                    }),
-                    used_by: None,
-                })
+                    })
+                })?;
+                Ok(Slot { buffer, used_by: None })
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { slots, next: 0, readbacks })

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::device::Gpu;
 use crate::error::{Error, Result};
+use crate::fault::{Operation, strikes_device};
 
 /// A submission takes less than a tenth of a second, or a few seconds on a slow software adapter.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -50,15 +51,26 @@ impl Gpu {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
     }
 
-    /// A problem as an error: that of a device that is lost, where it is. Such a device refuses whatever
-    /// it is asked for, and tells why when what it was given before is done.
-    pub(super) fn failure(&self, problem: impl Display) -> Error {
-        let mut noted = self.noted();
-        if !noted.as_ref().is_some_and(|trouble| trouble.is_loss) {
-            // What fails here too is no news.
-            let _ = self.poll(None, SHORT_PATIENCE);
-            noted = self.noted();
+    /// What was noted, once the device has told whatever it has to tell: one that is lost refuses what it
+    /// is asked for, and says why when what it was given before is done.
+    fn told(&self) -> Option<Trouble> {
+        let noted = self.noted();
+        if noted.as_ref().is_some_and(|trouble| trouble.is_loss) {
+            return noted;
         }
+        // What fails here too is no news.
+        let _ = self.poll(None, SHORT_PATIENCE);
+        self.noted()
+    }
+
+    /// Whether the device is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.told().is_some_and(|trouble| trouble.is_loss)
+    }
+
+    /// A problem as an error: that of a device that is lost, where it is.
+    pub(super) fn failure(&self, problem: impl Display) -> Error {
+        let noted = self.told();
         let name = &self.description.name;
         let error = match noted {
             Some(Trouble { text, is_loss: true }) => Error::device_lost(format!("{name}: {text}")),
@@ -93,6 +105,9 @@ impl Gpu {
         submission_index: Option<wgpu::SubmissionIndex>,
         patience: Duration,
     ) -> std::result::Result<(), wgpu::PollError> {
+        if strikes_device(Operation::DeviceWait, &self.description.name) {
+            self.device.destroy();
+        }
         let poll = wgpu::PollType::Wait { submission_index, timeout: Some(patience) };
         // A device that is lost within the wait makes wgpu panic.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
