@@ -5,7 +5,7 @@ use std::time::Duration;
 use wgfit::backend::gpu::{GpuBackend, GpuOptions, WholeSteps, adapters};
 use wgfit::backend::{Backend, Contained};
 use wgfit::catalog::optimizer::OptimizerForm;
-use wgfit::program::ProgramId;
+use wgfit::program::{Precision, ProgramId};
 use wgfit::verify::{Case, Scene};
 
 const STEPS: usize = 6;
@@ -53,7 +53,9 @@ fn calls_in_pieces_change_no_bit() {
     };
     let fused = Case { fused: true, statistics: false, ..case.clone() };
     let split = Case { split: true, rows: 400, ..fused.clone() };
-    let cases = [("fused", fused), ("split", split), ("not fused", Case { fused: false, ..case })];
+    let halves = Case { precision: Precision::F16, ..fused };
+    let cases =
+        [("split", split), ("fused, in f16", halves), ("not fused", Case { fused: false, ..case })];
     for (name, case) in cases {
         let mut scene = Scene::new(&case).unwrap();
         scene.begin();
@@ -61,7 +63,8 @@ fn calls_in_pieces_change_no_bit() {
         for adapter in &adapters {
             let device = &adapter.description.name;
             let backend = GpuBackend::new(adapter, GpuOptions::default()).expect("an adapter");
-            if case.fused && !backend.capacity().fuses {
+            let can = backend.capacity();
+            if case.fused && !can.fuses || case.precision == Precision::F16 && !can.halves {
                 continue;
             }
             trained_on += 1;
