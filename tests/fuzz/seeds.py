@@ -203,26 +203,26 @@ for name in ["iris", "mnist"]:
         write(f"config/{name}", path.read_bytes())
 
 write("sweep/small", """{
+    // Comments and trailing commas are fine.
     "config": { "data": { "train": "rows.csv", "target": "y", "validation": 0.2,
         "columns": { "when": { "type": "date" } } } },
-    "space": { "optimizer.learning_rate": [0.001, 0.01] }
+    "space": { "optimizer.learning_rate": [0.001, 0.01] },
 }
 """)
 write("sweep/grid", """{
-    // Comments and trailing commas are fine.
     "config": {
         "data": { "train": "rows.csv", "target": "y", "validation": 0.2,
             "columns": { "when": { "type": "date" } } },
-        "model": { "layers": [{ "units": 3, "dropout": 0.1 }, { "units": 2 }] },
+        "model": { "layers": [{ "units": 3, "dropout": 0.1 }, { "units": 2 }] }
     },
     "space": {
         "optimizer.name": ["sgd", "adamw"],
         "optimizer.learning_rate": { "log_uniform": [1e-4, 1e-1], "points": 2 },
         "optimizer.weight_decay": { "choice": [0, 0.1], "when": { "optimizer.name": "adamw" } },
-        "model.layers.*.dropout": { "uniform": [0, 0.5], "points": 2 },
+        "model.layers.*.dropout": { "uniform": [0, 0.5], "points": 2 }
     },
     "scheduler": { "name": "asha", "min_epochs": 2, "reduction": 2 },
-    "monitor": "val_loss", "seed": 7, "lanes": 3,
+    "monitor": "val_loss", "seed": 7, "lanes": 3
 }
 """)
 write("sweep/random", """{
