@@ -203,10 +203,7 @@ impl GpuExecutor {
         if let Some(whole) = &loaded.whole {
             whole.dispatches(1).for_each(|call| submit(&self.gpu, |pass| record(call, pass)));
         } else {
-            let before = loaded.apart.in_pieces() as u64;
             loaded.apart.run(&self.gpu, &loaded.calls, self.checked, self.longest)?;
-            self.counters.cut_up += loaded.apart.in_pieces() as u64;
-            self.counters.cut_up -= before;
         }
         self.counters.calls += loaded.form().dispatches(1) as u64;
         self.gpu.count_steps(1);
@@ -347,7 +344,8 @@ impl Executor for GpuExecutor {
     }
 
     fn counters(&self) -> Counters {
-        self.counters
+        let cut_up = self.programs.iter().map(|program| program.apart.in_pieces() as u64).sum();
+        Counters { cut_up, ..self.counters }
     }
 
     fn form(&self, program: ProgramId, call: usize) -> CallForm {
