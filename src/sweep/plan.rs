@@ -15,7 +15,7 @@ use crate::train::step_time::time_step;
 use crate::train::trials::{PlanBytes, TrialSets};
 
 /// Seconds that a group's step is measured for.
-const PATIENCE: f64 = 0.05;
+const PATIENCE: f64 = 0.1;
 
 /// Members from which on batches of evaluations are as small as they get.
 const EVEN: usize = 128;

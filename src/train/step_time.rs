@@ -22,6 +22,9 @@ const MOST_BATCHES: usize = 64;
 /// Fewest and most repetitions, of which the quickest counts.
 const REPETITIONS: std::ops::RangeInclusive<usize> = 3..=25;
 
+/// A step that takes so many times the patience is not warmed up for.
+const WARMED_UP: f64 = 8.0;
+
 /// The time of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepTime {
@@ -71,10 +74,11 @@ pub fn time_step(
         }
         Ok(seconds)
     };
-    // Warms up, unless a step takes so long that it hardly counts.
+    // Warms up, unless a step takes so long that it hardly counts: the first touches all memory, and
+    // may take twice as long as those that follow.
     let mut once = seconds_of(1)?;
-    if once < patience {
-        once = seconds_of(1)?;
+    if once < WARMED_UP * patience {
+        once = once.min(seconds_of(1)?);
     }
     let steps = ((patience / 5.0 / once.max(1e-9)) as usize).clamp(1, most);
     let begun = Instant::now();

@@ -35,6 +35,15 @@ fn members_of(trial: Option<&Trial>, common: &Settings, width: usize, epoch: usi
     (0..width as u32).map(member).collect()
 }
 
+/// Lanes in the order in which they are first taken: neighbours in it lie far apart, whatever equal
+/// blocks the lanes are cut into. Neighbouring trials are alike and end together; a device that gives
+/// each processor a block of members would leave some idle.
+fn scattered(lanes: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..lanes).collect();
+    order.sort_by_key(|lane| lane.reverse_bits());
+    order
+}
+
 /// The lanes of a training on their way.
 pub(super) struct Lanes<'a> {
     run: Run<'a>,
@@ -54,9 +63,9 @@ impl<'a> Lanes<'a> {
         lanes: usize,
         conductor: &mut dyn Conductor,
     ) -> Result<Self> {
-        let mut seats = Vec::with_capacity(lanes);
-        for _ in 0..lanes {
-            seats.push(conductor.next()?);
+        let mut seats: Vec<Option<Trial>> = (0..lanes).map(|_| None).collect();
+        for lane in scattered(lanes) {
+            seats[lane] = conductor.next()?;
         }
         let width = common.members / lanes;
         let own = seats.iter().flat_map(|seat| members_of(seat.as_ref(), common, width, 0));
@@ -83,8 +92,13 @@ impl Lanes<'_> {
         lane * self.width..(lane + 1) * self.width
     }
 
+    /// The lanes that hold a trial, by its number: what is told of them, and what follows from it, is
+    /// the same whichever lanes they hold.
     fn occupied(&self) -> Vec<usize> {
-        (0..self.trials.len()).filter(|lane| self.trials[*lane].is_some()).collect()
+        let mut lanes: Vec<usize> =
+            (0..self.trials.len()).filter(|lane| self.trials[*lane].is_some()).collect();
+        lanes.sort_by_key(|lane| self.trials[*lane]);
+        lanes
     }
 
     pub(super) fn train(&mut self, conductor: &mut dyn Conductor) -> Result<()> {
@@ -317,8 +331,8 @@ impl Lanes<'_> {
     fn standing(&mut self, number: usize) -> Result<Standing> {
         let all = self.run.checkpoint(number, None, None)?;
         let (mut places, mut parts) = (Vec::new(), Vec::new());
-        for (lane, trial) in self.trials.iter().enumerate() {
-            let Some((trial, until)) = *trial else { continue };
+        for lane in self.occupied() {
+            let Some((trial, until)) = self.trials[lane] else { continue };
             let of = self.members(lane);
             let epoch = self.run.members[of.start].own_epoch(number);
             places.push(Place { trial, epoch, until });
@@ -336,5 +350,26 @@ struct Watch<'a>(&'a dyn Conductor);
 impl Observer for Watch<'_> {
     fn advanced(&self, _epoch: usize, share: f64) {
         self.0.advanced(share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scattered;
+
+    #[test]
+    fn blocks_of_lanes_hold_trials_from_all_over() {
+        for lanes in [1, 2, 3, 12, 36, 64, 100] {
+            let order = scattered(lanes);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..lanes).collect::<Vec<_>>());
+            // Of any half of the trials that follow one another, each half of the lanes has its share.
+            for first in 0..lanes.div_ceil(2) {
+                let low = order[first..][..lanes / 2].iter().filter(|lane| **lane < lanes / 2);
+                let low = low.count();
+                assert!(low >= lanes / 8 && low <= lanes / 2 - lanes / 8, "{lanes}: {order:?}");
+            }
+        }
     }
 }

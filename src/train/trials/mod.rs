@@ -111,7 +111,7 @@ pub struct Place {
 /// Where the trials of a training stand, all of them at the end of an epoch.
 #[derive(Debug)]
 pub struct Standing {
-    /// Those that hold a lane, in the order of the lanes.
+    /// Those that hold a lane, by their numbers.
     pub places: Vec<Place>,
     /// Their states side by side.
     pub state: Checkpoint,
@@ -129,7 +129,7 @@ impl Standing {
 pub trait Conductor {
     /// The trial that takes a lane that is free; none leaves it empty.
     fn next(&mut self) -> Result<Option<Trial>>;
-    /// The trials have trained an epoch, in the order of their lanes; it says which go on.
+    /// The trials have trained an epoch, by their numbers; it says which go on.
     fn epoch(&mut self, epochs: Vec<TrialEpoch>) -> Result<Vec<Course>>;
     /// A trial has left its lane.
     fn left(&mut self, left: Left) -> Result<()>;
