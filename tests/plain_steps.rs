@@ -24,7 +24,6 @@ fn plain(case: &Case, pair: Option<usize>) -> Scene {
         .unwrap()
         .iter_mut()
         .for_each(|w| *w = f64::from((*w * scale) as f32));
-    scene.settle_by_tensor().unwrap();
     for (index, row) in scene.steps_mut().unwrap().iter_mut().enumerate() {
         let step = index / case.members;
         row.updates = u32::from(pair != Some(step));

@@ -228,7 +228,8 @@ fn shares(noise: &mut Noise, count: usize) -> Vec<f64> {
     parts.into_iter().map(|part| f64::from((part / sum) as f32)).collect()
 }
 
-/// Settings of every block of every member, each of which shows in a result.
+/// Settings of every block of every member, each of which shows in a result: those of its tensor, as a
+/// training has them.
 fn block_settings(network: &Network, update: &Update, noise: &mut Noise) -> Result<Vec<f64>> {
     let tensors = network.tensors();
     let matrices = if update.orthogonalization.is_some() {
@@ -238,26 +239,35 @@ fn block_settings(network: &Network, update: &Update, noise: &mut Noise) -> Resu
     };
     let by_tensor = update.clip == Some(Clip::Norm);
     let mut settings = Vec::new();
-    for block in 0..network.members * network.stride / BLOCK {
-        let element = block % (network.stride / BLOCK) * BLOCK;
-        let tensor = network
-            .tensor_at(element)
-            .ok_or_else(|| Error::internal(format!("no tensor is at {element}")))?;
-        let index = tensors.iter().position(|other| other.name == tensor.name).unwrap_or(0);
-        let matrix = matrices.iter().position(|matrix| matrix.name == tensor.name);
-        let on = f64::from(block as u32 % 2);
-        // One in seven is not trained.
-        let rate = if block % 7 == 6 { 0.0 } else { noise.real(0.5, 1.5) };
-        settings.extend([
-            noise.real(0.0, 0.1),
-            noise.real(0.0, 0.1),
-            on,
-            rate,
-            f64::from(u8::from(matrix.is_some())),
-            if by_tensor { index as f64 } else { 0.0 },
-            matrix.unwrap_or(0) as f64,
-            0.0,
-        ]);
+    for member in 0..network.members {
+        let own: Vec<[f64; 8]> = tensors
+            .iter()
+            .enumerate()
+            .map(|(index, tensor)| {
+                let matrix = matrices.iter().position(|matrix| matrix.name == tensor.name);
+                let count = member * tensors.len() + index;
+                let on = f64::from(count as u32 % 2);
+                // One in seven is not trained.
+                let rate = if count % 7 == 6 { 0.0 } else { noise.real(0.5, 1.5) };
+                [
+                    noise.real(0.0, 0.1),
+                    noise.real(0.0, 0.1),
+                    on,
+                    rate,
+                    f64::from(u8::from(matrix.is_some())),
+                    if by_tensor { index as f64 } else { 0.0 },
+                    matrix.unwrap_or(0) as f64,
+                    0.0,
+                ]
+            })
+            .collect();
+        for element in (0..network.stride).step_by(BLOCK) {
+            let tensor = network
+                .tensor_at(element)
+                .ok_or_else(|| Error::internal(format!("no tensor is at {element}")))?;
+            let index = tensors.iter().position(|other| other.name == tensor.name).unwrap_or(0);
+            settings.extend(own[index]);
+        }
     }
     Ok(settings)
 }

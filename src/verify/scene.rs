@@ -9,8 +9,6 @@ use crate::catalog::optimizer::Convention;
 use crate::catalog::{activation, loss, metric, optimizer};
 use crate::config::data::Task;
 use crate::error::{Error, Result};
-use crate::kernels::gradient_statistics::BLOCK;
-use crate::kernels::optimizer_step::BLOCK_SETTINGS;
 use crate::network::{LayerShape, Network};
 use crate::program::{
     BufferId, BufferSpec, Contents, MemberState, Pass, PassKind, Plan, PlanRequest, Program,
@@ -194,28 +192,6 @@ impl Scene {
                 states.fill(MemberState::START);
             }
         }
-    }
-
-    /// Gives every block of a tensor the settings of its first, as a training does, and no tensor
-    /// steps that are Muon's alone.
-    ///
-    /// # Errors
-    /// When it has no optimizer.
-    pub fn settle_by_tensor(&mut self) -> Result<()> {
-        let (stride, members) = (self.network.stride, self.network.members);
-        let tensors = self.network.tensors();
-        let rows = self.reals_mut("block_settings")?;
-        for member in 0..members {
-            for tensor in &tensors {
-                let first = (member * stride + tensor.offset) / BLOCK * BLOCK_SETTINGS;
-                for block in 0..tensor.length.div_ceil(BLOCK) {
-                    let own = first + block * BLOCK_SETTINGS;
-                    rows.copy_within(first..first + BLOCK_SETTINGS, own);
-                    rows[own + 4] = 0.0;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The calls of its program, each a program of its own.

@@ -52,7 +52,6 @@ pub fn unfused() -> Result<Vec<Training>> {
     let sizes = sizes.into_iter().collect::<Result<Vec<_>>>()?;
     let mut all = [fused()?, sizes, whole_of_losses()?].concat();
     for training in &mut all {
-        training.plain.settle_by_tensor()?;
         training.own = training.plain.clone();
     }
     Ok(all)
