@@ -22,7 +22,7 @@ struct DenseForward {
 }
 
 @group(0) @binding(0) var<uniform> call: DenseForward;
-@group(0) @binding(8) var<storage, read_write> output: array<f32>;
+@group(0) @binding(8) var<storage, read_write> output: array<Reals>;
 
 struct Problem {
     rows: u32,
@@ -79,13 +79,13 @@ fn bias_quad(column: u32) -> vec4<f32> {
     return b_quad(member * call.parameter_stride + call.bias_offset + column);
 }
 
-fn store(row: u32, column: u32, z: f32) {
+fn store(row: u32, column: u32, z: Reals) {
     let element = row * call.outputs + column;
-    let index = member * call.output_member_stride + element;
-    keep_pre_activation(index, z);
-    var y = act(z, vec2<f32>(call.alpha, call.beta));
+    let at = (member * call.output_member_stride + element) / REALS;
+    keep_pre_activation(at, z);
+    var y = activate(z, vec2<f32>(call.alpha, call.beta));
     if (call.dropout == 1u) {
-        y *= dropout_scale(layer, element, settings.batch);
+        y *= dropout_scales(layer, element, settings.batch);
     }
-    output[index] = y;
+    output[at] = y;
 }

@@ -3,7 +3,7 @@
 // the layer) where the activation below has a kernel of its own.
 // Rows are the batch's, columns the layer's inputs (the units below), depth its units.
 // A is `delta`, B is `parameters`.
-// shared/delta_*.wgsl gives: store. Twin: kernels::input_gradient.
+// shared/delta_*.wgsl gives: begin_store, store. Twin: kernels::input_gradient.
 
 struct InputGradient {
     members: u32,
@@ -21,7 +21,7 @@ struct InputGradient {
 }
 
 @group(0) @binding(0) var<uniform> call: InputGradient;
-@group(0) @binding(9) var<storage, read_write> delta_below: array<f32>;
+@group(0) @binding(9) var<storage, read_write> delta_below: array<Reals>;
 
 struct Problem {
     rows: u32,
@@ -35,6 +35,7 @@ var<private> settings: StepSettings;
 fn begin(which: u32) -> bool {
     member = which;
     settings = step_settings(which, call.members);
+    begin_store(which);
     return !has_stopped(which);
 }
 

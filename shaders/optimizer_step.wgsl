@@ -34,6 +34,7 @@ fn main(
             gradient += gradients[(part * call.members + member) * call.quads + quad];
         }
     }
-    apply_step(member, call.quads * 4u, quad * 4u, gradient, call.penalties == 1u, settings);
+    let own = settings_of((member * call.quads + quad) * 4u);
+    apply_step(member, call.quads * 4u, quad * 4u, own, gradient, call.penalties == 1u, settings);
     report_bad(member);
 }

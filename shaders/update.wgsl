@@ -2,7 +2,7 @@
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
 // next step. Workgroups share out all layers' biases and the tiles of their weights; the first ends
 // the step.
-// shared/apply_step.wgsl steps; shared/update_*.wgsl read the operands, by the place that they lie
+// shared/apply_step.wgsl steps; shared/delta_sums_*.wgsl give the biases' gradients; shared/update_*.wgsl read the operands, by the place that they lie
 // in, and a tile's text stands there once for each. The host writes find_*: a place's sets
 // `layer` and `block` to its tile of that number, or says that there is none and takes the place's
 // tiles off; find_bias sets the layer and takes off the biases before its own.
@@ -30,6 +30,9 @@ struct Update {
 
 var<private> block: Block;
 
+// The settings of the weights of the tile's layer: all have the same.
+var<private> own: BlockSettings;
+
 // The row of the batch that the sums begin at.
 const part_start = 0u;
 
@@ -39,7 +42,12 @@ fn problem() -> Problem {
 
 fn store(row: u32, column: u32, sum: Reals) {
     let element = layer.weight_offset + row * layer.inputs + column;
-    apply_step(member, call.parameter_stride, element, sum, true, settings);
+    apply_step(member, call.parameter_stride, element, own, sum, true, settings);
+}
+
+// Reads what a tile's weights have in common once, not for each of them.
+fn begin_tile() {
+    own = settings_of(member * call.parameter_stride + layer.weight_offset);
 }
 
 // Sums the row statistics into the step's row of the log, an invocation a statistic, and moves the
@@ -64,32 +72,16 @@ fn finish(lane: u32) {
     }
 }
 
-// The sum of a unit's gradient over the batch; 0 past the last unit.
-fn delta_sum(unit: u32) -> f32 {
-    var sums = vec4<f32>();
-    if (unit < layer.units) {
-        for (var k = 0u; k < settings.rows; k += 4u) {
-            for (var i = 0u; i < 4u; i++) {
-                if (k + i < settings.rows) {
-                    if (layer.place == 1u) {
-                        sums[i] += load_a_odd(a_line_odd(k + i), unit);
-                    } else {
-                        sums[i] += load_a_even(a_line_even(k + i), unit);
-                    }
-                }
-            }
-        }
-    }
-    return (sums.x + sums.y) + (sums.z + sums.w);
-}
-
 // Steps a bias, or what pads them, counted over all layers; and those after it that are stepped at
 // once.
 fn step_bias(bias: u32) {
     var unit = bias;
     find_bias(&unit);
     let element = layer.bias_offset + unit;
-    apply_step(member, call.parameter_stride, element, bias_gradient(unit), true, settings);
+    let of_bias = settings_of(member * call.parameter_stride + element);
+    apply_step(
+        member, call.parameter_stride, element, of_bias, bias_gradient(unit), true, settings
+    );
 }
 
 // Workgroups share out the biases, then the tiles, a loop for each place: what stands in a loop or a
@@ -113,18 +105,21 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     var item = (group + stride - chunks % stride) % stride;
     while (find_gathered(&item)) {
         if (!stopped) {
+            begin_tile();
             tile_gathered(block, lane);
         }
         item += stride;
     }
     while (find_odd(&item)) {
         if (!stopped) {
+            begin_tile();
             tile_odd(block, lane);
         }
         item += stride;
     }
     while (find_even(&item)) {
         if (!stopped) {
+            begin_tile();
             tile_even(block, lane);
         }
         item += stride;

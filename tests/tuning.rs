@@ -25,7 +25,7 @@ fn products() -> Vec<Product> {
     for a in [Along::Depth, Along::Breadth] {
         for b in [Along::Depth, Along::Breadth] {
             for quads in [false, true] {
-                let operand = |along| Operand { buffer: "left", along, quads };
+                let operand = |along| Operand { buffer: "left", along, quads, gathered: false };
                 all.push(Product {
                     kernel: Kernel::DenseForward,
                     rows: 33,
@@ -34,6 +34,7 @@ fn products() -> Vec<Product> {
                     members: 1,
                     a: operand(a),
                     b: operand(b),
+                    quads: false,
                 });
             }
         }
@@ -42,8 +43,11 @@ fn products() -> Vec<Product> {
 }
 
 /// A tile that leaves every third column out.
-const WRONG: Tile =
-    Tile { kind: Kind::Direct { handed_round: 0 }, each: [8, 6], invocations: [1, 8] };
+const WRONG: Tile = Tile {
+    kind: Kind::Direct { handed_round: 0, pairs: false },
+    each: [8, 6],
+    invocations: [1, 8],
+};
 
 #[test]
 fn a_planted_wrong_candidate_never_wins() {

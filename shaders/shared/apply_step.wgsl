@@ -1,6 +1,6 @@
 // One optimizer step of the parameters that begin at an element of a member's arena. Decoupled decay
 // comes off first; the gradient (with its L1 and L2 terms) is of the weights before it.
-// shared/blocks_*.wgsl give settings_of; the optimizer file gives opt_step and declares the moments
+// shared/blocks_*.wgsl give BlockSettings; the optimizer file gives opt_step and declares the moments
 // it keeps.
 
 @group(0) @binding(8) var<storage, read_write> parameters: array<Reals>;
@@ -8,13 +8,12 @@
 // The first element whose gradient or update was not finite, of this invocation's.
 var<private> first_bad: u32 = 0xffffffffu;
 
-// `penalties`: whether the L1 and L2 terms are added here.
+// `own`: the settings of their block. `penalties`: whether the L1 and L2 terms are added here.
 fn apply_step(
-    member: u32, stride: u32, element: u32, gradient: Reals, penalties: bool, settings: StepSettings,
+    member: u32, stride: u32, element: u32, own: BlockSettings, gradient: Reals, penalties: bool,
+    settings: StepSettings,
 ) {
-    let first = member * stride + element;
-    let at = first / REALS;
-    let own = settings_of(first);
+    let at = (member * stride + element) / REALS;
     let w = parameters[at];
     var g = gradient;
     if (penalties) {

@@ -1,4 +1,4 @@
-// The bias gradients of an update, four units at a time.
+// The bias gradients of a part of the batch, four units at a time.
 
 fn bias_gradient(unit: u32) -> Reals {
     return vec4<f32>(

@@ -1,3 +1,3 @@
 // For activations whose derivative is a function of their output.
 
-fn keep_pre_activation(index: u32, z: f32) {}
+fn keep_pre_activation(at: u32, z: Reals) {}

@@ -1,5 +1,5 @@
 // For layers without a residual connection.
 
-fn read_residual_gradient(index: u32) -> f32 {
-    return 0.0;
+fn read_residual_gradient(at: u32) -> Reals {
+    return Reals();
 }

@@ -1,11 +1,12 @@
 // An update of scaled gradients: a step whose gradient overflowed is skipped as a whole.
 
 fn apply_step(
-    member: u32, stride: u32, element: u32, gradient: Reals, penalties: bool, settings: StepSettings,
+    member: u32, stride: u32, element: u32, own: BlockSettings, gradient: Reals, penalties: bool,
+    settings: StepSettings,
 ) {
     if (!has_overflowed(member, settings.step)) {
-        let own = gradient * inverse_scale();
-        apply_step_unscaled(member, stride, element, own, penalties, settings);
+        let unscaled = gradient * inverse_scale();
+        apply_step_unscaled(member, stride, element, own, unscaled, penalties, settings);
     }
 }
 

@@ -129,7 +129,8 @@ fn names_tell_tiles_apart() {
     let mut names: Vec<String> = tile::all().iter().map(Tile::to_string).collect();
     assert_eq!(names[0], "naive");
     for name in [
-        "direct_16x4_8_round8",
+        "direct_16x4_4_round4",
+        "direct_16x4_8_round8_pairs",
         "direct_8x4_16",
         "shared_128x128x8_8x8",
         "cooperative_64x64x16_subgroup32",

@@ -8,7 +8,8 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 pub fn capabilities(cooperative: bool) -> Capabilities {
     let of_subgroups =
         if cooperative { Capabilities::COOPERATIVE_MATRIX } else { Capabilities::SUBGROUP };
-    Capabilities::default() | of_subgroups | Capabilities::SHADER_FLOAT16
+    let numbers = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_INT64;
+    Capabilities::default() | of_subgroups | numbers
 }
 
 pub fn validate(source: &str) -> Result<(naga::Module, ModuleInfo), String> {

@@ -66,9 +66,10 @@ pub struct CooperativeMatrix {
 }
 
 /// Features that are asked for when they are there, and never required.
-const WANTED: [(wgpu::Features, &str); 5] = [
+const WANTED: [(wgpu::Features, &str); 6] = [
     (wgpu::Features::SUBGROUP, "subgroups"),
     (wgpu::Features::SHADER_F16, "f16"),
+    (wgpu::Features::SHADER_INT64, "int64"),
     (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
     (wgpu::Features::PIPELINE_CACHE, "pipeline_cache"),
     (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative_matrix"),
@@ -80,8 +81,14 @@ fn wanted(adapter: &wgpu::Adapter) -> impl Iterator<Item = (wgpu::Features, &'st
     let supported = adapter.features();
     let fragments = cooperative_matrices(adapter).contains(&FRAGMENT)
         && fixed_subgroup(&adapter.get_info()).is_some_and(|size| SUBGROUPS.contains(&size));
+    let is_software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
     WANTED.into_iter().filter(move |(feature, _)| {
-        let usable = *feature != wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX || fragments;
+        let usable = match *feature {
+            wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX => fragments,
+            // Only tiles of software adapters have them.
+            wgpu::Features::SHADER_INT64 => is_software,
+            _ => true,
+        };
         usable && supported.contains(*feature)
     })
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::accesses::{Rewrite, rewritten};
 use super::source::Fragment;
 use crate::kernels::Kernel;
 use crate::program::{Call, Precision};
@@ -103,7 +104,7 @@ pub(super) fn store_in_f16(kernel: Kernel, scaled: bool, fragments: &mut [Fragme
     }
     let writer = Writer { kernel, scaled, quads };
     for fragment in fragments {
-        let text = writer.text(&fragment.text);
+        let text = rewritten(&fragment.text, &writer);
         fragment.text = if scaled { with_member(&text) } else { text };
         let is_replacement = fragment.file.is_some_and(|file| file.contains("scaled"));
         if scaled && !is_replacement {
@@ -130,92 +131,52 @@ struct Writer {
     quads: HashSet<&'static str>,
 }
 
-/// The place behind the bracket that closes the one that a text begins with.
-fn behind(text: &str, open: char, close: char) -> usize {
-    let mut depth = 0;
-    for (at, mark) in text.char_indices() {
-        if mark == open {
-            depth += 1;
-        } else if mark == close {
-            depth -= 1;
-            if depth == 0 {
-                return at + close.len_utf8();
-            }
-        }
-    }
-    text.len()
-}
-
-/// The length of the word that a text begins with.
-fn word(text: &str) -> usize {
-    text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
-}
-
 impl Writer {
-    fn text(&self, text: &str) -> String {
-        let mut written = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            if rest.starts_with("//") {
-                let (comment, after) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
-                written.push_str(comment);
-                rest = after;
-            } else if first.is_alphanumeric() || first == '_' {
-                let (name, after) = rest.split_at(word(rest));
-                rest = after;
-                let is_member = written.ends_with('.');
-                match access(self.kernel, name, self.scaled).filter(|_| !is_member) {
-                    Some(access) if rest.starts_with('[') => {
-                        rest = self.element(name, access, rest, &mut written);
-                    }
-                    Some(Access { half: true, .. }) if rest.starts_with(": array<") => {
-                        let end = rest.find(';').unwrap_or(rest.len());
-                        written.push_str(name);
-                        written.push_str(&rest[..end].replace("f32", "f16"));
-                        rest = &rest[end..];
-                    }
-                    _ => written.push_str(name),
-                }
-            } else {
-                written.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
-        }
-        written
+    fn access(&self, name: &str) -> Option<Access> {
+        access(self.kernel, name, self.scaled)
     }
 
-    /// Writes the access to an element, whose index `text` begins with; returns what is left.
-    fn element<'a>(
-        &self,
-        name: &str,
-        access: Access,
-        text: &'a str,
-        written: &mut String,
-    ) -> &'a str {
-        let mut end = behind(text, '[', ']');
-        let mut of_quad = self.quads.contains(name);
-        if of_quad && text[end..].starts_with('[') {
-            end += behind(&text[end..], '[', ']');
-            of_quad = false;
+    fn is_half(&self, name: &str) -> bool {
+        self.access(name).is_some_and(|access| access.half)
+    }
+}
+
+impl Rewrite for Writer {
+    fn concerns(&self, name: &str) -> bool {
+        self.access(name).is_some()
+    }
+
+    fn declared(&self, name: &str, of_type: &str) -> String {
+        // Reals are single ones in sources of f16.
+        if self.is_half(name) {
+            of_type.replace("f32", "f16").replace("Reals", "f16")
+        } else {
+            of_type.to_owned()
         }
-        let element = format!("{name}{}", self.text(&text[..end]));
-        let rest = &text[end..];
-        let stores = [" = ", " += "].into_iter().find(|mark| rest.starts_with(mark));
-        if let (Some(mark), Some(function)) = (stores, access.written) {
-            let (value, rest) = rest[mark.len()..].split_once(';').unwrap_or((rest, ""));
-            written.push_str(&format!("{element}{mark}{function}({});", self.text(value)));
-            return rest;
-        }
-        let wide = match (access.half, of_quad) {
+    }
+
+    fn is_of_vectors(&self, name: &str) -> bool {
+        self.quads.contains(name)
+    }
+
+    fn read(&self, name: &str, element: &str, component: &str) -> String {
+        let of_quad = component.is_empty() && self.quads.contains(name);
+        let wide = match (self.is_half(name), of_quad) {
             (true, true) => format!("vec4<f32>({element})"),
-            (true, false) => format!("f32({element})"),
-            (false, _) => element,
+            (true, false) => format!("f32({element}{component})"),
+            (false, _) => format!("{element}{component}"),
         };
-        match access.read {
-            Some(function) => written.push_str(&format!("{function}({wide})")),
-            None => written.push_str(&wide),
+        match self.access(name).and_then(|access| access.read) {
+            Some(function) => format!("{function}({wide})"),
+            None => wide,
         }
-        rest
+    }
+
+    fn written(&self, name: &str, element: &str, mark: &str, value: &str) -> String {
+        match self.access(name).and_then(|access| access.written) {
+            Some(function) => format!("{element}{mark}{function}({value})"),
+            None => format!("{element}{mark}{value}"),
+        }
     }
 }
 
@@ -223,7 +184,7 @@ impl Writer {
 mod tests {
     use super::*;
 
-    fn rewritten(kernel: Kernel, scaled: bool, text: &str) -> String {
+    fn in_f16(kernel: Kernel, scaled: bool, text: &str) -> String {
         let mut fragments = [Fragment { file: None, text: text.to_owned() }];
         store_in_f16(kernel, scaled, &mut fragments);
         let [Fragment { text, .. }] = fragments;
@@ -236,18 +197,18 @@ mod tests {
 @group(0) @binding(9) var<storage, read_write> delta: array<f32>;
 fn f(at: u32) { delta[at] = x.delta[1] + input[u32(input[at])] == 1.0; parameters[at] = delta[0]; }";
         assert_eq!(
-            rewritten(Kernel::LayerGradient, false, text),
+            in_f16(Kernel::LayerGradient, false, text),
             "// delta[0] stays.
 @group(0) @binding(9) var<storage, read_write> delta: array<f16>;
 fn f(at: u32) { delta[at] = narrowed(x.delta[1] + f32(input[u32(f32(input[at]))]) == 1.0); \
              parameters[at] = f32(delta[0]); }"
         );
         assert_eq!(
-            rewritten(Kernel::Loss, true, "delta[i] = slope;"),
+            in_f16(Kernel::Loss, true, "delta[i] = slope;"),
             "delta[i] = narrowed_loss_gradient(slope);"
         );
         assert_eq!(
-            rewritten(Kernel::InputGradient, true, "delta_below[i] = sum + residual_gradient[i];"),
+            in_f16(Kernel::InputGradient, true, "delta_below[i] = sum + residual_gradient[i];"),
             "delta_below[i] = narrowed_gradient(sum + f32(residual_gradient[i]));"
         );
     }
@@ -257,7 +218,7 @@ fn f(at: u32) { delta[at] = narrowed(x.delta[1] + f32(input[u32(f32(input[at]))]
         let text = "var<storage, read> even: array<vec4<f32>>;
 return even[at / 4u][at % 4u]; return even[at / 4u]; return odd[at];";
         assert_eq!(
-            rewritten(Kernel::DenseForward, false, text),
+            in_f16(Kernel::DenseForward, false, text),
             "var<storage, read> even: array<vec4<f16>>;
 return f32(even[at / 4u][at % 4u]); return vec4<f32>(even[at / 4u]); return f32(odd[at]);"
         );
@@ -267,15 +228,15 @@ return f32(even[at / 4u][at % 4u]); return vec4<f32>(even[at / 4u]); return f32(
     fn gradients_of_weights_are_unscaled() {
         let text = "gradients[at] += sum; let d = delta[at];";
         assert_eq!(
-            rewritten(Kernel::WeightGradient, true, text),
+            in_f16(Kernel::WeightGradient, true, text),
             "gradients[at] += unscaled(sum); let d = f32(delta[at]);"
         );
         assert_eq!(
-            rewritten(Kernel::ScaleGradient, true, text),
+            in_f16(Kernel::ScaleGradient, true, text),
             "gradients[at] += sum; let d = unscaled(f32(delta[at]));"
         );
         assert_eq!(
-            rewritten(Kernel::WeightGradient, false, text),
+            in_f16(Kernel::WeightGradient, false, text),
             "gradients[at] += sum; let d = f32(delta[at]);"
         );
     }
@@ -284,17 +245,17 @@ return f32(even[at / 4u][at % 4u]); return vec4<f32>(even[at / 4u]); return f32(
     fn a_scaled_kernel_begins_with_its_member() {
         let text = "fn main(\n    lane: u32,\n) {\n    run();\n}\nfn finish(lane: u32) {}";
         assert_eq!(
-            rewritten(Kernel::Update, true, text),
+            in_f16(Kernel::Update, true, text),
             "fn main(\n    lane: u32,\n) {\n    begin_scaled(workgroup, lane);\n    run();\n}\n\
              fn finish_unscaled(lane: u32) {}"
         );
-        assert_eq!(rewritten(Kernel::Update, false, text), text);
+        assert_eq!(in_f16(Kernel::Update, false, text), text);
     }
 
     #[test]
     fn text_without_its_ends_is_no_trouble() {
         for text in ["delta[", "delta[0] = ", "delta: array<", "fn main(", "//", "delta"] {
-            rewritten(Kernel::Loss, true, text);
+            in_f16(Kernel::Loss, true, text);
         }
     }
 }

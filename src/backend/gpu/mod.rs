@@ -1,5 +1,6 @@
 //! The GPU backend: wgpu, on Vulkan, Metal or DX12.
 
+mod accesses;
 mod device;
 mod executor;
 mod fault;
@@ -7,6 +8,7 @@ mod halves;
 mod loss;
 mod memory;
 mod pace;
+mod pairs;
 #[doc(hidden)]
 pub mod pieces;
 mod pipeline_cache;

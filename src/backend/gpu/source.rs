@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::fault::{self, PlantedFault};
-use super::halves;
-use super::tile::{self, Grouped, Product, Tile};
+use super::tile::{self, Grouped, Kind, Product, Tile};
+use super::{halves, pairs};
 use crate::catalog::loss::Shape;
 use crate::kernels::Kernel;
 use crate::program::{Call, Half, Precision};
@@ -64,13 +64,21 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/prediction_exponential.wgsl"),
     shader!("shared/reals_single.wgsl"),
     shader!("shared/reals_quads.wgsl"),
+    shader!("shared/not_finite_single.wgsl"),
+    shader!("shared/not_finite_quads.wgsl"),
+    shader!("shared/results_single.wgsl"),
+    shader!("shared/results_quads.wgsl"),
     shader!("shared/blocks_differ.wgsl"),
     shader!("shared/blocks_alike.wgsl"),
     shader!("shared/apply_step.wgsl"),
+    shader!("shared/pairs.wgsl"),
     shader!("shared/update_even.wgsl"),
     shader!("shared/update_odd.wgsl"),
     shader!("shared/update_gathered.wgsl"),
     shader!("shared/update_gathered_turned.wgsl"),
+    shader!("shared/delta_sum.wgsl"),
+    shader!("shared/delta_sums_single.wgsl"),
+    shader!("shared/delta_sums_quads.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
     shader!("shared/updated_layer.wgsl"),
@@ -198,7 +206,12 @@ fn fragments_with(call: &Call, tile: Tile, writes_state: bool, is_planted: bool)
         source.file(tile::order(tile));
         source.text(&grouped.text(tile));
     } else if let Some(product) = Product::of(call) {
-        source.file("shared/store_quad.wgsl");
+        let in_quads = tile::stores_quads(tile, &product);
+        source.file(if in_quads {
+            "shared/store_whole_quad.wgsl"
+        } else {
+            "shared/store_quad.wgsl"
+        });
         source.file("shared/run_product.wgsl");
         source.file(tile::order(tile));
         source.text(&tile::text(tile, &product));
@@ -208,6 +221,10 @@ fn fragments_with(call: &Call, tile: Tile, writes_state: bool, is_planted: bool)
     }
     if call.variants.precision == Precision::F16 {
         halves::store_in_f16(call.kernel, scaled, &mut source.0);
+    }
+    if matches!(tile.kind, Kind::Direct { pairs: true, .. }) {
+        pairs::store_in_pairs(&mut source.0);
+        source.file(pairs::FILE);
     }
     source.0
 }
@@ -235,6 +252,13 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
             either(true, "threefry", "");
         }
         either(draws, "dropout", "dropout_none");
+    }
+    if let (true, Some(product)) = (dense, Product::of(call)) {
+        let quads = tile::stores_quads(tile, &product);
+        either(quads, "reals_quads", "reals_single");
+        if !plain_delta {
+            either(quads, "results_quads", "results_single");
+        }
     }
     match call.kernel {
         Kernel::Embedding => {
@@ -278,6 +302,7 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
         Kernel::ClipGradients => either(true, "finite", ""),
         Kernel::OptimizerStep => {
             either(true, "reals_quads", "");
+            either(true, "not_finite_quads", "");
         }
         Kernel::Update | Kernel::PartialGradients => {
             either(true, "rows_gathered", "");
@@ -286,7 +311,13 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
             let grouped = Grouped::of(&call.parameters);
             let quads = grouped.is_some_and(|grouped| grouped.reals(tile) == 4);
             either(quads, "reals_quads", "reals_single");
-            either(quads, "biases_quads", "biases_single");
+            either(quads, "not_finite_quads", "not_finite_single");
+            if call.kernel == Kernel::Update {
+                either(true, "delta_sum", "");
+                either(quads, "delta_sums_quads", "delta_sums_single");
+            } else {
+                either(quads, "biases_quads", "biases_single");
+            }
             either(quads, "store_whole_quad", "store_quad");
         }
         Kernel::SlopeGradient | Kernel::NormFactors | Kernel::MaxNorm => {

@@ -247,7 +247,7 @@ pub(super) fn usable(class: Class, facts: &AdapterFacts) -> Vec<Tile> {
 /// a software adapter that are no choice of its class.
 pub(super) fn is_only_measured(class: Class, tile: Tile) -> bool {
     match (class, tile.kind) {
-        (Class::Software { subgroup: 1.. }, Kind::Direct { handed_round }) => {
+        (Class::Software { subgroup: 1.. }, Kind::Direct { handed_round, .. }) => {
             handed_round == 0 || tile.each[1] != 4
         }
         _ => false,

@@ -17,7 +17,7 @@ pub enum Class {
     Integrated,
     /// The processor, under a driver's name.
     Software {
-        /// The width of subgroups that can be relied on: 8, 4, or 0.
+        /// The width of subgroups that can be relied on: 8 where there are 64-bit integers too, 4, or 0.
         subgroup: u32,
     },
 }
@@ -29,7 +29,9 @@ impl Class {
             "software" => {
                 let least =
                     if facts.features.contains(&"subgroups") { facts.subgroup_sizes.0 } else { 0 };
-                let subgroup = [8, 4].into_iter().find(|width| *width <= least).unwrap_or(0);
+                let most = if facts.features.contains(&"int64") { 8 } else { 4 };
+                let widths = [8, 4].into_iter().filter(|width| *width <= most);
+                let subgroup = widths.filter(|width| *width <= least).max().unwrap_or(0);
                 Self::Software { subgroup }
             }
             "integrated" => Self::Integrated,
@@ -66,6 +68,13 @@ const THIN: [Tile; 3] = [
     Tile::shared([16, 64, 16], [4, 4]),
 ];
 
+/// A tile whose invocations are a subgroup of a software adapter and hand A round. The adapters whose
+/// subgroups are of 8 are those that load a lane's numbers one after the other.
+const fn handed_round(rows: u32, columns: u32, subgroup: u32) -> Tile {
+    let tile = Tile::direct(rows, columns, subgroup, subgroup);
+    if subgroup == 8 { tile.in_pairs() } else { tile }
+}
+
 /// The tiles that are worth a try on a class.
 pub fn candidates(class: Class) -> Vec<Tile> {
     match class {
@@ -75,7 +84,7 @@ pub fn candidates(class: Class) -> Vec<Tile> {
             let mut tiles = vec![Tile::direct(8, 4, 16, 0), Tile::direct(4, 8, 8, 0)];
             if subgroup > 0 {
                 for (rows, columns) in [(8, 4), (16, 4), (16, 8), (32, 4)] {
-                    tiles.push(Tile::direct(rows, columns, subgroup, subgroup));
+                    tiles.push(handed_round(rows, columns, subgroup));
                 }
             }
             tiles
@@ -172,8 +181,7 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
         Class::Software { subgroup: 0 } => Tile::direct(8, 4, 16, 0),
         Class::Software { subgroup } => {
             // The largest is somewhat faster, but takes llvmpipe seconds to compile.
-            let [large, medium, small] =
-                [32, 16, 8].map(|rows| Tile::direct(rows, 4, subgroup, subgroup));
+            let [large, medium, small] = [32, 16, 8].map(|rows| handed_round(rows, 4, subgroup));
             // An update's workgroups each have much to do before and after their products.
             let many = if product.kernel.is_grouped() { 64 } else { 256 };
             // All are as wide; what counts is that most of their rows are there.

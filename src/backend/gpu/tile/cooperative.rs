@@ -193,14 +193,23 @@ mod tests {
 
     #[test]
     fn no_class_takes_one_untried() {
-        let operand = Operand { buffer: "left", along: Along::Depth, quads: true };
+        let operand = Operand { buffer: "left", along: Along::Depth, quads: true, gathered: false };
         let classes = [0, 4, 8].map(|subgroup| Class::Software { subgroup });
         for class in classes.into_iter().chain([Class::Integrated, Class::Discrete]) {
             for rows in [1, 40, 4096] {
                 for columns in [8, 16, 64, 4096] {
                     let kernel = Kernel::DenseForward;
                     let (a, b) = (operand, operand);
-                    let product = Product { kernel, rows, columns, depth: 64, members: 1, a, b };
+                    let product = Product {
+                        kernel,
+                        rows,
+                        columns,
+                        depth: 64,
+                        members: 1,
+                        a,
+                        b,
+                        quads: false,
+                    };
                     let tile = by_class(class, &product);
                     assert!(!tile.to_string().starts_with("cooperative"), "{tile} {product:?}");
                 }

@@ -1,7 +1,8 @@
 //! Register tiles straight from storage: no workgroup memory, no barrier. The tiles of software
 //! adapters, where both cost more than they save, and where a load is a loop over the lanes of a
 //! subgroup: what counts is loads a product. Where subgroups are wide enough, each lane loads other
-//! elements of A and hands them round, so that a load brings as many as there are lanes.
+//! elements of A and hands them round, so that a load brings as many as there are lanes. By shuffles:
+//! a broadcast looks for the first lane that is active each time.
 
 use super::{Along, Lines, Operand, Product, Tile, XYZW, begin};
 
@@ -191,11 +192,10 @@ impl Writer<'_> {
         if self.product.b.along == Along::Depth {
             self.b_along_depth(steps);
         }
+        if self.product.b.along == Along::Breadth {
+            self.b_lines(steps);
+        }
         for step in 0..steps {
-            if self.product.b.along == Along::Breadth {
-                let line = format!("b_line({})", self.step(&at_step(step)));
-                self.lines.push(2, format!("let line{step} = {line};"));
-            }
             for quad in 0..self.quads {
                 let b = self.b_quad(step, quad, steps);
                 self.lines.push(2, format!("let b{step}_{quad} = {b};"));
@@ -228,7 +228,7 @@ impl Writer<'_> {
         }
         for row in 0..self.rows {
             let (i, lane) = (row / self.handed_round, row % self.handed_round);
-            self.lines.push(2, format!("let a{row} = subgroupBroadcast(held{i}, {lane}u);"));
+            self.lines.push(2, format!("let a{row} = subgroupShuffle(held{i}, {lane}u);"));
         }
     }
 
@@ -270,7 +270,7 @@ impl Writer<'_> {
                 let index = step * quads + quad;
                 let (i, lane) = (index / self.handed_round, index % self.handed_round);
                 let name = format!("a{step}_{quad}");
-                self.lines.push(2, format!("let {name} = subgroupBroadcast(held{i}, {lane}u);"));
+                self.lines.push(2, format!("let {name} = subgroupShuffle(held{i}, {lane}u);"));
             }
         }
     }
@@ -282,6 +282,22 @@ impl Writer<'_> {
             (Along::Breadth, _) => {
                 format!("a{step}_{}.{}", row / 4, XYZW[(row % 4) as usize])
             }
+        }
+    }
+
+    /// Where B's lines begin: that of each step, or the lanes' own handed round where it is loaded.
+    fn b_lines(&mut self, steps: u32) {
+        let shares = self.product.b.gathered && self.handed_round >= steps && steps > 1;
+        if shares {
+            let mine = self.step(&format!("k + neighbour % {steps}u"));
+            self.lines.push(2, format!("let own_line = b_line({mine});"));
+        }
+        for step in 0..steps {
+            let line = match shares {
+                true => format!("subgroupShuffle(own_line, {step}u)"),
+                false => format!("b_line({})", self.step(&at_step(step))),
+            };
+            self.lines.push(2, format!("let line{step} = {line};"));
         }
     }
 
@@ -313,26 +329,53 @@ impl Writer<'_> {
         format!("vec4<f32>({}, {}, {}, {})", element(0), element(1), element(2), element(3))
     }
 
-    /// A loop over the results: the text that stores one is long, and compiled for each otherwise.
-    /// It ends by the rows that there are, lest the driver unrolls it.
+    /// Loops over the results: the text that stores one is long, and compiled for each otherwise. The
+    /// inner one takes them from the group that the outer one picks: of selects, since an array
+    /// would be written a lane at a time. They end by the rows that there are, lest the driver unrolls
+    /// them.
     fn store(&mut self) {
-        let (quads, apart) = (self.quads, self.apart);
-        let all = self.rows * quads;
-        let sums: Vec<String> =
-            (0..all).map(|i| format!("sum{}_{}", i / quads, i % quads)).collect();
+        let (quads, apart, rows) = (self.quads, self.apart, self.rows);
+        let all = rows * quads;
+        let group = all.min(GROUP);
+        let sum = |i: u32| format!("sum{}_{}", i / quads, i % quads);
         let lines = &mut self.lines;
-        lines.push(1, format!("var sums = array<vec4<f32>, {all}>({});", sums.join(", ")));
-        let rows = self.rows;
-        lines.push(
-            1,
-            format!("let results = min(size.rows - min(row, size.rows), {rows}u) * {quads}u;"),
-        );
-        lines.push(1, "for (var i = 0u; i < results; i++) {");
-        lines.push(2, format!("let r = row + i / {quads}u;"));
-        lines.push(2, format!("let c = column + i % {quads}u * {apart}u;"));
-        lines.push(2, "if (c <= last_column) {");
-        lines.push(3, "store_quad(r, c, size.columns - c, sums[i]);");
+        lines.push(1, format!("let rows = min(size.rows - min(row, size.rows), {rows}u);"));
+        lines.push(1, format!("let results = rows * {quads}u;"));
+        lines.push(1, format!("for (var group = 0u; group < results; group += {group}u) {{"));
+        for j in 0..group {
+            let of_groups: Vec<String> = (j..all).step_by(group as usize).map(sum).collect();
+            lines.push(2, format!("let own{j} = {};", picked("group", group, &of_groups)));
+        }
+        lines.push(2, format!("let ends = min(results - group, {group}u);"));
+        lines.push(2, "for (var i = 0u; i < ends; i++) {");
+        let own: Vec<String> = (0..group).map(|j| format!("own{j}")).collect();
+        lines.push(3, format!("let sum = {};", picked("i", 1, &own)));
+        lines.push(3, format!("let r = row + (group + i) / {quads}u;"));
+        lines.push(3, format!("let c = column + (group + i) % {quads}u * {apart}u;"));
+        lines.push(3, "if (c <= last_column) {");
+        lines.push(4, "store_quad(r, c, size.columns - c, sum);");
+        lines.push(3, "}");
         lines.push(2, "}");
         lines.push(1, "}");
     }
+}
+
+/// Results that are picked from at once.
+const GROUP: u32 = 8;
+
+/// The text that picks one of some values, of which an index counts every `step`: by halves.
+fn picked(index: &str, step: u32, values: &[String]) -> String {
+    fn of(index: &str, step: u32, first: u32, values: &[String]) -> String {
+        match values {
+            [only] => only.clone(),
+            _ => {
+                let half = values.len() / 2;
+                let middle = first + half as u32;
+                let low = of(index, step, first, &values[..half]);
+                let high = of(index, step, middle, &values[half..]);
+                format!("select({high}, {low}, {index} < {}u)", middle * step)
+            }
+        }
+    }
+    of(index, step, 0, values)
 }

@@ -1,7 +1,8 @@
 //! The products of a call that makes the weight gradients of several layers, whose operands lie in
 //! one of three places. A tile's text stands in the source once for each place.
 
-use super::{Along, Kind, Lines, Operand, Product, Tile, as_read, frame, function, operand};
+use super::{Along, Kind, Lines, Operand, Product, Tile};
+use super::{as_read, frame, function, operand, stores_quads};
 use crate::kernels::update::{GATHERED, UpdatedLayer};
 use crate::kernels::{Kernel, Parameters};
 
@@ -60,7 +61,12 @@ impl<'a> Grouped<'a> {
         let most = |of: fn(&UpdatedLayer) -> u32| layers().map(of).max().unwrap_or(0);
         let quads =
             |of: fn(&UpdatedLayer) -> u32| layers().all(|layer| of(layer).is_multiple_of(4));
-        let operand = |buffer, quads| Operand { buffer, along: Along::Breadth, quads };
+        let operand = |buffer, quads| Operand {
+            buffer,
+            along: Along::Breadth,
+            quads,
+            gathered: buffer == "features",
+        };
         Product {
             kernel: self.kernel,
             rows: most(|layer| layer.units),
@@ -69,6 +75,7 @@ impl<'a> Grouped<'a> {
             members: self.members,
             a: operand(a, quads(|layer| layer.units)),
             b: operand(b, quads(|layer| layer.inputs)),
+            quads: self.layers.iter().all(|layer| layer.inputs.is_multiple_of(4)),
         }
     }
 
@@ -110,8 +117,7 @@ impl<'a> Grouped<'a> {
     /// Gradients that a tile stores at a time: four where every row of every weight matrix begins
     /// at a multiple of four elements.
     pub fn reals(&self, tile: Tile) -> u32 {
-        let has_quads = self.layers.iter().all(|layer| layer.inputs.is_multiple_of(4));
-        if has_quads && tile.kind != Kind::Naive && !self.turns(tile) { 4 } else { 1 }
+        if stores_quads(tile, &self.largest()) && !self.turns(tile) { 4 } else { 1 }
     }
 
     /// Tiles of a layer.

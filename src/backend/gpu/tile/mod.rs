@@ -50,6 +50,8 @@ pub enum Kind {
         /// So many neighbouring lanes of a subgroup load different elements of A and hand them round;
         /// 0: each loads all that it needs.
         handed_round: u32,
+        /// Whether quads are read and written as pairs of 64-bit integers.
+        pairs: bool,
     },
     /// Through workgroup memory.
     Shared {
@@ -84,7 +86,16 @@ impl Tile {
 
     /// `rows` x `columns` results for each of `lanes` invocations that lie along the columns.
     pub const fn direct(rows: u32, columns: u32, lanes: u32, handed_round: u32) -> Self {
-        Self { kind: Kind::Direct { handed_round }, each: [rows, columns], invocations: [1, lanes] }
+        let kind = Kind::Direct { handed_round, pairs: false };
+        Self { kind, each: [rows, columns], invocations: [1, lanes] }
+    }
+
+    /// The same of a direct tile, with quads read and written as pairs of 64-bit integers.
+    pub const fn in_pairs(mut self) -> Self {
+        if let Kind::Direct { pairs, .. } = &mut self.kind {
+            *pairs = true;
+        }
+        self
     }
 
     /// A tile of `rows` x `columns` x `depth` in workgroup memory, `each` results an invocation.
@@ -144,7 +155,12 @@ impl Tile {
         let operands = |depth| (columns + rows + 8) * depth * 4;
         let (subgroup, memory) = match self.kind {
             Kind::Naive => (0, 0),
-            Kind::Direct { handed_round } => (handed_round, 0),
+            Kind::Direct { handed_round, pairs } => {
+                if pairs && !facts.features.contains(&"int64") {
+                    return false;
+                }
+                (handed_round, 0)
+            }
             Kind::Shared { depth } => (0, operands(depth)),
             Kind::Cooperative { depth, fragments, subgroup } => {
                 // Which subgroup an invocation is in follows from the size, so that must be fixed.
@@ -164,15 +180,18 @@ impl Tile {
     }
 }
 
-/// Such as `direct_16x4_8_round8`, `shared_128x128x8_8x8` or `cooperative_64x64x16_subgroup32`.
+/// Such as `direct_16x4_8_round8_pairs`, `shared_128x128x8_8x8` or `cooperative_64x64x16_subgroup32`.
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, columns] = self.each;
         match self.kind {
             Kind::Naive => f.write_str("naive"),
-            Kind::Direct { handed_round } => {
+            Kind::Direct { handed_round, pairs } => {
                 write!(f, "direct_{rows}x{columns}_{}", self.invocations[1])?;
-                if handed_round > 0 { write!(f, "_round{handed_round}") } else { Ok(()) }
+                if handed_round > 0 {
+                    write!(f, "_round{handed_round}")?;
+                }
+                f.write_str(if pairs { "_pairs" } else { "" })
             }
             Kind::Shared { depth } => {
                 let (all_columns, all_rows) = self.results();
@@ -225,6 +244,11 @@ pub(super) fn as_read(tile: Tile, product: &Product) -> Product {
     product
 }
 
+/// Whether a tile's invocations store their results as quads.
+pub fn stores_quads(tile: Tile, product: &Product) -> bool {
+    product.quads && tile.kind != Kind::Naive
+}
+
 /// What a tile's function refers to, and the entry point.
 pub(super) fn frame(tile: Tile, product: &Product) -> String {
     let (columns, rows) = tile.results();
@@ -237,7 +261,7 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
         _ => String::new(),
     };
     let biases = grouped::constants(tile, product.kernel);
-    let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.. });
+    let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.., .. });
     let (variable, builtin, set) = if hands_round {
         (
             "var<private> subgroup_lane: u32;\n",
@@ -276,7 +300,7 @@ fn main(
 pub(super) fn function(tile: Tile, product: &Product) -> String {
     match tile.kind {
         Kind::Naive => direct::naive(tile, product),
-        Kind::Direct { handed_round } => direct::text(tile, handed_round, product),
+        Kind::Direct { handed_round, .. } => direct::text(tile, handed_round, product),
         Kind::Shared { depth } => shared::text(tile, depth, product),
         Kind::Cooperative { depth, fragments, subgroup } => {
             cooperative::text(tile, depth, fragments, subgroup, product)

@@ -2,7 +2,7 @@
 
 use super::Grouped;
 use crate::kernels::{Kernel, Parameters};
-use crate::program::Call;
+use crate::program::{Call, Precision};
 
 /// Which way an operand's lines lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +22,8 @@ pub struct Operand {
     pub along: Along,
     /// Whether all its lines are made of whole, aligned quads.
     pub quads: bool,
+    /// Whether where a line begins is read, from the order of the data set's rows.
+    pub gathered: bool,
 }
 
 /// rows x columns results, each the sum of `depth` products, for each member.
@@ -41,6 +43,8 @@ pub struct Product {
     pub a: Operand,
     /// The right operand, depth x columns.
     pub b: Operand,
+    /// Whether every row of results is made of whole, aligned quads that can be stored as such.
+    pub quads: bool,
 }
 
 /// Whether quads begin at all of these.
@@ -101,8 +105,12 @@ impl Product {
     /// The matrix product of a call; none for other kernels.
     pub fn of(call: &Call) -> Option<Self> {
         use Along::{Breadth, Depth};
-        let operand =
-            |buffer, along, numbers: &[u32]| Operand { buffer, along, quads: aligned(numbers) };
+        let operand = |buffer, along, numbers: &[u32]| Operand {
+            buffer,
+            along,
+            quads: aligned(numbers),
+            gathered: false,
+        };
         let (depth, a, b) = match &call.parameters {
             Parameters::DenseForward(p) => (
                 p.inputs,
@@ -117,7 +125,10 @@ impl Product {
             Parameters::WeightGradient(p) => (
                 p.delta_member_stride / p.outputs.max(1),
                 operand("delta", Breadth, &[p.outputs, p.delta_member_stride]),
-                operand("input", Breadth, &[p.inputs, p.input_member_stride]),
+                Operand {
+                    gathered: call.variants.gathered,
+                    ..operand("input", Breadth, &[p.inputs, p.input_member_stride])
+                },
             ),
             Parameters::MatrixProduct(p) => {
                 // (along, the line's length, the stride in a line, the stride of lines)
@@ -135,7 +146,7 @@ impl Product {
                           (along, [length, step, stride]): (Along, [u32; 3]),
                           offsets: [u32; 2]| {
                     let aligned = aligned(&[length, stride]) && aligned(&offsets);
-                    Operand { buffer, along, quads: step == 1 && aligned }
+                    Operand { buffer, along, quads: step == 1 && aligned, gathered: false }
                 };
                 (
                     p.depth,
@@ -145,8 +156,14 @@ impl Product {
             }
             grouped => return Grouped::of(grouped).map(|grouped| grouped.largest()),
         };
+        let quads = call.variants.precision == Precision::F32
+            && match &call.parameters {
+                Parameters::DenseForward(p) => aligned(&[p.outputs, p.output_member_stride]),
+                Parameters::InputGradient(p) => aligned(&[p.inputs, p.below_member_stride]),
+                _ => false,
+            };
         let [columns, rows, members] = call.extent;
-        Some(Self { kernel: call.kernel, rows, columns, depth, members, a, b })
+        Some(Self { kernel: call.kernel, rows, columns, depth, members, a, b, quads })
     }
 }
 
@@ -156,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_product_that_takes_too_long_is_tried_with_fewer_rows() {
-        let operand = |buffer| Operand { buffer, along: Along::Breadth, quads: true };
+        let operand =
+            |buffer| Operand { buffer, along: Along::Breadth, quads: true, gathered: false };
         let product = |rows, members| Product {
             kernel: Kernel::MatrixProduct,
             rows,
@@ -165,6 +183,7 @@ mod tests {
             members,
             a: operand("left"),
             b: operand("right"),
+            quads: false,
         };
         let most = 32_000_000_000;
         assert_eq!(product(64, 1).of_at_most(most), product(64, 1));

@@ -86,7 +86,7 @@ pub(super) fn hash_of_shaders() -> &'static str {
         }
         for along in [Along::Depth, Along::Breadth] {
             for quads in [false, true] {
-                let operand = |buffer| Operand { buffer, along, quads };
+                let operand = |buffer| Operand { buffer, along, quads, gathered: false };
                 let product = Product {
                     kernel: Kernel::MatrixProduct,
                     rows: 1,
@@ -95,6 +95,7 @@ pub(super) fn hash_of_shaders() -> &'static str {
                     members: 1,
                     a: operand("left"),
                     b: operand("right"),
+                    quads: false,
                 };
                 for tile in tile::all() {
                     hash.update(tile::directives(tile));
