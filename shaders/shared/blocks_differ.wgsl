@@ -1,4 +1,4 @@
-// The settings of a parameter are those of its block of 64, and a tensor has one of all its blocks.
+// The settings of a parameter are those of its block of 64. All blocks of a tensor have the same.
 
 // Two for each block: l1, l2 (the coefficient of w in the gradient), weight-decay factor,
 // learning-rate factor; then 1 where the gradient is the step itself, the clip group, the matrix

@@ -8,7 +8,7 @@ use crate::program::{MemberState, StepSettings};
 /// Numbers that a block of 64 parameters has in `block_settings`: L1 and L2 (the coefficient of w
 /// in the gradient), the factors of weight decay and of the learning rate; then 1 where the
 /// gradient is the step itself (Muon's matrices), the clip group, the matrix among Muon's, and one
-/// unused.
+/// unused. All blocks of a tensor have the same: a kernel may read them once for all.
 pub const BLOCK_SETTINGS: usize = 8;
 
 uniform! {

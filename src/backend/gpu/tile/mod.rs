@@ -7,7 +7,7 @@
 //! - `a_line(i) -> u32`: where line `i` of A begins. A line is a row where A lies along the depth, else
 //!   a step in depth. `load_a(line, j) -> f32` and `load_a_quad(line, j) -> vec4<f32>` read it at `j`.
 //!   `b_line`, `load_b`, `load_b_quad`: B's, whose lines are columns or steps in depth;
-//! - `store(row, column, sum)`, or `store_quad` in place of the one in `shared/`;
+//! - `store(row, column, sum)` of one result, or of a quad where rows are made of whole ones;
 //! - a forward layer's: `bias(column)` and `bias_quad(column)`, which the sums begin with.
 //!
 //! It reads its operands by `a_value(at)`, `a_quad(at)`, `b_value(at)` and `b_quad(at)`, which
