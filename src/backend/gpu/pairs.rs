@@ -1,5 +1,5 @@
 //! Sources of tiles that read and write quads as pairs of 64-bit integers, for software adapters that
-//! load a lane's numbers one after the other: a load of 64 bits takes them as long as one of 32.
+//! load a lane's numbers one after the other: a load of 64 bits takes them less time than two of 32.
 
 use std::collections::HashSet;
 

@@ -77,7 +77,6 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/update_gathered.wgsl"),
     shader!("shared/update_gathered_turned.wgsl"),
     shader!("shared/delta_sum.wgsl"),
-    shader!("shared/delta_sums_single.wgsl"),
     shader!("shared/delta_sums_quads.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
@@ -314,7 +313,7 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
             either(quads, "not_finite_quads", "not_finite_single");
             if call.kernel == Kernel::Update {
                 either(true, "delta_sum", "");
-                either(quads, "delta_sums_quads", "delta_sums_single");
+                either(quads, "delta_sums_quads", "biases_single");
             } else {
                 either(quads, "biases_quads", "biases_single");
             }

@@ -1,5 +1,0 @@
-// The bias gradients of an update, one unit at a time.
-
-fn bias_gradient(unit: u32) -> Reals {
-    return delta_sum(unit);
-}
