@@ -2,11 +2,12 @@
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
 // next step. Workgroups share out all layers' biases and the tiles of their weights; the first ends
 // the step.
-// shared/apply_step.wgsl steps; shared/delta_sum.wgsl sums the biases' gradients.
+// shared/apply_step.wgsl steps; shared/biases_apart.wgsl or shared/biases_in_tiles*.wgsl step the
+// biases.
 // shared/update_*.wgsl read the operands, by the place that they lie in, and a tile's text stands
 // there once for each. The host writes find_*: a place's sets
 // `layer` and `block` to its tile of that number, or says that there is none and takes the place's
-// tiles off; find_bias sets the layer and takes off the biases before its own.
+// tiles off.
 // shared/tiles_*.wgsl give the tiles' order. Twin: kernels::update.
 
 struct Update {
@@ -73,18 +74,6 @@ fn finish(lane: u32) {
     }
 }
 
-// Steps a bias, or what pads them, counted over all layers; and those after it that are stepped at
-// once.
-fn step_bias(bias: u32) {
-    var unit = bias;
-    find_bias(&unit);
-    let element = layer.bias_offset + unit;
-    let of_bias = settings_of(member * call.parameter_stride + element);
-    apply_step(
-        member, call.parameter_stride, element, of_bias, bias_gradient(unit), true, settings
-    );
-}
-
 // Workgroups share out the biases, then the tiles, a loop for each place: what stands in a loop or a
 // branch costs some adapters its time even where it is not taken. The first ends the step.
 fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
@@ -96,13 +85,7 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     if (group == 0u && call.finishes == 1u) {
         finish(lane);
     }
-    let chunk = LANES * REALS;
-    for (var bias = (group * LANES + lane) * REALS; bias < call.biases; bias += stride * chunk) {
-        if (!stopped) {
-            step_bias(bias);
-        }
-    }
-    let chunks = (call.biases + chunk - 1u) / chunk;
+    let chunks = step_biases(group, stride, lane, stopped);
     var item = (group + stride - chunks % stride) % stride;
     while (find_gathered(&item)) {
         if (!stopped) {

@@ -7,6 +7,7 @@ fn label_smoothing() -> f32 {
 
 // The largest logit, the logarithm of the sum beside it, the sum of the shares.
 fn loss_context(logits_at: u32, targets_at: u32) -> vec4<f32> {
+    read_target(targets_at);
     var shares = 0.0;
     for (var unit = 0u; unit < call.outputs; unit++) {
         shares += target_share(targets_at, unit);

@@ -25,6 +25,7 @@ fn pull(logits_at: u32, targets_at: u32, unit: u32, context: vec4<f32>) -> f32 {
 
 // The largest logit, the logarithm of the sum beside it, the sum of all pulls.
 fn loss_context(logits_at: u32, targets_at: u32) -> vec4<f32> {
+    read_target(targets_at);
     var context = vec4<f32>(log_sum_exp(logits_at), 0.0, 0.0);
     for (var unit = 0u; unit < call.outputs; unit++) {
         context.z += pull(logits_at, targets_at, unit, context);

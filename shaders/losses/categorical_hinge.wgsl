@@ -2,6 +2,7 @@
 
 // The largest (1 - share) z, where it is, the sum of share z, 1 where the loss is above 0.
 fn loss_context(logits_at: u32, targets_at: u32) -> vec4<f32> {
+    read_target(targets_at);
     var largest = 0.0;
     var at = 0u;
     var own = 0.0;

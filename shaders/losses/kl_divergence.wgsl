@@ -19,6 +19,7 @@ fn moves(log_p: f32) -> bool {
 
 // The largest logit, the logarithm of the sum beside it, the sum of the shares that pull.
 fn loss_context(logits_at: u32, targets_at: u32) -> vec4<f32> {
+    read_target(targets_at);
     var context = vec4<f32>(log_sum_exp(logits_at), 0.0, 0.0);
     for (var unit = 0u; unit < call.outputs; unit++) {
         if (moves(log_probability(logits_at, unit, context))) {

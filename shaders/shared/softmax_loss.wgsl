@@ -1,12 +1,22 @@
 // For losses of the softmax of the logits. A target is a class index, or a share for each class.
 
+// The row's class, where targets are classes.
+var<private> target_class: u32;
+
+// Reads it, once for all of the row's classes: before the first share.
+fn read_target(targets_at: u32) {
+    if (call.targets != call.outputs) {
+        target_class = u32(targets[targets_at]);
+    }
+}
+
 // The share of a class, after label smoothing.
 fn target_share(targets_at: u32, unit: u32) -> f32 {
     var share = 0.0;
     if (call.targets == call.outputs) {
         share = targets[targets_at + unit];
     } else {
-        share = select(0.0, 1.0, unit == u32(targets[targets_at]));
+        share = select(0.0, 1.0, unit == target_class);
     }
     return share * (1.0 - label_smoothing()) + label_smoothing() / f32(call.outputs);
 }

@@ -28,9 +28,3 @@ fn load_b_gathered(line: u32, column: u32) -> f32 {
 fn load_b_quad_gathered(line: u32, column: u32) -> vec4<f32> {
     return even_quad(line + column);
 }
-
-fn store_quad_gathered(row: u32, column: u32, count: u32, sums: vec4<f32>) {
-    for (var i = 0u; i < min(count, 4u); i++) {
-        store(column + i, row, sums[i]);
-    }
-}

@@ -76,10 +76,15 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/update_odd.wgsl"),
     shader!("shared/update_gathered.wgsl"),
     shader!("shared/update_gathered_turned.wgsl"),
+    shader!("shared/store_turned_quad.wgsl"),
+    shader!("shared/store_packed_quad.wgsl"),
     shader!("shared/delta_sum.wgsl"),
     shader!("shared/delta_sums_quads.wgsl"),
     shader!("shared/biases_single.wgsl"),
     shader!("shared/biases_quads.wgsl"),
+    shader!("shared/biases_apart.wgsl"),
+    shader!("shared/biases_in_tiles.wgsl"),
+    shader!("shared/biases_in_tiles_quads.wgsl"),
     shader!("shared/updated_layer.wgsl"),
     shader!("shared/tiles_in_rows.wgsl"),
     shader!("shared/tiles_in_bands.wgsl"),
@@ -202,6 +207,11 @@ fn fragments_with(call: &Call, tile: Tile, writes_state: bool, is_planted: bool)
         for place in ["even", "odd", gathered] {
             source.file(&format!("shared/update_{place}.wgsl"));
         }
+        if grouped.turns(tile) {
+            let packed = grouped.reals(tile) == 4;
+            let form = if packed { "packed" } else { "turned" };
+            source.file(&format!("shared/store_{form}_quad.wgsl"));
+        }
         source.file(tile::order(tile));
         source.text(&grouped.text(tile));
     } else if let Some(product) = Product::of(call) {
@@ -311,9 +321,12 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
             let quads = grouped.is_some_and(|grouped| grouped.reals(tile) == 4);
             either(quads, "reals_quads", "reals_single");
             either(quads, "not_finite_quads", "not_finite_single");
-            if call.kernel == Kernel::Update {
+            if grouped.is_some_and(|grouped| grouped.sums_biases(tile)) {
+                either(quads, "biases_in_tiles_quads", "biases_in_tiles");
+            } else if call.kernel == Kernel::Update {
                 either(true, "delta_sum", "");
                 either(quads, "delta_sums_quads", "biases_single");
+                either(true, "biases_apart", "");
             } else {
                 either(quads, "biases_quads", "biases_single");
             }

@@ -4,7 +4,7 @@
 //! elements of A and hands them round, so that a load brings as many as there are lanes. By shuffles:
 //! a broadcast looks for the first lane that is active each time.
 
-use super::{Along, Lines, Operand, Product, Tile, XYZW, begin};
+use super::{Along, Extra, Lines, Operand, Product, Side, Tile, XYZW, begin};
 
 /// One result an invocation.
 pub(super) fn naive(tile: Tile, product: &Product) -> String {
@@ -44,11 +44,13 @@ struct Writer<'a> {
     apart: u32,
     handed_round: u32,
     product: &'a Product,
+    extra: Extra,
     /// Whether the last steps of four may be past the depth.
     padded: bool,
 }
 
-pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
+/// The text of a tile. What it does beyond the product takes operands that both lie along the breadth.
+pub(super) fn text(tile: Tile, handed_round: u32, product: &Product, extra: Extra) -> String {
     let [rows, columns] = tile.each;
     let [_, across] = tile.invocations;
     let mut writer = Writer {
@@ -58,6 +60,7 @@ pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
         apart: across * 4,
         handed_round,
         product,
+        extra,
         padded: false,
     };
     let lines = &mut writer.lines;
@@ -77,6 +80,9 @@ pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
         for quad in 0..writer.quads {
             writer.lines.push(1, format!("var sum{row}_{quad} = start{quad};"));
         }
+    }
+    for i in 0..writer.line_sums() {
+        writer.lines.push(1, format!("var line_sum{i} = vec4<f32>();"));
     }
     // Whole quads along the depth leave nothing over. Where no operand lies along it, a step past it
     // is one of zeros, which is cheaper than a second loop.
@@ -100,6 +106,11 @@ pub(super) fn text(tile: Tile, handed_round: u32, product: &Product) -> String {
         writer.lines.push(1, "}");
     }
     writer.store();
+    match extra.sums {
+        Some(Side::A) => writer.store_a_sums(),
+        Some(Side::B) => writer.store_b_sums(),
+        None => {}
+    }
     writer.lines.push(0, "}");
     writer.lines.0
 }
@@ -133,13 +144,17 @@ impl Writer<'_> {
         if self.padded { format!("min({step}, last_step)") } else { step.to_owned() }
     }
 
-    /// A quad that was loaded for a step: past the last, zeros.
-    fn padded(&self, quad: &str, step: &str) -> String {
-        if self.padded {
-            format!("select(vec4<f32>(), {quad}, {step} <= last_step)")
-        } else {
-            quad.to_owned()
-        }
+    /// What is to hold for a load of a step.
+    fn there(&self, place: &str, step: &str) -> String {
+        if self.padded { format!("{place} && {step} <= last_step") } else { place.to_owned() }
+    }
+
+    /// Loads a value where it is there, else zeros: a lane that loads nothing costs nothing.
+    fn load(&mut self, name: &str, of_type: &str, there: &str, load: &str) {
+        self.lines.push(2, format!("var {name} = {of_type}();"));
+        self.lines.push(2, format!("if ({there}) {{"));
+        self.lines.push(3, format!("{name} = {load};"));
+        self.lines.push(2, "}");
     }
 
     /// Loads of A for so many quads, or rows, of it.
@@ -147,38 +162,58 @@ impl Writer<'_> {
         count.div_ceil(self.handed_round)
     }
 
-    /// Where A's rows begin, as far as that does not change with the depth.
+    /// Where A's rows begin and whether they are there, as far as that does not change with the depth.
     fn a_places(&mut self) {
         if self.product.a.along == Along::Breadth {
             return;
         }
-        if self.handed_round == 0 {
-            for row in 0..self.rows {
-                let place = format!("let a_line{row} = a_line(min(row + {row}u, last_row));");
-                self.lines.push(1, place);
-            }
-            return;
-        }
-        for i in 0..self.held(self.rows) {
-            let first = i * self.handed_round;
-            let place =
-                format!("let a_line{i} = a_line(min(row + {first}u + neighbour, last_row));");
-            self.lines.push(1, place);
+        let lines = if self.handed_round == 0 { self.rows } else { self.held(self.rows) };
+        for i in 0..lines {
+            let own = match self.handed_round {
+                0 => format!("row + {i}u"),
+                round => format!("row + {}u + neighbour", i * round),
+            };
+            self.lines.push(1, format!("let a_there{i} = {own} <= last_row;"));
+            self.lines.push(1, format!("let a_line{i} = a_line(min({own}, last_row));"));
         }
     }
 
+    /// The same of B's columns.
     fn b_places(&mut self) {
-        if self.product.b.along == Along::Breadth {
+        for quad in 0..self.quads {
+            if self.product.b.along == Along::Breadth {
+                let own = format!("column + {}u", quad * self.apart);
+                self.lines.push(1, format!("let b_there{quad} = {own} <= last_column;"));
+                continue;
+            }
+            for i in 0..4 {
+                let own = format!("column + {}u", quad * self.apart + i);
+                self.lines.push(1, format!("let b_there{quad}_{i} = {own} <= last_column;"));
+                let line = format!("let b_line{quad}_{i} = b_line(min({own}, last_column));");
+                self.lines.push(1, line);
+            }
+        }
+    }
+
+    /// Sums of an operand's lines that an invocation keeps, in quads: of all that it loads of A, or of
+    /// its own columns of B.
+    fn line_sums(&self) -> u32 {
+        match self.extra.sums {
+            Some(Side::A) if self.handed_round > 0 => self.held(self.rows),
+            Some(Side::A) => self.rows / 4,
+            Some(Side::B) => self.quads,
+            None => 0,
+        }
+    }
+
+    /// Adds four steps of an operand, of which each invocation has all, to its sums.
+    fn add_lines(&mut self, side: Side, role: char) {
+        if self.extra.sums != Some(side) {
             return;
         }
-        for quad in 0..self.quads {
-            for i in 0..4 {
-                let on = quad * self.apart + i;
-                self.lines.push(
-                    1,
-                    format!("let b_line{quad}_{i} = b_line(min(column + {on}u, last_column));"),
-                );
-            }
+        for i in 0..self.line_sums() {
+            let [x, y, z, w] = [0, 1, 2, 3].map(|step| format!("{role}{step}_{i}"));
+            self.lines.push(2, format!("line_sum{i} += ({x} + {y}) + ({z} + {w});"));
         }
     }
 
@@ -197,10 +232,10 @@ impl Writer<'_> {
         }
         for step in 0..steps {
             for quad in 0..self.quads {
-                let b = self.b_quad(step, quad, steps);
-                self.lines.push(2, format!("let b{step}_{quad} = {b};"));
+                self.b_quad(step, quad, steps);
             }
         }
+        self.add_lines(Side::B, 'b');
         for step in 0..steps {
             for quad in 0..self.quads {
                 for row in 0..self.rows {
@@ -212,19 +247,20 @@ impl Writer<'_> {
     }
 
     fn a_along_depth(&mut self, steps: u32) {
-        let a = &self.product.a;
-        let load = |i: u32| {
-            let line = format!("a_line{i}");
-            if steps == 4 { depth_quad('a', a, &line) } else { format!("load_a({line}, k)") }
+        let a = self.product.a;
+        let of_type = if steps == 4 { "vec4<f32>" } else { "f32" };
+        let (name, lines) = match self.handed_round {
+            0 => ("a", self.rows),
+            _ => ("held", self.held(self.rows)),
         };
-        if self.handed_round == 0 {
-            for row in 0..self.rows {
-                self.lines.push(2, format!("let a{row} = {};", load(row)));
-            }
-            return;
+        for i in 0..lines {
+            let line = format!("a_line{i}");
+            let load =
+                if steps == 4 { depth_quad('a', &a, &line) } else { format!("load_a({line}, k)") };
+            self.load(&format!("{name}{i}"), of_type, &format!("a_there{i}"), &load);
         }
-        for i in 0..self.held(self.rows) {
-            self.lines.push(2, format!("let held{i} = {};", load(i)));
+        if self.handed_round == 0 {
+            return;
         }
         for row in 0..self.rows {
             let (i, lane) = (row / self.handed_round, row % self.handed_round);
@@ -233,18 +269,19 @@ impl Writer<'_> {
     }
 
     fn a_along_breadth(&mut self, steps: u32) {
-        let a = &self.product.a;
+        let a = self.product.a;
         let quads = self.rows / 4;
         if self.handed_round == 0 {
             for step in 0..steps {
                 let line = format!("a_line({})", self.step(&at_step(step)));
                 for quad in 0..quads {
                     let at = format!("row + {}u", quad * 4);
-                    let load = breadth_quad('a', a, &line, &at, "last_row");
-                    let load = self.padded(&load, &at_step(step));
-                    self.lines.push(2, format!("let a{step}_{quad} = {load};"));
+                    let load = breadth_quad('a', &a, &line, &at, "last_row");
+                    let there = self.there(&format!("{at} <= last_row"), &at_step(step));
+                    self.load(&format!("a{step}_{quad}"), "vec4<f32>", &there, &load);
                 }
             }
+            self.add_lines(Side::A, 'a');
             return;
         }
         let all = quads * steps;
@@ -261,9 +298,12 @@ impl Writer<'_> {
             let line = format!("a_line({})", self.step(&format!("mine_step{i}")));
             self.lines.push(2, format!("let mine_line{i} = {line};"));
             let (line, at) = (format!("mine_line{i}"), format!("mine_at{i}"));
-            let load = breadth_quad('a', a, &line, &at, "last_row");
-            let load = self.padded(&load, &format!("mine_step{i}"));
-            self.lines.push(2, format!("let held{i} = {load};"));
+            let load = breadth_quad('a', &a, &line, &at, "last_row");
+            let there = self.there(&format!("{at} <= last_row"), &format!("mine_step{i}"));
+            self.load(&format!("held{i}"), "vec4<f32>", &there, &load);
+            if self.extra.sums == Some(Side::A) {
+                self.lines.push(2, format!("line_sum{i} += held{i};"));
+            }
         }
         for step in 0..steps {
             for quad in 0..quads {
@@ -302,31 +342,57 @@ impl Writer<'_> {
     }
 
     fn b_along_depth(&mut self, steps: u32) {
+        let b = self.product.b;
+        let of_type = if steps == 4 { "vec4<f32>" } else { "f32" };
         for quad in 0..self.quads {
             for i in 0..4 {
                 let line = format!("b_line{quad}_{i}");
                 let load = if steps == 4 {
-                    depth_quad('b', &self.product.b, &line)
+                    depth_quad('b', &b, &line)
                 } else {
                     format!("load_b({line}, k)")
                 };
-                self.lines.push(2, format!("let column{quad}_{i} = {load};"));
+                let there = format!("b_there{quad}_{i}");
+                self.load(&format!("column{quad}_{i}"), of_type, &there, &load);
             }
         }
     }
 
     /// Four neighbouring columns of B at a step.
-    fn b_quad(&self, step: u32, quad: u32, steps: u32) -> String {
+    fn b_quad(&mut self, step: u32, quad: u32, steps: u32) {
+        let name = format!("b{step}_{quad}");
         if self.product.b.along == Along::Breadth {
             let at = format!("column + {}u", quad * self.apart);
             let line = format!("line{step}");
             let load = breadth_quad('b', &self.product.b, &line, &at, "last_column");
-            return self.padded(&load, &at_step(step));
+            let there = self.there(&format!("b_there{quad}"), &at_step(step));
+            self.load(&name, "vec4<f32>", &there, &load);
+            return;
         }
         let component =
             if steps == 4 { format!(".{}", XYZW[step as usize]) } else { String::new() };
-        let element = |i: u32| format!("column{quad}_{i}{component}");
-        format!("vec4<f32>({}, {}, {}, {})", element(0), element(1), element(2), element(3))
+        let [x, y, z, w] = [0, 1, 2, 3].map(|i| format!("column{quad}_{i}{component}"));
+        self.lines.push(2, format!("let {name} = vec4<f32>({x}, {y}, {z}, {w});"));
+    }
+
+    /// The results that are stored as quads, as many of each of an invocation's columns of quads: of
+    /// its rows; or where each column's results lie one behind the other, of those.
+    fn results(&self) -> Vec<String> {
+        let quads = self.quads;
+        let Some(length) = self.extra.packed else {
+            return (0..self.rows * quads)
+                .map(|i| format!("sum{}_{}", i / quads, i % quads))
+                .collect();
+        };
+        // `length` quads hold four columns of `length` results.
+        let packed = |i: u32| {
+            let element = |j: u32| {
+                let at = i / quads * 4 + j;
+                format!("sum{}_{}.{}", at % length, i % quads, XYZW[(at / length) as usize])
+            };
+            format!("vec4<f32>({}, {}, {}, {})", element(0), element(1), element(2), element(3))
+        };
+        (0..length * quads).map(packed).collect()
     }
 
     /// Loops over the results: the text that stores one is long, and compiled for each otherwise. The
@@ -335,16 +401,16 @@ impl Writer<'_> {
     /// them.
     fn store(&mut self) {
         let (quads, apart, rows) = (self.quads, self.apart, self.rows);
-        let all = rows * quads;
+        let results = self.results();
+        let all = results.len();
         let group = all.min(GROUP);
-        let sum = |i: u32| format!("sum{}_{}", i / quads, i % quads);
         let lines = &mut self.lines;
         lines.push(1, format!("let rows = min(size.rows - min(row, size.rows), {rows}u);"));
         lines.push(1, format!("let results = rows * {quads}u;"));
         lines.push(1, format!("for (var group = 0u; group < results; group += {group}u) {{"));
         for j in 0..group {
-            let of_groups: Vec<String> = (j..all).step_by(group as usize).map(sum).collect();
-            lines.push(2, format!("let own{j} = {};", picked("group", group, &of_groups)));
+            let of_groups: Vec<String> = results[j..].iter().step_by(group).cloned().collect();
+            lines.push(2, format!("let own{j} = {};", picked("group", group as u32, &of_groups)));
         }
         lines.push(2, format!("let ends = min(results - group, {group}u);"));
         lines.push(2, "for (var i = 0u; i < ends; i++) {");
@@ -358,10 +424,53 @@ impl Writer<'_> {
         lines.push(2, "}");
         lines.push(1, "}");
     }
+
+    /// Stores the sums of A's lines, those of the first tiles along the columns: a quad an invocation.
+    fn store_a_sums(&mut self) {
+        let quads = self.rows / 4;
+        if self.handed_round == 0 {
+            self.lines.push(1, "if (first_column == 0u && local.x == 0u) {");
+            for quad in 0..quads {
+                let at = quad * 4;
+                self.lines.push(2, format!("store_line_sums(row + {at}u, line_sum{quad});"));
+            }
+            self.lines.push(1, "}");
+            return;
+        }
+        let own = quads.min(self.handed_round);
+        // The lanes that have loaded a quad at the steps of a depth of four.
+        for quad in 0..quads {
+            let of_step = |step: u32| {
+                let index = step * quads + quad;
+                let (i, lane) = (index / self.handed_round, index % self.handed_round);
+                format!("subgroupShuffle(line_sum{i}, {lane}u)")
+            };
+            let [x, y, z, w] = [0, 1, 2, 3].map(of_step);
+            self.lines.push(1, format!("let rows_sum{quad} = ({x} + {y}) + ({z} + {w});"));
+        }
+        self.lines.push(1, format!("if (first_column == 0u && local.x < {own}u) {{"));
+        for first in (0..quads).step_by(self.handed_round as usize) {
+            let last = quads.min(first + self.handed_round);
+            let sums: Vec<String> = (first..last).map(|quad| format!("rows_sum{quad}")).collect();
+            let sum = picked("local.x", 1, &sums);
+            self.lines.push(2, format!("store_line_sums(row + (local.x + {first}u) * 4u, {sum});"));
+        }
+        self.lines.push(1, "}");
+    }
+
+    /// Stores the sums of B's lines, those of the first tiles along the rows.
+    fn store_b_sums(&mut self) {
+        self.lines.push(1, "if (first_row == 0u) {");
+        for quad in 0..self.quads {
+            let at = quad * self.apart;
+            self.lines.push(2, format!("store_line_sums(column + {at}u, line_sum{quad});"));
+        }
+        self.lines.push(1, "}");
+    }
 }
 
 /// Results that are picked from at once.
-const GROUP: u32 = 8;
+const GROUP: usize = 8;
 
 /// The text that picks one of some values, of which an index counts every `step`: by halves.
 fn picked(index: &str, step: u32, values: &[String]) -> String {

@@ -1,8 +1,8 @@
 //! The products of a call that makes the weight gradients of several layers, whose operands lie in
 //! one of three places. A tile's text stands in the source once for each place.
 
-use super::{Along, Kind, Lines, Operand, Product, Tile};
-use super::{as_read, frame, function, operand, stores_quads};
+use super::{Along, Extra, Kind, Lines, Operand, Product, Side, Tile};
+use super::{as_read, frame, function, operand};
 use crate::kernels::update::{GATHERED, UpdatedLayer};
 use crate::kernels::{Kernel, Parameters};
 
@@ -114,10 +114,38 @@ impl<'a> Grouped<'a> {
         product
     }
 
-    /// Gradients that a tile stores at a time: four where every row of every weight matrix begins
-    /// at a multiple of four elements.
+    /// Whether a layer's turned tiles store quads: the gradients of four units lie one behind the other,
+    /// and a tile has all of them.
+    fn packs(&self, tile: Tile, layer: &UpdatedLayer) -> bool {
+        let (_, rows) = tile.results();
+        layer.inputs <= rows && layer.units.is_multiple_of(4)
+    }
+
+    /// Gradients that a tile stores at a time: four where all that it stores at once begins at a
+    /// multiple of four elements.
     pub fn reals(&self, tile: Tile) -> u32 {
-        if stores_quads(tile, &self.largest()) && !self.turns(tile) { 4 } else { 1 }
+        let in_quads = |layer: &UpdatedLayer| match self.turns_place(tile, layer.place as usize) {
+            true => self.packs(tile, layer),
+            false => layer.inputs.is_multiple_of(4),
+        };
+        if tile.kind != Kind::Naive && self.layers.iter().all(in_quads) { 4 } else { 1 }
+    }
+
+    /// Whether tiles sum the biases' gradients, as those of an update without workgroup memory do: to
+    /// load them again costs a software adapter more than the rest of a bias's step.
+    pub fn sums_biases(&self, tile: Tile) -> bool {
+        self.kernel == Kernel::Update && matches!(tile.kind, Kind::Direct { .. })
+    }
+
+    /// What a place's tiles do beyond their products.
+    fn extra(&self, tile: Tile, place: usize) -> Extra {
+        let turned = self.turns_place(tile, place);
+        let delta = if turned { Side::B } else { Side::A };
+        let first = self.layers.iter().find(|layer| layer.place as usize == place);
+        Extra {
+            sums: self.sums_biases(tile).then_some(delta),
+            packed: first.filter(|_| turned && self.reals(tile) == 4).map(|layer| layer.inputs),
+        }
     }
 
     /// Tiles of a layer.
@@ -130,9 +158,9 @@ impl<'a> Grouped<'a> {
         across.div_ceil(columns) * down.div_ceil(rows)
     }
 
-    /// Workgroups of each member and part. An update has one for each tile of the weights and for as
-    /// many biases as it steps at once, but no more than are run side by side; partial gradients
-    /// have one more that ends the step.
+    /// Workgroups of each member and part. An update has one for each tile of the weights and, where
+    /// those do not sum them, for as many biases as it steps at once, but no more than are run side by
+    /// side; partial gradients have one more that ends the step.
     pub fn workgroups(&self, tile: Tile) -> u32 {
         let tiles: u32 = self.layers.iter().map(|layer| self.tiles(tile, layer)).sum();
         if self.kernel == Kernel::PartialGradients {
@@ -140,7 +168,8 @@ impl<'a> Grouped<'a> {
             return tiles + self.layers.iter().map(groups).sum::<u32>() + self.finishes;
         }
         let biases: u32 = self.layers.iter().map(|layer| layer.units.next_multiple_of(4)).sum();
-        let items = tiles + biases.div_ceil(tile.lanes() * self.reals(tile));
+        let apart = biases.div_ceil(tile.lanes() * self.reals(tile));
+        let items = if self.sums_biases(tile) { tiles } else { tiles + apart };
         let most = tile.side_by_side().map(|most| most.div_ceil(self.members.max(1)));
         most.map_or(items, |most| items.min(most))
     }
@@ -210,7 +239,7 @@ impl<'a> Grouped<'a> {
             text.push_str(&operand(buffer, binding, buffer, in_quads(buffer)));
         }
         let finds = self.kernel == Kernel::Update;
-        if finds {
+        if finds && !self.sums_biases(tile) {
             text.push_str(&self.find_bias());
         }
         for (index, ((place, ..), product)) in PLACES.iter().zip(&products).enumerate() {
@@ -219,7 +248,8 @@ impl<'a> Grouped<'a> {
             }
             // A tile's text is long to compile: a place without a layer has none.
             if self.layers.iter().any(|layer| layer.place as usize == index) {
-                let own = renamed(&function(tile, product), &NAMES, place);
+                let text_of_tile = function(tile, product, self.extra(tile, index));
+                let own = renamed(&text_of_tile, &NAMES, place);
                 let turned = self.turns_place(tile, index);
                 text.push_str(&if turned { renamed(&own, &TURNED_NAMES, place) } else { own });
             } else {

@@ -230,7 +230,7 @@ pub fn text(tile: Tile, product: &Product) -> String {
             b.along == Along::Depth
         ),
         frame(tile, &product),
-        function(tile, &product),
+        function(tile, &product, Extra::default()),
     ]
     .concat()
 }
@@ -296,11 +296,31 @@ fn main(
     )
 }
 
+/// An operand of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The left one.
+    A,
+    /// The right one.
+    B,
+}
+
+/// What a direct tile does beyond its product, whose lines are steps in depth.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extra {
+    /// The operand whose lines it sums up too. `store_line_sums(at, sums)` of the operand file is given four
+    /// of its rows or columns from `at` on; those past the last are no sums of any.
+    sums: Option<Side>,
+    /// The results of a column, where they lie one behind the other and columns in fours: quads of those
+    /// are stored, and the row that `store_quad` is given is the number of the quad.
+    packed: Option<u32>,
+}
+
 /// The function that computes and stores a block.
-pub(super) fn function(tile: Tile, product: &Product) -> String {
+pub(super) fn function(tile: Tile, product: &Product, extra: Extra) -> String {
     match tile.kind {
         Kind::Naive => direct::naive(tile, product),
-        Kind::Direct { handed_round, .. } => direct::text(tile, handed_round, product),
+        Kind::Direct { handed_round, .. } => direct::text(tile, handed_round, product, extra),
         Kind::Shared { depth } => shared::text(tile, depth, product),
         Kind::Cooperative { depth, fragments, subgroup } => {
             cooperative::text(tile, depth, fragments, subgroup, product)
