@@ -41,25 +41,34 @@ pub fn products_of_slow_tiles() -> Result<Vec<Held>> {
     Ok(vec![products(67, 12, &[65], 31, 2)?])
 }
 
-/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned: each
-/// place has the same text. Then their like that makes the
-/// gradients of each part of a batch. Of both, one has more rows of tiles than a band.
+/// Updates of one layer, ragged, of quads, and of so few inputs that direct tiles are turned, with units
+/// in fours too, whose weights are then stored in quads: each place has the same text. Then their like
+/// that makes the gradients of each part of a batch. Of both, one has more rows of tiles than a band.
 ///
 /// # Errors
 /// Never.
 pub fn updates_of_tiles() -> Result<Vec<Held>> {
-    [(67, 131, 65), (21, 140, 1100), (19, 13, 70), (2050, 67, 33), (2052, 36, 268)]
-        .into_iter()
-        .map(|(rows, inputs, outputs)| update(rows, inputs, outputs))
-        .collect()
+    [
+        (67, 131, 65),
+        (21, 140, 1100),
+        (19, 13, 70),
+        (19, 13, 72),
+        (18, 7, 36),
+        (2050, 67, 33),
+        (2052, 36, 268),
+    ]
+    .into_iter()
+    .map(|(rows, inputs, outputs)| update(rows, inputs, outputs))
+    .collect()
 }
 
-/// Those that tiles of every class meet: one that is turned, and one that is not.
+/// Those that tiles of every class meet: two that are turned, of which one is stored in quads, and one
+/// that is not.
 ///
 /// # Errors
 /// Never.
 pub fn updates_of_slow_tiles() -> Result<Vec<Held>> {
-    Ok(vec![update(67, 131, 65)?, update(19, 13, 70)?])
+    Ok(vec![update(67, 131, 65)?, update(19, 13, 70)?, update(18, 7, 36)?])
 }
 
 fn update(rows: usize, inputs: usize, outputs: usize) -> Result<Held> {

@@ -12,7 +12,7 @@
 //!
 //! It reads its operands by `a_value(at)`, `a_quad(at)`, `b_value(at)` and `b_quad(at)`, which
 //! [`text`] writes: of scalars, or of quads where every line is made of whole aligned ones. Results
-//! past the last row or column are computed from the last one and not stored.
+//! past the last row or column are computed from the last one, or from zeros, and not stored.
 //!
 //! A cooperative tile multiplies fragments of 8x8, one of them with a subgroup's invocations together:
 //! `simdgroup_matrix` on Metal, `VK_KHR_cooperative_matrix` on Vulkan. It is never a class's choice,
@@ -308,8 +308,9 @@ pub(super) enum Side {
 /// What a direct tile does beyond its product, whose lines are steps in depth.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extra {
-    /// The operand whose lines it sums up too. `store_line_sums(at, sums)` of the operand file is given four
-    /// of its rows or columns from `at` on; those past the last are no sums of any.
+    /// The operand whose lines it sums up too. The first tile along the other one's breadth gives
+    /// `store_line_sums(at, sums)` of the operand file those of four rows or columns from `at` on;
+    /// what is past the last of them means nothing.
     sums: Option<Side>,
     /// The results of a column, where they lie one behind the other and columns in fours: quads of those
     /// are stored, and the row that `store_quad` is given is the number of the quad.
