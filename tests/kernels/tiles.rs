@@ -106,7 +106,7 @@ fn updates_are_split_and_not() {
         calls.iter().any(|call| call.kernel == Kernel::PartialGradients)
     };
     let split: Vec<bool> = updates_of_tiles().unwrap().iter().map(is_split).collect();
-    assert_eq!(split, [false, false, false, true, true]);
+    assert_eq!(split, [false, false, false, false, false, true, true]);
 }
 
 #[test]
