@@ -2,12 +2,10 @@
 // on them, so that no gradient is stored; the sums of the step's log; and the member's way to its
 // next step. Workgroups share out all layers' biases and the tiles of their weights; the first ends
 // the step.
-// shared/apply_step.wgsl steps; shared/biases_apart.wgsl or shared/biases_in_tiles*.wgsl step the
-// biases.
-// shared/update_*.wgsl read the operands, by the place that they lie in, and a tile's text stands
-// there once for each. The host writes find_*: a place's sets
-// `layer` and `block` to its tile of that number, or says that there is none and takes the place's
-// tiles off.
+// shared/apply_step.wgsl steps; shared/biases_apart.wgsl or shared/biases_in_tiles.wgsl has the biases
+// stepped. shared/update_*.wgsl read the operands, by the place that they lie in, and a tile's text
+// stands there once for each. The host writes find_*: a place's sets `layer` and `block` to its tile
+// of that number, or says that there is none and takes the place's tiles off.
 // shared/tiles_*.wgsl give the tiles' order. Twin: kernels::update.
 
 struct Update {

@@ -84,7 +84,8 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/biases_quads.wgsl"),
     shader!("shared/biases_apart.wgsl"),
     shader!("shared/biases_in_tiles.wgsl"),
-    shader!("shared/biases_in_tiles_quads.wgsl"),
+    shader!("shared/four_biases_single.wgsl"),
+    shader!("shared/four_biases_quads.wgsl"),
     shader!("shared/updated_layer.wgsl"),
     shader!("shared/tiles_in_rows.wgsl"),
     shader!("shared/tiles_in_bands.wgsl"),
@@ -208,8 +209,7 @@ fn fragments_with(call: &Call, tile: Tile, writes_state: bool, is_planted: bool)
             source.file(&format!("shared/update_{place}.wgsl"));
         }
         if grouped.turns(tile) {
-            let packed = grouped.reals(tile) == 4;
-            let form = if packed { "packed" } else { "turned" };
+            let form = if grouped.packs(tile) { "packed" } else { "turned" };
             source.file(&format!("shared/store_{form}_quad.wgsl"));
         }
         source.file(tile::order(tile));
@@ -322,7 +322,8 @@ fn shared(call: &Call, tile: Tile, source: &mut Source) {
             either(quads, "reals_quads", "reals_single");
             either(quads, "not_finite_quads", "not_finite_single");
             if grouped.is_some_and(|grouped| grouped.sums_biases(tile)) {
-                either(quads, "biases_in_tiles_quads", "biases_in_tiles");
+                either(true, "biases_in_tiles", "");
+                either(quads, "four_biases_quads", "four_biases_single");
             } else if call.kernel == Kernel::Update {
                 either(true, "delta_sum", "");
                 either(quads, "delta_sums_quads", "biases_single");

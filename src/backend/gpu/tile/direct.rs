@@ -151,7 +151,7 @@ impl Writer<'_> {
         if self.padded { format!("{place} && {step} <= last_step") } else { place.to_owned() }
     }
 
-    /// Loads a value where it is there, else zeros: a lane that loads nothing costs nothing.
+    /// Loads a value where it is there, else zeros: a lane that loads nothing costs little.
     fn load(&mut self, name: &str, of_type: &str, there: &str, load: &str) {
         self.lines.push(2, format!("var {name} = {of_type}();"));
         self.lines.push(2, format!("if ({there}) {{"));

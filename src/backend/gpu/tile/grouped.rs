@@ -114,9 +114,14 @@ impl<'a> Grouped<'a> {
         product
     }
 
-    /// Whether a layer's turned tiles store quads: the gradients of four units lie one behind the other,
-    /// and a tile has all of them.
-    fn packs(&self, tile: Tile, layer: &UpdatedLayer) -> bool {
+    /// Whether turned tiles store quads.
+    pub fn packs(&self, tile: Tile) -> bool {
+        self.turns(tile) && self.reals(tile) == 4
+    }
+
+    /// Whether a layer's turned tiles can: the gradients of four units lie one behind the other, and a
+    /// tile has all of them.
+    fn can_pack(tile: Tile, layer: &UpdatedLayer) -> bool {
         let (_, rows) = tile.results();
         layer.inputs <= rows && layer.units.is_multiple_of(4)
     }
@@ -125,7 +130,7 @@ impl<'a> Grouped<'a> {
     /// multiple of four elements.
     pub fn reals(&self, tile: Tile) -> u32 {
         let in_quads = |layer: &UpdatedLayer| match self.turns_place(tile, layer.place as usize) {
-            true => self.packs(tile, layer),
+            true => Self::can_pack(tile, layer),
             false => layer.inputs.is_multiple_of(4),
         };
         if tile.kind != Kind::Naive && self.layers.iter().all(in_quads) { 4 } else { 1 }
@@ -144,7 +149,7 @@ impl<'a> Grouped<'a> {
         let first = self.layers.iter().find(|layer| layer.place as usize == place);
         Extra {
             sums: self.sums_biases(tile).then_some(delta),
-            packed: first.filter(|_| turned && self.reals(tile) == 4).map(|layer| layer.inputs),
+            packed: first.filter(|_| turned && self.packs(tile)).map(|layer| layer.inputs),
         }
     }
 
@@ -167,9 +172,12 @@ impl<'a> Grouped<'a> {
             let groups = |layer: &UpdatedLayer| layer.units.div_ceil(bias_units(tile));
             return tiles + self.layers.iter().map(groups).sum::<u32>() + self.finishes;
         }
-        let biases: u32 = self.layers.iter().map(|layer| layer.units.next_multiple_of(4)).sum();
-        let apart = biases.div_ceil(tile.lanes() * self.reals(tile));
-        let items = if self.sums_biases(tile) { tiles } else { tiles + apart };
+        let biases =
+            || self.layers.iter().map(|layer| layer.units.next_multiple_of(4)).sum::<u32>();
+        let items = match self.sums_biases(tile) {
+            true => tiles,
+            false => tiles + biases().div_ceil(tile.lanes() * self.reals(tile)),
+        };
         let most = tile.side_by_side().map(|most| most.div_ceil(self.members.max(1)));
         most.map_or(items, |most| items.min(most))
     }

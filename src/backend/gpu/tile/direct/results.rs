@@ -66,7 +66,7 @@ impl Writer<'_> {
             self.lines.push(1, "}");
             return;
         }
-        let own = quads.min(self.handed_round);
+        self.lines.push(1, "if (first_column == 0u) {");
         // The lanes that have loaded a quad at the steps of a depth of four.
         for quad in 0..quads {
             let of_step = |step: u32| {
@@ -75,15 +75,16 @@ impl Writer<'_> {
                 format!("subgroupShuffle(line_sum{i}, {lane}u)")
             };
             let [x, y, z, w] = [0, 1, 2, 3].map(of_step);
-            self.lines.push(1, format!("let rows_sum{quad} = ({x} + {y}) + ({z} + {w});"));
+            self.lines.push(2, format!("let rows_sum{quad} = ({x} + {y}) + ({z} + {w});"));
         }
-        self.lines.push(1, format!("if (first_column == 0u && local.x < {own}u) {{"));
+        self.lines.push(2, format!("if (local.x < {}u) {{", quads.min(self.handed_round)));
         for first in (0..quads).step_by(self.handed_round as usize) {
             let last = quads.min(first + self.handed_round);
             let sums: Vec<String> = (first..last).map(|quad| format!("rows_sum{quad}")).collect();
             let sum = picked("local.x", 1, &sums);
-            self.lines.push(2, format!("store_line_sums(row + (local.x + {first}u) * 4u, {sum});"));
+            self.lines.push(3, format!("store_line_sums(row + (local.x + {first}u) * 4u, {sum});"));
         }
+        self.lines.push(2, "}");
         self.lines.push(1, "}");
     }
 
