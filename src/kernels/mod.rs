@@ -256,7 +256,7 @@ impl<R: Real> Step<'_, R> {
 
 /// Twin of `dropout_scale` in `shaders/shared/dropout.wgsl`: 0 for a dropped element, else the
 /// scale of a kept one.
-#[inline]
+#[inline(always)] // that masks are drawn in vectors
 pub fn dropout_scale(layer: &LayerSettings, element: u32, batch: u32) -> f32 {
     if layer.drop_below == 0 {
         return 1.0;

@@ -2,19 +2,15 @@
 
 use rayon::prelude::*;
 
+use super::dropout::{Masked, Place, drop_elements, mask_gradient};
 use super::memory::{Member, Tables};
 use super::product::{Matrix, Output, product};
 use super::work::{BelowWork, Forward, Input, InputGradientWork, LossWork, WeightGradientWork};
-use crate::catalog::activation::Functions;
-use crate::kernels::dropout_scale;
 use crate::kernels::loss::{Loss, LossFunctions};
-use crate::program::{LayerSettings, StepSettings};
+use crate::program::StepSettings;
 
 /// Elements of a row block: what a pass keeps in the cache, and a thread takes at a time.
 const ROW_BLOCK: usize = 8192;
-
-/// Elements whose dropout mask is drawn at a time.
-const MASK: usize = 256;
 
 /// Rows of so many elements that make a row block.
 fn block_rows(width: usize) -> usize {
@@ -125,7 +121,7 @@ pub(super) fn dense_forward(
     let activate = |first: usize, y: &mut [f32]| {
         (work.activation.act_slice)(y, [call.alpha, call.beta]);
         if drops {
-            drop_elements(y, first as u32, layer, settings.batch);
+            drop_elements(y, Place { layer, batch: settings.batch, first });
         }
     };
     let plain = |(block, y): (usize, &mut [f32])| {
@@ -153,13 +149,6 @@ pub(super) fn dense_forward(
     member.reals[work.output] = output;
     if let (Some(id), Some(kept)) = (work.pre_activation, kept) {
         member.reals[id] = kept;
-    }
-}
-
-/// Multiplies elements by their mask; `first` is the place of the first in its member's batch.
-fn drop_elements(y: &mut [f32], first: u32, layer: &LayerSettings, batch: u32) {
-    for (element, y) in (first..).zip(y) {
-        *y *= dropout_scale(layer, element, batch);
     }
 }
 
@@ -244,7 +233,8 @@ pub(super) fn input_gradient(
             if layer.drop_below == 0 {
                 (activation.act_grad_slice)(d, x, y, p);
             } else {
-                masked_gradient(activation, p, layer, settings.batch, first, d, x, y);
+                let masked = Masked { activation, parameters: p, d, x, y };
+                mask_gradient(masked, Place { layer, batch: settings.batch, first });
             }
         };
         if work.parallel {
@@ -254,39 +244,6 @@ pub(super) fn input_gradient(
         }
     }
     member.reals[work.delta_below] = result;
-}
-
-/// The part of `input_gradient` after the product, where the layer below drops elements.
-#[allow(clippy::too_many_arguments)] // the pieces of a block, all of one length
-fn masked_gradient(
-    activation: &Functions<f32>,
-    p: [f32; 2],
-    layer: &LayerSettings,
-    batch: u32,
-    first: usize,
-    d: &mut [f32],
-    x: &[f32],
-    y: &[f32],
-) {
-    let mut scales = [0.0; MASK];
-    let mut outputs = [0.0; MASK];
-    for (part, (d, y)) in d.chunks_mut(MASK).zip(y.chunks(MASK)).enumerate() {
-        let from = part * MASK;
-        let x = if x.is_empty() { x } else { &x[from..from + d.len()] };
-        let (scales, outputs) = (&mut scales[..d.len()], &mut outputs[..d.len()]);
-        for (element, scale) in ((first + from) as u32..).zip(&mut *scales) {
-            *scale = dropout_scale(layer, element, batch);
-        }
-        for (((d, output), y), scale) in d.iter_mut().zip(&mut *outputs).zip(y).zip(&*scales) {
-            // `y` is the output after dropout; the derivative wants it before.
-            *output = if *scale == 0.0 { 0.0 } else { y / scale };
-            *d *= scale;
-        }
-        (activation.act_grad_slice)(d, x, outputs, p);
-        for (d, scale) in d.iter_mut().zip(&*scales) {
-            *d = if *scale == 0.0 { 0.0 } else { *d };
-        }
-    }
 }
 
 /// The parameters of a member's loss.

@@ -9,6 +9,7 @@
 
 mod arena;
 mod compile;
+mod dropout;
 mod joint;
 mod layers;
 mod matrices;

@@ -3,11 +3,11 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::super::dropout::{Masked, Place, drop_elements, mask_gradient};
 use super::super::layers::parameters_of;
 use super::PlainStep;
 use super::tile::{PANEL, Row, TILE, panels, rows_by_panel};
 use super::weights::{PIECE_PANELS, Piece};
-use crate::kernels::dropout_scale;
 use crate::kernels::loss::LossFunctions;
 use crate::program::{LayerSettings, StepSettings};
 
@@ -178,17 +178,6 @@ impl WithSimd for Propagate<'_> {
     }
 }
 
-/// What 32 elements of a layer, from `first` on, are multiplied by.
-#[inline(always)]
-fn scales(layer: &LayerSettings, first: usize, batch: u32) -> Row {
-    let layer = *layer;
-    let mut scales = [0.0; PANEL];
-    for (element, scale) in (0..PANEL as u32).zip(&mut scales) {
-        *scale = dropout_scale(&layer, (first as u32).wrapping_add(element), batch);
-    }
-    scales
-}
-
 impl Propagate<'_> {
     fn order(&self) -> &[u32] {
         &self.order[self.block.first..self.block.first + self.block.rows]
@@ -215,7 +204,7 @@ impl Propagate<'_> {
     #[inline(always)]
     fn forward<S: Simd>(&mut self, simd: S, index: usize) {
         let layer = &self.step.layers[index];
-        let (rows, stride) = (self.block.rows, self.stride);
+        let (rows, stride, batch) = (self.block.rows, self.stride, self.settings.batch);
         let (lower, upper) = self.block.layers.split_at_mut(index);
         let below = lower.last().map_or(&self.block.inputs, |layer| &layer.outputs);
         let own = &mut upper[0];
@@ -247,10 +236,8 @@ impl Propagate<'_> {
             if layer.drops && settings.drop_below != 0 {
                 let first = self.block.first * layer.units + panel * PANEL;
                 for (row, z) in z.iter_mut().enumerate() {
-                    let scales = scales(settings, first + row * layer.units, self.settings.batch);
-                    for (z, scale) in z.iter_mut().zip(&scales) {
-                        *z *= scale;
-                    }
+                    let first = first + row * layer.units;
+                    drop_elements(z, Place { layer: settings, batch, first });
                 }
             }
             if units < PANEL {
@@ -296,7 +283,7 @@ impl Propagate<'_> {
     #[inline(always)]
     fn backward<S: Simd>(&mut self, simd: S, index: usize) {
         let layer = &self.step.layers[index];
-        let (rows, stride) = (self.block.rows, self.stride);
+        let (rows, stride, batch) = (self.block.rows, self.stride, self.settings.batch);
         let (lower, upper) = self.block.layers.split_at_mut(index);
         let (Some(below), delta) = (lower.last_mut(), &upper[0].delta) else { return };
         let above = panels(layer.units);
@@ -320,26 +307,18 @@ impl Propagate<'_> {
             let y = &below.outputs[at..at + rows];
             let x = if of_below.keeps_input { &below.kept[at..at + rows] } else { &[] };
             let settings = &self.layers[of_below.row];
-            let act_grad = of_below.activation.act_grad_slice;
             let p = of_below.parameters;
             if settings.drop_below == 0 {
+                let act_grad = of_below.activation.act_grad_slice;
                 act_grad(d.as_flattened_mut(), x.as_flattened(), y.as_flattened(), p);
                 continue;
             }
             let first = self.block.first * layer.inputs + panel * PANEL;
             for (row, (d, y)) in d.iter_mut().zip(y).enumerate() {
-                let scales = scales(settings, first + row * layer.inputs, self.settings.batch);
                 let x = x.get(row).map_or(&[][..], |x| x.as_slice());
-                let mut before = *y;
-                for ((d, y), scale) in d.iter_mut().zip(&mut before).zip(&scales) {
-                    // `y` is the output after dropout; the derivative wants it before.
-                    *y = if *scale == 0.0 { 0.0 } else { *y / scale };
-                    *d *= scale;
-                }
-                act_grad(d, x, &before, p);
-                for (d, scale) in d.iter_mut().zip(&scales) {
-                    *d = if *scale == 0.0 { 0.0 } else { *d };
-                }
+                let masked = Masked { activation: &of_below.activation, parameters: p, d, x, y };
+                let first = first + row * layer.inputs;
+                mask_gradient(masked, Place { layer: settings, batch, first });
             }
         }
     }
