@@ -33,6 +33,9 @@ var<private> block: Block;
 // The settings of the weights of the tile's layer: all have the same.
 var<private> own: BlockSettings;
 
+// A number that no tile has.
+const NO_TILE = 0xffff0000u;
+
 // The row of the batch that the sums begin at.
 const part_start = 0u;
 
@@ -73,7 +76,8 @@ fn finish(lane: u32) {
 }
 
 // Workgroups share out the biases, then the tiles, a loop for each place: what stands in a loop or a
-// branch costs some adapters its time even where it is not taken. The first ends the step.
+// branch costs some adapters its time even where it is not taken. A member that has stopped has no
+// tiles. The first ends the step.
 fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
     member = workgroup.z;
     settings = step_settings(member, call.members);
@@ -84,26 +88,20 @@ fn run(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32) {
         finish(lane);
     }
     let chunks = step_biases(group, stride, lane, stopped);
-    var item = (group + stride - chunks % stride) % stride;
+    var item = select((group + stride - chunks % stride) % stride, NO_TILE, stopped);
     while (find_gathered(&item)) {
-        if (!stopped) {
-            begin_tile();
-            tile_gathered(block, lane);
-        }
+        begin_tile();
+        tile_gathered(block, lane);
         item += stride;
     }
     while (find_odd(&item)) {
-        if (!stopped) {
-            begin_tile();
-            tile_odd(block, lane);
-        }
+        begin_tile();
+        tile_odd(block, lane);
         item += stride;
     }
     while (find_even(&item)) {
-        if (!stopped) {
-            begin_tile();
-            tile_even(block, lane);
-        }
+        begin_tile();
+        tile_even(block, lane);
         item += stride;
     }
     report_bad(member);

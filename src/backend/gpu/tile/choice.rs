@@ -183,7 +183,7 @@ pub fn by_class(class: Class, product: &Product) -> Tile {
             // The largest is somewhat faster, but takes llvmpipe seconds to compile.
             let [large, medium, small] = [32, 16, 8].map(|rows| handed_round(rows, 4, subgroup));
             // An update's workgroups each have much to do before and after their products.
-            let many = if product.kernel.is_grouped() { 64 } else { 256 };
+            let many = if product.kernel.is_grouped() { 64 } else { 128 };
             // All are as wide; what counts is that most of their rows are there.
             let fits = |tile: Tile, least: u64| {
                 tile.results().1 < product.rows.saturating_mul(2) && blocks(tile, product) >= least

@@ -153,6 +153,18 @@ impl<'a> Grouped<'a> {
         }
     }
 
+    /// The tile that a place's text is of: no rows are worked out that none of its layers has.
+    fn own_tile(&self, tile: Tile, product: &Product) -> Tile {
+        let [rows, columns] = tile.each;
+        match (tile.kind, tile.invocations) {
+            (Kind::Direct { .. }, [1, _]) => {
+                let most = product.rows.max(1).next_multiple_of(4);
+                Tile { each: [rows.min(most), columns], ..tile }
+            }
+            _ => tile,
+        }
+    }
+
     /// Tiles of a layer.
     fn tiles(&self, tile: Tile, layer: &UpdatedLayer) -> u32 {
         let (columns, rows) = tile.results();
@@ -256,7 +268,8 @@ impl<'a> Grouped<'a> {
             }
             // A tile's text is long to compile: a place without a layer has none.
             if self.layers.iter().any(|layer| layer.place as usize == index) {
-                let text_of_tile = function(tile, product, self.extra(tile, index));
+                let text_of_tile =
+                    function(self.own_tile(tile, product), product, self.extra(tile, index));
                 let own = renamed(&text_of_tile, &NAMES, place);
                 let turned = self.turns_place(tile, index);
                 text.push_str(&if turned { renamed(&own, &TURNED_NAMES, place) } else { own });
