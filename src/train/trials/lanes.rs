@@ -35,12 +35,17 @@ fn members_of(trial: Option<&Trial>, common: &Settings, width: usize, epoch: usi
     (0..width as u32).map(member).collect()
 }
 
-/// Lanes in the order in which they are first taken: neighbours in it lie far apart, whatever equal
-/// blocks the lanes are cut into. Neighbouring trials are alike and end together; a device that gives
-/// each processor a block of members would leave some idle.
+/// Lanes in the order in which they are first taken. A device may give each of its processors a block of
+/// members, and idle ones wait for the last; trials that are alike end together. So neighbours in the
+/// order lie far apart, and the blocks share out the trials as fairly as taking turns by the sequence of
+/// Thue and Morse does: where a grid's keys have two or four values, each half of the lanes has equally
+/// many trials of each.
 fn scattered(lanes: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lanes).collect();
-    order.sort_by_key(|lane| lane.reverse_bits());
+    order.sort_by_key(|lane| {
+        let turn = lane.reverse_bits();
+        turn ^ (turn >> 1)
+    });
     order
 }
 
@@ -356,6 +361,24 @@ impl Observer for Watch<'_> {
 #[cfg(test)]
 mod tests {
     use super::scattered;
+
+    #[test]
+    fn halves_of_lanes_hold_equally_many_of_each_value() {
+        let order = scattered(64);
+        let low = |of: &dyn Fn(usize) -> bool| {
+            (0..64).filter(|trial| of(*trial) && order[*trial] < 32).count()
+        };
+        // A grid of two values a key, and one of four.
+        for key in 0..6 {
+            assert_eq!(low(&|trial| trial >> key & 1 == 1), 16, "key {key}: {order:?}");
+        }
+        for key in 0..3 {
+            for value in 0..4 {
+                let count = low(&|trial| trial >> (2 * key) & 3 == value);
+                assert_eq!(count, 8, "key {key}, value {value}: {order:?}");
+            }
+        }
+    }
 
     #[test]
     fn blocks_of_lanes_hold_trials_from_all_over() {
