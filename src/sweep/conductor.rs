@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Sweep;
 use super::folder::SweepFolder;
+use super::forecast::Positions;
 use super::record::{EpochRecord, TrialRecord, monitored};
 use super::run::Shown;
 use super::scheduler::Standings;
@@ -28,7 +29,11 @@ pub(super) struct Knowledge {
 impl Knowledge {
     pub(super) fn of(sweep: &Sweep) -> Self {
         Self {
-            standings: Standings::new(sweep.config.scheduler, sweep.better, sweep.keeps_best()),
+            standings: Standings::new(sweep.config.scheduler, sweep.better, sweep.keeps_best())
+                .with_positions(Positions::new(
+                    &sweep.config.axes,
+                    sweep.trials.iter().map(|trial| &trial.values),
+                )),
             better: sweep.better,
             records: vec![None; sweep.trials.len()],
             best: None,

@@ -4,6 +4,7 @@
 mod comparison;
 mod conductor;
 mod folder;
+mod forecast;
 mod group;
 mod page;
 mod plan;
@@ -20,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::metric::Better;
 use crate::config::data::Task;
-use crate::config::sweep::{Scheduler, SweepConfig};
+use crate::config::sweep::{RankedBy, Scheduler, SweepConfig};
 use crate::config::{Config, Mode, Monitor, OnDivergence, Settings, TaskSettings};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -130,7 +131,21 @@ impl Sweep {
             loaded: None,
         };
         sweep.make_groups()?;
+        sweep.check_forecasts()?;
         Ok(sweep)
+    }
+
+    /// Refuses to forecast what is not a loss.
+    fn check_forecasts(&self) -> Result<()> {
+        let forecasts = matches!(self.config.scheduler, Scheduler::Asha(_, RankedBy::Forecast));
+        if forecasts && self.better != Better::Smaller {
+            let problem = format!("no forecast of {}: it does not fall as losses do", self.monitor);
+            return Err(self.config.locate(
+                Error::config("scheduler.ranked_by", problem)
+                    .with_help(r#"give "score", or a monitor such as "val_loss""#),
+            ));
+        }
+        Ok(())
     }
 
     fn make_groups(&mut self) -> Result<()> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Group, Sweep};
 use crate::backend::Backend;
 use crate::config::Settings;
-use crate::config::sweep::{Scheduler, Search};
+use crate::config::sweep::{RankedBy, Scheduler, Search};
 use crate::data::{Dataset, Folds, memory};
 use crate::error::{Error, Result, size};
 use crate::report::{count, duration};
@@ -195,9 +195,11 @@ fn scheduler_in_words(scheduler: Scheduler) -> String {
             "successive halving from epoch {}, the best of each {} go on",
             rungs.min_epochs, rungs.reduction
         ),
-        Scheduler::Asha(rungs) => format!(
-            "ASHA from epoch {}, the best of each {} go on",
-            rungs.min_epochs, rungs.reduction
+        Scheduler::Asha(rungs, by) => format!(
+            "ASHA from epoch {}, the best of each {} go on{}",
+            rungs.min_epochs,
+            rungs.reduction,
+            if by == RankedBy::Forecast { ", by what they come to" } else { "" }
         ),
         Scheduler::Median { min_epochs } => {
             format!("those worse than the median stop, from epoch {min_epochs}")

@@ -1,9 +1,10 @@
 //! Which trials go on: what the schedulers of a sweep make of the values that trials have reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::forecast::{Pool, Positions, exponent};
 use crate::catalog::metric::Better;
-use crate::config::sweep::Scheduler;
+use crate::config::sweep::{RankedBy, Scheduler};
 
 /// What is known of every trial's values, epoch by epoch.
 #[derive(Debug)]
@@ -13,6 +14,9 @@ pub struct Standings {
     /// Whether a trial's weights are those of its best epoch, rather than the last.
     keeps_best: bool,
     trials: BTreeMap<usize, Course>,
+    positions: Positions,
+    /// What is forecast by, at each rung.
+    pools: BTreeMap<usize, Pool>,
 }
 
 /// The values of one trial.
@@ -27,7 +31,20 @@ struct Course {
 impl Standings {
     /// Of no trial yet.
     pub fn new(scheduler: Scheduler, better: Better, keeps_best: bool) -> Self {
-        Self { scheduler, better, keeps_best, trials: BTreeMap::new() }
+        Self {
+            scheduler,
+            better,
+            keeps_best,
+            trials: BTreeMap::new(),
+            positions: Positions::default(),
+            pools: BTreeMap::new(),
+        }
+    }
+
+    /// The same, with where the trials stand in the search space, by which they are forecast.
+    #[must_use]
+    pub fn with_positions(self, positions: Positions) -> Self {
+        Self { positions, ..self }
     }
 
     /// A trial's value after an epoch, from 1, and whether it ends with it. One that is told again
@@ -58,14 +75,20 @@ impl Standings {
 
     /// Whether each of some trials goes on that have just trained to those epochs, of so many at most:
     /// `(trial, epoch, epochs)`, all of whose values are on record.
-    pub fn judge(&self, trained: &[(usize, usize, usize)]) -> Vec<bool> {
+    pub fn judge(&mut self, trained: &[(usize, usize, usize)]) -> Vec<bool> {
+        if let Scheduler::Asha(rungs, RankedBy::Forecast) = self.scheduler {
+            let at_rung = |(_, epoch, epochs): &&(usize, usize, usize)| rungs.has(*epoch, *epochs);
+            let rungs: BTreeSet<usize> =
+                trained.iter().filter(at_rung).map(|(_, epoch, _)| *epoch).collect();
+            rungs.into_iter().for_each(|rung| self.take_in(rung));
+        }
         let goes_on = |&(trial, epoch, epochs): &(usize, usize, usize)| match self.scheduler {
             // Of successive halving the rounds are the sweep's.
             Scheduler::None | Scheduler::SuccessiveHalving(_) => true,
-            Scheduler::Asha(rungs) if rungs.has(epoch, epochs) => {
-                self.is_among_best(trial, epoch, rungs.reduction)
+            Scheduler::Asha(rungs, _) if rungs.has(epoch, epochs) => {
+                self.is_among_best(trial, epoch, epochs, rungs.reduction)
             }
-            Scheduler::Asha(_) => true,
+            Scheduler::Asha(..) => true,
             Scheduler::Median { min_epochs } => {
                 epoch < min_epochs || self.is_above_median(trial, epoch)
             }
@@ -75,10 +98,14 @@ impl Standings {
 
     /// Whether a trial is among the best of each `reduction` of those that came as far. Where fewer than
     /// that many did, the best of them is.
-    fn is_among_best(&self, trial: usize, epoch: usize, reduction: usize) -> bool {
-        let Some(own) = self.worth(trial, epoch) else { return true };
-        let others =
-            self.trials.keys().filter_map(|other| Some((*other, self.worth(*other, epoch)?)));
+    fn is_among_best(&self, trial: usize, epoch: usize, epochs: usize, reduction: usize) -> bool {
+        let pool = self.pools.get(&epoch);
+        let rank = |trial: usize| {
+            let worth = self.worth(trial, epoch)?;
+            Some(pool.map_or(worth, |pool| pool.forecast(trial, worth, epoch, epochs)))
+        };
+        let Some(own) = rank(trial) else { return true };
+        let others = self.trials.keys().filter_map(|other| Some((*other, rank(*other)?)));
         let others: Vec<(usize, f64)> = others.collect();
         let ahead = others
             .iter()
@@ -88,6 +115,22 @@ impl Standings {
             })
             .count();
         !own.is_nan() && ahead < (others.len() / reduction).max(1)
+    }
+
+    /// Takes the trials that have come to a rung into its pool, with the exponents by which their best
+    /// scores have fallen since half of its epochs. One that has ended before falls no more.
+    fn take_in(&mut self, rung: usize) {
+        let mut pool = self.pools.remove(&rung).unwrap_or_default();
+        let half = (rung / 2).max(1);
+        let came = |(trial, course): (&usize, &Course)| {
+            (course.values.len() >= rung && !pool.has(*trial)).then_some(*trial)
+        };
+        let new: Vec<usize> = self.trials.iter().filter_map(came).collect();
+        for trial in new {
+            let best = |epoch: usize| (epoch, self.best_up_to(trial, epoch).unwrap_or(f64::NAN));
+            pool.add(trial, exponent(best(half), best(rung)), &self.positions);
+        }
+        self.pools.insert(rung, pool);
     }
 
     /// The `count` best of some trials after so many epochs, the better the earlier; of equal ones, and
@@ -155,8 +198,10 @@ pub fn rounds(scheduler: Scheduler, epochs: usize, trials: usize) -> Vec<(usize,
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, json};
+
     use super::*;
-    use crate::config::sweep::Rungs;
+    use crate::config::sweep::{Axis, Choices, Rungs};
 
     const RUNGS: Rungs = Rungs { min_epochs: 2, reduction: 3 };
 
@@ -177,7 +222,7 @@ mod tests {
         let halving = Scheduler::SuccessiveHalving(RUNGS);
         assert_eq!(rounds(halving, 54, 20), [(2, 20), (6, 6), (18, 2), (54, 1)]);
         assert_eq!(rounds(halving, 2, 20), [(2, 20)]);
-        assert_eq!(rounds(Scheduler::Asha(RUNGS), 54, 20), [(54, 20)]);
+        assert_eq!(rounds(Scheduler::Asha(RUNGS, RankedBy::Score), 54, 20), [(54, 20)]);
     }
 
     /// Of six the two best go on, by their best epoch so far; a later one is held to all that came there.
@@ -191,7 +236,7 @@ mod tests {
             &[0.5, 0.6],
             &[0.8, 0.2],
         ];
-        let mut asha = standings(Scheduler::Asha(RUNGS), &values);
+        let mut asha = standings(Scheduler::Asha(RUNGS, RankedBy::Score), &values);
         let at = |epoch: usize| -> Vec<(usize, usize, usize)> {
             (0..6).map(|trial| (trial, epoch, 54)).collect()
         };
@@ -207,10 +252,40 @@ mod tests {
         assert_eq!(asha.judge(&[(0, 54, 54)]), [true]);
     }
 
+    /// Two slow learners are worse than two that fall no more, and will not be: by forecasts they go on.
+    #[test]
+    fn by_forecasts_those_go_on_that_come_to_the_least() {
+        let rates = [1e-4, 2e-4, 1e-2, 2e-2];
+        let ends = [1e-4, 2e-2];
+        let axis = Axis {
+            key: "rate".to_owned(),
+            segments: Vec::new(),
+            choices: Choices::Range { ends, log: true, whole: false, points: None },
+            when: Vec::new(),
+        };
+        let values = rates.map(|rate| Map::from_iter([("rate".to_owned(), json!(rate))]));
+        let of: [&[f64]; 4] = [
+            &[0.9, 0.9, 0.9, 0.9, 0.7, 0.6],
+            &[0.9, 0.9, 0.9, 0.8, 0.6, 0.55],
+            &[0.5, 0.5, 0.5, 0.5, 0.5, 0.49],
+            &[0.5, 0.5, 0.5, 0.5, 0.5, 0.5],
+        ];
+        let rungs = Rungs { min_epochs: 6, reduction: 2 };
+        let all = [0, 1, 2, 3].map(|trial| (trial, 6, 54));
+        let goes_on = |by: RankedBy| {
+            standings(Scheduler::Asha(rungs, by), &of)
+                .with_positions(Positions::new(std::slice::from_ref(&axis), values.iter()))
+                .judge(&all)
+        };
+        assert_eq!(goes_on(RankedBy::Score), [false, false, true, true]);
+        assert_eq!(goes_on(RankedBy::Forecast), [true, true, false, false]);
+    }
+
     /// A trial that has ended by itself before a rung is held against those that come there.
     #[test]
     fn what_has_ended_counts_at_later_rungs() {
-        let mut asha = standings(Scheduler::Asha(RUNGS), &[&[0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]);
+        let mut asha =
+            standings(Scheduler::Asha(RUNGS, RankedBy::Score), &[&[0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]);
         asha.record(1, 1, 0.1, true);
         assert_eq!(asha.worth(1, 6), Some(0.1));
         assert_eq!(asha.judge(&[(0, 6, 54)]), [false]);
@@ -219,13 +294,13 @@ mod tests {
     #[test]
     fn a_trial_worse_than_the_median_of_the_others_means_stops() {
         let median = Scheduler::Median { min_epochs: 2 };
-        let all =
+        let mut all =
             standings(median, &[&[0.8, 0.6], &[0.6, 0.4], &[0.4, 0.2], &[0.9, 0.71], &[0.9, 0.4]]);
         // The others' means of the fourth: 0.7, 0.5, 0.3, 0.65; their median 0.575.
         assert_eq!(all.judge(&[(3, 2, 9), (4, 2, 9), (3, 1, 9)]), [false, true, true]);
-        let few = standings(median, &[&[0.1, 0.1], &[0.1, 0.1], &[0.1, 0.1], &[0.9, 0.9]]);
+        let mut few = standings(median, &[&[0.1, 0.1], &[0.1, 0.1], &[0.1, 0.1], &[0.9, 0.9]]);
         assert_eq!(few.judge(&[(3, 2, 9)]), [false]);
-        let two = standings(median, &[&[0.1, 0.1], &[0.1, 0.1], &[0.9, 0.9]]);
+        let mut two = standings(median, &[&[0.1, 0.1], &[0.1, 0.1], &[0.9, 0.9]]);
         assert_eq!(two.judge(&[(2, 2, 9)]), [true]);
     }
 

@@ -283,10 +283,14 @@ fn trials_of_other_shapes_are_other_groups_and_folds_are_members() {
     assert_eq!(summary["comparisons"].as_array().map(Vec::len), Some(5));
 }
 
-fn schedulers() -> [(&'static str, Value); 4] {
+fn schedulers() -> [(&'static str, Value); 5] {
     [
         ("none", Value::Null),
         ("asha", object!({ "name": "asha", "min_epochs": 2, "reduction": 2 })),
+        (
+            "forecast",
+            object!({ "name": "asha", "min_epochs": 2, "reduction": 2, "ranked_by": "forecast" }),
+        ),
         ("halving", object!({ "name": "successive_halving", "min_epochs": 2, "reduction": 2 })),
         ("median", object!({ "name": "median", "min_epochs": 2 })),
     ]

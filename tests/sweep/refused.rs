@@ -72,6 +72,26 @@ fn what_cannot_be_swept_is_refused_in_so_many_words() {
             &["scheduler.reduction", "2 or more"],
         ),
         (
+            object!({
+                "config": config, "space": rate(), "scheduler": { "name": "asha", "ranked_by": "luck" }
+            }),
+            &["scheduler.ranked_by", "\"forecast\""],
+        ),
+        (
+            object!({
+                "config": config, "space": rate(), "monitor": "val_accuracy",
+                "scheduler": { "name": "asha", "ranked_by": "forecast" }
+            }),
+            &["scheduler.ranked_by", "val_accuracy", "val_loss"],
+        ),
+        (
+            object!({
+                "config": config, "space": rate(),
+                "scheduler": { "name": "successive_halving", "ranked_by": "forecast" }
+            }),
+            &["ranked_by"],
+        ),
+        (
             object!({ "config": config, "space": rate(), "search": "random" }),
             &["search.trials", "64"],
         ),

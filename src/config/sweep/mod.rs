@@ -61,13 +61,23 @@ pub enum Scheduler {
     SuccessiveHalving(Rungs),
     /// The same rungs, at which a trial goes on that is among the best of each `reduction` that came there
     /// so far: nothing waits (Li et al., MLSys 2020; in the form that stops and does not pause).
-    Asha(Rungs),
+    Asha(Rungs, RankedBy),
     /// A trial stops whose best value is worse than the median of the others' mean values up to the same
     /// epoch (Golovin et al., KDD 2017).
     Median {
         /// The first epoch at whose end trials are compared.
         min_epochs: usize,
     },
+}
+
+/// What ASHA compares trials by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankedBy {
+    /// Their scores so far.
+    Score,
+    /// What their scores come to by the last epoch, if they go on falling as those of trials of like
+    /// settings do.
+    Forecast,
 }
 
 /// The epochs at which trials are compared.
@@ -267,12 +277,21 @@ fn read_scheduler(keys: &mut Keys) -> Result<Scheduler> {
         let min_epochs = count("min_epochs", 3, 1)?;
         let rungs = Rungs { min_epochs, reduction: count("reduction", 3, 2)? };
         match name.as_str() {
-            "asha" => Scheduler::Asha(rungs),
+            "asha" => Scheduler::Asha(rungs, read_ranked_by(&mut own)?),
             _ => Scheduler::SuccessiveHalving(rungs),
         }
     };
     own.finish()?;
     Ok(scheduler)
+}
+
+fn read_ranked_by(keys: &mut Keys) -> Result<RankedBy> {
+    match keys.take("ranked_by") {
+        None => Ok(RankedBy::Score),
+        Some(Value::String(by)) if by == "score" => Ok(RankedBy::Score),
+        Some(Value::String(by)) if by == "forecast" => Ok(RankedBy::Forecast),
+        Some(value) => Err(keys.wrong("ranked_by", "\"score\" or \"forecast\"", value)),
+    }
 }
 
 #[cfg(test)]
