@@ -51,6 +51,10 @@ impl Standings {
     /// replaces what came from there on.
     pub fn record(&mut self, trial: usize, epoch: usize, value: f64, ends: bool) {
         let course = self.trials.entry(trial).or_default();
+        if epoch <= course.values.len() {
+            // Trials that come again to a rung have not come there yet.
+            self.pools.clear();
+        }
         course.values.truncate(epoch.saturating_sub(1));
         course.values.push(value);
         course.has_ended = ends;
@@ -279,6 +283,13 @@ mod tests {
         };
         assert_eq!(goes_on(RankedBy::Score), [false, false, true, true]);
         assert_eq!(goes_on(RankedBy::Forecast), [true, true, false, false]);
+        // One that goes back to before the rung, when a device is lost, is no neighbour until it is there.
+        let mut back = standings(Scheduler::Asha(rungs, RankedBy::Forecast), &of)
+            .with_positions(Positions::new(std::slice::from_ref(&axis), values.iter()));
+        back.judge(&all);
+        back.record(1, 1, 0.9, false);
+        back.judge(&[(0, 6, 54)]);
+        assert!(!back.pools[&6].has(1));
     }
 
     /// A trial that has ended by itself before a rung is held against those that come there.

@@ -278,6 +278,17 @@ impl Lanes<'_> {
             }
             return Ok(());
         }
+        if given.iter().all(|(_, trial)| trial.is_none()) {
+            // Nothing is put into the lanes: no weights come and go.
+            for (lane, _) in given {
+                let of = self.members(lane);
+                let idle = members_of(None, self.run.settings, self.width, number);
+                self.run.members[of.clone()].clone_from_slice(&idle);
+                self.run.states[of].fill(STOPPED);
+                self.trials[lane] = None;
+            }
+            return self.run.upload_numbers();
+        }
         let mut state = self.run.checkpoint(number, None, None)?;
         for (lane, trial) in given {
             let of = self.members(lane);
