@@ -1,7 +1,7 @@
 """ASHA against the full grid: the validation loss that it finds, and the epochs that it takes.
 
 On three data sets with three seeds each, every trial of the grid is trained to its last epoch, and then the
-same space by ASHA. Told are the ratio of the best validation losses (1.02 is the bound) and of the epochs, which
+same space by ASHA, ranked by forecasts or by scores. Told are the ratio of the best validation losses (1.02 is the bound) and of the epochs, which
 are steps of one size (a third is the bound).
 
     python benches/peers/asha.py --binary target/release/wgfit --diamonds diamonds.csv
