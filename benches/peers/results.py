@@ -107,6 +107,28 @@ def members(document):
             + table(["device", "one", f"{document['members']}", "ratio", "at most"], rows))
 
 
+def sweeps(*documents):
+    rows = [[found["device"], f"{found['trials']}", f"{found['together']:.1f} s",
+             f"{found['apart']:.1f} s" + (f" (of {found['singles']})" if found["singles"] < found["trials"] else ""),
+             f"{found['ratio']:.3f}", f"{found['bound']:g}: {verdict(found['ratio'] <= found['bound'])}",
+             f"{found['off']:.1e}, {found['off_bound']:g}: {verdict(found['off'] <= found['off_bound'])}"]
+            for found in documents]
+    return ("\n## A sweep against its single runs\n\nconfigs/digits_sweep.json: all trials in one process, and one after the"
+            " other in processes of their own.\n\n"
+            + table(["device", "trials", "sweep", "single runs", "ratio", "at most", "scores differ by, at most"], rows))
+
+
+def asha(document):
+    rows = [[run["data"], f"{run['seed']}", f"{run['grid']:.4f}", f"{run['asha']:.4f}",
+             f"{run['loss_ratio']:.4f}: {verdict(run['loss_ratio'] <= document['loss_bound'])}",
+             f"{run['epochs_ratio']:.3f}: {verdict(run['epochs_ratio'] <= document['epochs_bound'])}"]
+            for run in document["runs"]]
+    return (f"\n## ASHA against the full grid\n\nBest validation loss, ranked by {document['ranked_by']}, on the"
+            f" {document['device']}; 36 trials of at most 54 epochs.\n\n"
+            + table(["data", "seed", "grid", "ASHA", f"loss, at most {document['loss_bound']:g} of the grid's",
+                     f"epochs, at most {document['epochs_bound']:.3f} of the grid's"], rows))
+
+
 def startup(document):
     rows = []
     for device, found in document["devices"].items():
@@ -178,15 +200,13 @@ def main():
     parser.add_argument("--python", default="python3")
     options = parser.parse_args()
 
-    def read(name):
-        file = options.source / name
-        if not file.exists():
-            return None
-        return json.loads(file.read_text()) if file.suffix == ".json" else file.read_text()
+    def read(pattern):
+        texts = [file.read_text() for file in sorted(options.source.glob(pattern))]
+        return [json.loads(text) for text in texts] if pattern.endswith(".json") else texts
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = HEAD.format(
-        command="PYTHON=... BURN_MLP=... benches/peers/all.sh",
+        command="PYTHON=... BURN_MLP=... DIAMONDS=... benches/peers/all.sh",
         date=time.strftime("%Y-%m-%d"),
         commit=said(["git", "rev-parse", "--short", "HEAD"]),
         processor=compare.processor(),
@@ -202,6 +222,8 @@ def main():
         ("swiftshader.json", lambda found: against("SwiftShader against Burn on it", found, 2.5)),
         ("floor.json", floor),
         ("members.json", members),
+        ("sweep_*.json", sweeps),
+        ("asha.json", asha),
         ("startup.json", startup),
         ("observing.json", observing),
         ("starting.json", starting),
@@ -210,7 +232,7 @@ def main():
     ]
     for name, section in sections:
         found = read(name)
-        text += section(found) if found is not None else f"\nNot measured: {name} is missing.\n"
+        text += section(*found) if found else f"\nNot measured: {name} is missing.\n"
     options.to.write_text(text + GPU)
     print(f"{options.to} written")
 

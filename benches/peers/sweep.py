@@ -6,6 +6,7 @@ training.
 
     python benches/peers/sweep.py --binary target/release/wgfit --device cpu
     python benches/peers/sweep.py --binary target/release/wgfit --device llvmpipe --trials 64
+    python benches/peers/sweep.py --device llvmpipe --trials 16 --json sweep.json
 """
 
 import argparse
@@ -16,6 +17,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The most that a sweep may take of its single runs' time, and that a score may be off.
+BOUND, APART = 0.3, 1e-4
+
 LEAN = ["log.every_steps=0", "log.tensorboard=false", "log.histograms_every=0", "checkpoint=null"]
 
 
@@ -34,6 +38,7 @@ def main():
     parser.add_argument("--config", type=pathlib.Path, default=ROOT / "configs/digits.json")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--trials", type=int, default=64, help="single runs that are timed")
+    parser.add_argument("--json", type=pathlib.Path, help="write the figures there")
     arguments = parser.parse_args()
     binary = str(arguments.binary.resolve())
     device = ["--device", arguments.device]
@@ -65,11 +70,17 @@ def main():
                     off = abs(value - record["scores"][group][name])
                     worst = max(worst, (off, f"trial {number}, {group} {name}"))
         apart *= len(trials) / count
+        ratio = together / apart
         print(f"{arguments.device}: {len(trials)} trials together {together:.1f} s, apart {apart:.1f} s"
               + (f" (of {count} runs)" if count < len(trials) else "")
-              + f": {together / apart:.3f} of the time; scores differ by {worst[0]:.1e} at most"
-              + (f" ({worst[1]})" if worst[0] else ""))
-        if worst[0] > 1e-4:
+              + f": {ratio:.3f} of the time, at most {BOUND:g}: {'pass' if ratio <= BOUND else 'FAIL'}"
+              + f"; scores differ by {worst[0]:.1e} at most" + (f" ({worst[1]})" if worst[0] else ""))
+        if arguments.json:
+            arguments.json.write_text(json.dumps({
+                "device": arguments.device, "trials": len(trials), "singles": count, "together": together,
+                "apart": apart, "ratio": ratio, "bound": BOUND, "off": worst[0], "off_bound": APART,
+            }, indent=1) + "\n")
+        if worst[0] > APART:
             raise SystemExit("a trial differs from its single run")
 
 
