@@ -5,7 +5,7 @@ use super::super::work::{
     WeightGradientWork, Work,
 };
 use super::tile::{PANEL, panels};
-use super::weights::PIECE_PANELS;
+use super::weights::{PIECE_PANELS, PIECES};
 use super::{Layer, PlainStep};
 
 /// A program's operations, read one after the other.
@@ -84,8 +84,9 @@ pub(super) fn recognise(operations: &[Operation]) -> Option<PlainStep> {
     let layers = forwards.iter().enumerate().map(|(index, work)| {
         let call = &work.call;
         let (inputs, units) = (call.inputs as usize, call.outputs as usize);
-        // Pieces of about one size.
-        let chunks = panels(inputs).div_ceil(PIECE_PANELS).max(1);
+        // Pieces of about one size, and of a small layer as many as threads can share evenly.
+        let most = (panels(inputs) * panels(units) / PIECES).clamp(1, PIECE_PANELS);
+        let chunks = panels(inputs).div_ceil(most).max(1);
         let chunk_panels = panels(inputs).div_ceil(chunks).max(1);
         let chunks = panels(inputs).div_ceil(chunk_panels).max(1);
         let layer = Layer {

@@ -13,7 +13,7 @@ use crate::program::{LayerSettings, StepSettings};
 
 /// Rows of a block: from the fewest that make good use of the weights they are multiplied with, to the
 /// most of which a layer's activations stay in the second-level cache.
-const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=128;
+const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
 const BLOCKS_A_THREAD: usize = 4;
@@ -125,6 +125,11 @@ impl Rows {
 }
 
 impl RowBlock {
+    /// How many of the batch's rows it holds.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// A panel of what a layer is given.
     #[inline(always)]
     pub fn below(&self, layer: usize, panel: usize, stride: usize) -> &[Row] {
@@ -213,14 +218,18 @@ impl Propagate<'_> {
             let units = pieces[0].units;
             let z = &mut own.outputs[panel * stride..][..rows];
             let count = panels(layer.units);
-            let of_panel = pieces.iter().step_by(count).take(layer.chunks);
-            for (chunk, piece) in of_panel.enumerate() {
-                let below = &below[piece.first_input / PANEL * stride..];
+            let together = (PIECE_PANELS / layer.chunk_panels).max(1);
+            for first in (0..layer.chunks).step_by(together) {
                 let operands = |row: usize| {
-                    let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
-                    weights.map(move |(panel, weights)| (&below[panel * stride + row..], weights))
+                    let chunks = first..layer.chunks.min(first + together);
+                    chunks.flat_map(move |chunk| {
+                        let piece = &pieces[chunk * count];
+                        let below = &below[piece.first_input / PANEL * stride..];
+                        let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
+                        weights.map(move |(panel, w)| (&below[panel * stride + row..], w))
+                    })
                 };
-                rows_by_panel(simd, operands, z, units, chunk > 0);
+                rows_by_panel(simd, operands, z, units, first > 0);
             }
             let biases = self.pieces[layer.first_piece + panel].biases();
             for z in &mut *z {

@@ -13,6 +13,10 @@ pub(super) const PANEL: usize = 32;
 /// Rows that a tile has at most.
 pub(super) const TILE: usize = 8;
 
+/// Terms of the sums that go by one turn of the loop over them: on a processor whose threads share its
+/// units, what the loop costs by itself is lost for products.
+const GROUP: usize = 4;
+
 /// A row of a panel.
 pub(super) type Row = [f32; PANEL];
 
@@ -101,7 +105,20 @@ fn rows_tile<'a, S: Simd, const R: usize, const V: usize>(
     let mut sums = sums::<S, R, V>(simd, out, at, adds);
     for (a, b) in panels {
         let Some(a) = a.first_chunk::<R>() else { return };
-        for (k, b) in (0..PANEL).zip(b) {
+        let (groups, rest) = b.as_chunks::<GROUP>();
+        for (g, b) in (0..PANEL / GROUP).zip(groups) {
+            for (k, b) in b.iter().enumerate() {
+                add_product(
+                    simd,
+                    &mut sums,
+                    #[inline(always)]
+                    |r| a[r][g * GROUP + k],
+                    b,
+                    at,
+                );
+            }
+        }
+        for (k, b) in (groups.len() * GROUP..PANEL).zip(rest) {
             add_product(
                 simd,
                 &mut sums,
@@ -149,20 +166,43 @@ pub(super) fn rows_by_panel<'a, S: Simd, I>(
     I: Iterator<Item = (&'a [Row], &'a [Row])>,
 {
     let rows = out.len();
-    let mut r = 0;
     macro_rules! tiles {
-        ($($R:literal)*) => {
+        ($at:ident, $V:ident, $($R:literal)*) => {
+            let mut r = 0;
             $(
                 while rows - r >= $R && ($R < TILE || S::F32_LANES != 8) {
-                    by_vectors!(S, columns, |at, V| {
-                        rows_tile::<S, $R, V>(simd, panels(r), &mut out[r..], at, adds);
-                    });
+                    rows_tile::<S, $R, $V>(simd, panels(r), &mut out[r..], $at, adds);
                     r += $R;
                 }
             )*
+            debug_assert_eq!(r, rows);
         };
     }
-    tiles!(8 4 2 1);
+    // All rows by some of `b`'s columns, and then by the next: so much of `b` stays in the cache.
+    by_vectors!(S, columns, |at, V| {
+        tiles!(at, V, 8 4 2 1);
+    });
+}
+
+/// `sums[r] += a[part * R + r] * b`.
+#[inline(always)]
+fn add_column<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; V]; R],
+    a: &Row,
+    part: usize,
+    b: &Row,
+    at: usize,
+) {
+    let a = a.as_chunks::<R>().0[part];
+    add_product(
+        simd,
+        sums,
+        #[inline(always)]
+        |r| a[r],
+        b,
+        at,
+    );
 }
 
 #[inline(always)]
@@ -178,16 +218,16 @@ fn columns_tile<'a, S: Simd, const R: usize, const V: usize>(
     assert!(part < PANEL / R, "a tile lies within its panel");
     let mut sums = sums::<S, R, V>(simd, out, at, adds);
     for (a, b) in rows {
+        let count = a.len().min(b.len());
+        let (a, rest_a) = a[..count].as_chunks::<GROUP>();
+        let (b, rest_b) = b[..count].as_chunks::<GROUP>();
         for (a, b) in a.iter().zip(b) {
-            let a = a.as_chunks::<R>().0[part];
-            add_product(
-                simd,
-                &mut sums,
-                #[inline(always)]
-                |r| a[r],
-                b,
-                at,
-            );
+            for (a, b) in a.iter().zip(b) {
+                add_column(simd, &mut sums, a, part, b, at);
+            }
+        }
+        for (a, b) in rest_a.iter().zip(rest_b) {
+            add_column(simd, &mut sums, a, part, b, at);
         }
     }
     store::<S, R, V>(sums, out, at);

@@ -12,12 +12,16 @@ use crate::kernels::gradient_statistics::BLOCK;
 use crate::kernels::optimizer_step::BLOCK_SETTINGS;
 use crate::program::StepSettings;
 
-/// Panels of inputs that a piece has at most: its weights then fit the first-level cache, 32 KB.
-pub(super) const PIECE_PANELS: usize = 8;
+/// Panels of inputs that a piece has at most: its weights, 16 KB, then stay in the first-level cache,
+/// which the rows that they are multiplied with pass through.
+pub(super) const PIECE_PANELS: usize = 4;
 
-/// Rows of a batch that a gradient is summed over at a time: what of both operands stays in the
-/// first-level cache.
-const DEPTH: usize = 128;
+/// Pieces that a layer is cut into, where it has so many panels.
+pub(super) const PIECES: usize = 16;
+
+/// Rows of a batch that a gradient is summed over at a time: a panel of both operands, 8 KB, stays in
+/// the first-level cache, of which another thread of the processor may have half.
+const DEPTH: usize = 64;
 
 /// A panel of units by some inputs.
 #[derive(Debug)]
@@ -163,6 +167,13 @@ impl Weights {
     }
 }
 
+/// [`DEPTH`] rows from one on, or as many as there are.
+#[inline(always)]
+fn part(rows: &[Row], first: usize) -> &[Row] {
+    let rest = rows.get(first..).unwrap_or_default();
+    &rest[..rest.len().min(DEPTH)]
+}
+
 /// A piece's part of the backward pass: its gradient over the whole batch, and at once the optimizer's
 /// step, panel by panel while both are in the cache.
 pub(super) struct Update<'a> {
@@ -181,22 +192,27 @@ impl WithSimd for Update<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (index, panel, units) = (self.piece.layer, self.piece.panel, self.piece.units);
         let stride = self.rows.stride;
-        let groups = || self.rows.in_use().chunks((DEPTH / stride).max(1)).enumerate();
+        let blocks = || self.rows.in_use().chunks((DEPTH / stride).max(1));
         self.piece.bad = None;
         let mut gradient = [[0.0; PANEL]; PANEL];
         for first in (0..self.piece.inputs).step_by(PANEL) {
             let count = (self.piece.inputs - first).min(PANEL);
             let below = (self.piece.first_input + first) / PANEL;
-            for (group, blocks) in groups() {
-                for i in (0..count).step_by(TILE) {
-                    let operands = || {
-                        blocks.iter().map(|block: &RowBlock| {
-                            let input = block.below(index, below, stride);
-                            (input, block.delta(index, panel, stride))
-                        })
-                    };
-                    let out = &mut gradient[i..i + TILE];
-                    columns_by_panel(simd, operands, i, out, units, group > 0);
+            let mut adds = false;
+            for blocks in blocks() {
+                // More than one block only where all of them are no more than DEPTH rows.
+                for row in (0..blocks[0].rows()).step_by(DEPTH) {
+                    for i in (0..count).step_by(TILE) {
+                        let operands = || {
+                            blocks.iter().map(|block: &RowBlock| {
+                                let input = block.below(index, below, stride);
+                                (part(input, row), part(block.delta(index, panel, stride), row))
+                            })
+                        };
+                        let out = &mut gradient[i..i + TILE];
+                        columns_by_panel(simd, operands, i, out, units, adds);
+                    }
+                    adds = true;
                 }
             }
             self.take_step(first..first + count, &mut gradient[..count], 0);
