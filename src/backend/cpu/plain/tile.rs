@@ -13,9 +13,13 @@ pub(super) const PANEL: usize = 32;
 /// Rows that a tile has at most.
 pub(super) const TILE: usize = 8;
 
-/// Terms of the sums that go by one turn of the loop over them: on a processor whose threads share its
-/// units, what the loop costs by itself is lost for products.
-const GROUP: usize = 4;
+/// Terms of the sums that go by one turn of a loop over them: what the loop costs by itself is lost for
+/// products where two threads share a core. Over a panel's terms they are no more than this, as a loop
+/// that turns eight times at most is unrolled whole by the compiler, which then runs out of registers.
+const PANEL_TERMS: usize = 2;
+
+/// The same, over a batch's rows.
+const BATCH_TERMS: usize = 4;
 
 /// A row of a panel.
 pub(super) type Row = [f32; PANEL];
@@ -105,20 +109,20 @@ fn rows_tile<'a, S: Simd, const R: usize, const V: usize>(
     let mut sums = sums::<S, R, V>(simd, out, at, adds);
     for (a, b) in panels {
         let Some(a) = a.first_chunk::<R>() else { return };
-        let (groups, rest) = b.as_chunks::<GROUP>();
-        for (g, b) in (0..PANEL / GROUP).zip(groups) {
+        let (groups, rest) = b.as_chunks::<PANEL_TERMS>();
+        for (g, b) in (0..PANEL / PANEL_TERMS).zip(groups) {
             for (k, b) in b.iter().enumerate() {
                 add_product(
                     simd,
                     &mut sums,
                     #[inline(always)]
-                    |r| a[r][g * GROUP + k],
+                    |r| a[r][g * PANEL_TERMS + k],
                     b,
                     at,
                 );
             }
         }
-        for (k, b) in (groups.len() * GROUP..PANEL).zip(rest) {
+        for (k, b) in (groups.len() * PANEL_TERMS..PANEL).zip(rest) {
             add_product(
                 simd,
                 &mut sums,
@@ -132,8 +136,14 @@ fn rows_tile<'a, S: Simd, const R: usize, const V: usize>(
     store::<S, R, V>(sums, out, at);
 }
 
-/// The vectors that hold so many columns, and how a tile goes over them: rows and vectors of a tile
-/// fill the registers of AVX-512 and NEON (32 of them) or of AVX2 (16).
+/// Whether tiles of so many rows are for these vectors. By two vectors, eight rows fill the registers of
+/// AVX-512 and NEON (32 of them), and six those of AVX2 (16).
+#[inline(always)]
+fn fits<S: Simd>(rows: usize) -> bool {
+    if S::F32_LANES == 8 { rows < TILE } else { rows != 6 }
+}
+
+/// The vectors that hold so many columns, and how a tile goes over them.
 macro_rules! by_vectors {
     ($S:ty, $columns:expr, |$at:ident, $v:ident| $tile:block) => {{
         let lanes = <$S>::F32_LANES;
@@ -170,7 +180,7 @@ pub(super) fn rows_by_panel<'a, S: Simd, I>(
         ($at:ident, $V:ident, $($R:literal)*) => {
             let mut r = 0;
             $(
-                while rows - r >= $R && ($R < TILE || S::F32_LANES != 8) {
+                while rows - r >= $R && fits::<S>($R) {
                     rows_tile::<S, $R, $V>(simd, panels(r), &mut out[r..], $at, adds);
                     r += $R;
                 }
@@ -180,78 +190,82 @@ pub(super) fn rows_by_panel<'a, S: Simd, I>(
     }
     // All rows by some of `b`'s columns, and then by the next: so much of `b` stays in the cache.
     by_vectors!(S, columns, |at, V| {
-        tiles!(at, V, 8 4 2 1);
+        tiles!(at, V, 8 6 4 2 1);
     });
 }
 
-/// `sums[r] += a[part * R + r] * b`.
+/// `sums[r] += a[FIRST + r] * b`.
 #[inline(always)]
-fn add_column<S: Simd, const R: usize, const V: usize>(
+fn add_column<S: Simd, const FIRST: usize, const R: usize, const V: usize>(
     simd: S,
     sums: &mut [[S::f32s; V]; R],
     a: &Row,
-    part: usize,
     b: &Row,
     at: usize,
 ) {
-    let a = a.as_chunks::<R>().0[part];
     add_product(
         simd,
         sums,
         #[inline(always)]
-        |r| a[r],
+        |r| a[FIRST + r],
         b,
         at,
     );
 }
 
 #[inline(always)]
-fn columns_tile<'a, S: Simd, const R: usize, const V: usize>(
+fn columns_tile<'a, S: Simd, const FIRST: usize, const R: usize, const V: usize>(
     simd: S,
     rows: impl Iterator<Item = (&'a [Row], &'a [Row])>,
-    first: usize,
-    out: &mut [Row],
+    out: &mut [Row; PANEL],
     at: usize,
     adds: bool,
 ) {
-    let part = first / R;
-    assert!(part < PANEL / R, "a tile lies within its panel");
+    let out = &mut out[FIRST..];
     let mut sums = sums::<S, R, V>(simd, out, at, adds);
     for (a, b) in rows {
         let count = a.len().min(b.len());
-        let (a, rest_a) = a[..count].as_chunks::<GROUP>();
-        let (b, rest_b) = b[..count].as_chunks::<GROUP>();
+        let (a, rest_a) = a[..count].as_chunks::<BATCH_TERMS>();
+        let (b, rest_b) = b[..count].as_chunks::<BATCH_TERMS>();
         for (a, b) in a.iter().zip(b) {
             for (a, b) in a.iter().zip(b) {
-                add_column(simd, &mut sums, a, part, b, at);
+                add_column::<S, FIRST, R, V>(simd, &mut sums, a, b, at);
             }
         }
         for (a, b) in rest_a.iter().zip(rest_b) {
-            add_column(simd, &mut sums, a, part, b, at);
+            add_column::<S, FIRST, R, V>(simd, &mut sums, a, b, at);
         }
     }
     store::<S, R, V>(sums, out, at);
 }
 
-/// `out[i] (+)= sum over k of a[k][first + i] b[k]`, [`TILE`] of them, over the first so many columns
-/// of `b`'s panel. `rows` gives runs of rows of both panels.
+/// `out[i] (+)= sum over k of a[k][i] b[k]`, for the first `count` columns of `a`'s panel (those that
+/// share a tile with them too), over the first so many columns of `b`'s. `rows` gives runs of rows of
+/// both panels.
 #[inline(always)]
 pub(super) fn columns_by_panel<'a, S: Simd, I>(
     simd: S,
     rows: impl Fn() -> I,
-    first: usize,
-    out: &mut [Row],
-    columns: usize,
+    out: &mut [Row; PANEL],
+    [count, columns]: [usize; 2],
     adds: bool,
 ) where
     I: Iterator<Item = (&'a [Row], &'a [Row])>,
 {
+    macro_rules! tiles {
+        ($at:ident, $V:ident, $($first:literal $R:literal),*) => {
+            $(
+                if $first < count {
+                    columns_tile::<S, $first, $R, $V>(simd, rows(), out, $at, adds);
+                }
+            )*
+        };
+    }
     by_vectors!(S, columns, |at, V| {
         if S::F32_LANES == 8 {
-            columns_tile::<S, 4, V>(simd, rows(), first, out, at, adds);
-            columns_tile::<S, 4, V>(simd, rows(), first + 4, &mut out[4..], at, adds);
+            tiles!(at, V, 0 6, 6 6, 12 6, 18 6, 24 6, 30 2);
         } else {
-            columns_tile::<S, 8, V>(simd, rows(), first, out, at, adds);
+            tiles!(at, V, 0 8, 8 8, 16 8, 24 8);
         }
     });
 }

@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::rows::{RowBlock, Rows};
-use super::tile::{PANEL, Row, TILE, columns_by_panel, panels};
+use super::tile::{PANEL, Row, columns_by_panel, panels};
 use super::{Layer, PlainStep};
 use crate::backend::cpu::arena::step_slice;
 use crate::backend::cpu::memory::Member;
@@ -202,16 +202,13 @@ impl WithSimd for Update<'_> {
             for blocks in blocks() {
                 // More than one block only where all of them are no more than DEPTH rows.
                 for row in (0..blocks[0].rows()).step_by(DEPTH) {
-                    for i in (0..count).step_by(TILE) {
-                        let operands = || {
-                            blocks.iter().map(|block: &RowBlock| {
-                                let input = block.below(index, below, stride);
-                                (part(input, row), part(block.delta(index, panel, stride), row))
-                            })
-                        };
-                        let out = &mut gradient[i..i + TILE];
-                        columns_by_panel(simd, operands, i, out, units, adds);
-                    }
+                    let operands = || {
+                        blocks.iter().map(|block: &RowBlock| {
+                            let input = block.below(index, below, stride);
+                            (part(input, row), part(block.delta(index, panel, stride), row))
+                        })
+                    };
+                    columns_by_panel(simd, operands, &mut gradient, [count, units], adds);
                     adds = true;
                 }
             }
