@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes every table of benches/RESULTS.md anew, in about half an hour on two cores:
+# Makes every table of benches/RESULTS.md anew:
 #
 #   PYTHON=venv/bin/python BURN_MLP=burn-mlp DIAMONDS=diamonds.csv benches/peers/all.sh
 #

@@ -5,8 +5,7 @@ of the single runs together. Single runs keep no records beyond their own metric
 training.
 
     python benches/peers/sweep.py --binary target/release/wgfit --device cpu
-    python benches/peers/sweep.py --binary target/release/wgfit --device llvmpipe --trials 64
-    python benches/peers/sweep.py --device llvmpipe --trials 16 --json sweep.json
+    python benches/peers/sweep.py --binary target/release/wgfit --device llvmpipe --trials 16 --json sweep.json
 """
 
 import argparse

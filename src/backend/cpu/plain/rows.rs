@@ -12,8 +12,9 @@ use crate::kernels::loss::LossFunctions;
 use crate::program::{LayerSettings, StepSettings};
 
 /// Rows of a block: from the fewest that make good use of the weights they are multiplied with, to the
-/// most of which a layer's activations stay in the second-level cache.
-const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=64;
+/// most of which a panel stays in the first-level cache beside another, and a layer's activations in the
+/// second-level one.
+pub(super) const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
 const BLOCKS_A_THREAD: usize = 4;
@@ -125,11 +126,6 @@ impl Rows {
 }
 
 impl RowBlock {
-    /// How many of the batch's rows it holds.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// A panel of what a layer is given.
     #[inline(always)]
     pub fn below(&self, layer: usize, panel: usize, stride: usize) -> &[Row] {

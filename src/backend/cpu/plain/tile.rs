@@ -13,12 +13,12 @@ pub(super) const PANEL: usize = 32;
 /// Rows that a tile has at most.
 pub(super) const TILE: usize = 8;
 
-/// Terms of the sums that go by one turn of a loop over them: what the loop costs by itself is lost for
-/// products where two threads share a core. Over a panel's terms they are no more than this, as a loop
-/// that turns eight times at most is unrolled whole by the compiler, which then runs out of registers.
+/// Terms that one turn of a loop over a panel adds: what the loop costs by itself is lost for products
+/// where two threads share a core. With more, the loop turns eight times at most: then the compiler
+/// unrolls it whole, and runs out of registers.
 const PANEL_TERMS: usize = 2;
 
-/// The same, over a batch's rows.
+/// Terms that one turn of a loop over a batch's rows adds.
 const BATCH_TERMS: usize = 4;
 
 /// A row of a panel.

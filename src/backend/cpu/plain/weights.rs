@@ -3,7 +3,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::rows::{RowBlock, Rows};
+use super::rows::{BLOCK_ROWS, RowBlock, Rows};
 use super::tile::{PANEL, Row, columns_by_panel, panels};
 use super::{Layer, PlainStep};
 use crate::backend::cpu::arena::step_slice;
@@ -19,9 +19,9 @@ pub(super) const PIECE_PANELS: usize = 4;
 /// Pieces that a layer is cut into, where it has so many panels.
 pub(super) const PIECES: usize = 16;
 
-/// Rows of a batch that a gradient is summed over at a time: a panel of both operands, 8 KB, stays in
-/// the first-level cache, of which another thread of the processor may have half.
-const DEPTH: usize = 64;
+/// Rows of a batch that a gradient is summed over at a time, no fewer than a block has: a panel of both
+/// operands, 8 KB each, stays in the first-level cache.
+const DEPTH: usize = *BLOCK_ROWS.end();
 
 /// A panel of units by some inputs.
 #[derive(Debug)]
@@ -167,13 +167,6 @@ impl Weights {
     }
 }
 
-/// [`DEPTH`] rows from one on, or as many as there are.
-#[inline(always)]
-fn part(rows: &[Row], first: usize) -> &[Row] {
-    let rest = rows.get(first..).unwrap_or_default();
-    &rest[..rest.len().min(DEPTH)]
-}
-
 /// A piece's part of the backward pass: its gradient over the whole batch, and at once the optimizer's
 /// step, panel by panel while both are in the cache.
 pub(super) struct Update<'a> {
@@ -192,25 +185,20 @@ impl WithSimd for Update<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (index, panel, units) = (self.piece.layer, self.piece.panel, self.piece.units);
         let stride = self.rows.stride;
-        let blocks = || self.rows.in_use().chunks((DEPTH / stride).max(1));
+        let groups = || self.rows.in_use().chunks((DEPTH / stride).max(1)).enumerate();
         self.piece.bad = None;
         let mut gradient = [[0.0; PANEL]; PANEL];
         for first in (0..self.piece.inputs).step_by(PANEL) {
             let count = (self.piece.inputs - first).min(PANEL);
             let below = (self.piece.first_input + first) / PANEL;
-            let mut adds = false;
-            for blocks in blocks() {
-                // More than one block only where all of them are no more than DEPTH rows.
-                for row in (0..blocks[0].rows()).step_by(DEPTH) {
-                    let operands = || {
-                        blocks.iter().map(|block: &RowBlock| {
-                            let input = block.below(index, below, stride);
-                            (part(input, row), part(block.delta(index, panel, stride), row))
-                        })
-                    };
-                    columns_by_panel(simd, operands, &mut gradient, [count, units], adds);
-                    adds = true;
-                }
+            for (group, blocks) in groups() {
+                let operands = || {
+                    blocks.iter().map(|block: &RowBlock| {
+                        let input = block.below(index, below, stride);
+                        (input, block.delta(index, panel, stride))
+                    })
+                };
+                columns_by_panel(simd, operands, &mut gradient, [count, units], group > 0);
             }
             self.take_step(first..first + count, &mut gradient[..count], 0);
             self.piece.transpose(first..first + count);
