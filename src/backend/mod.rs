@@ -180,6 +180,9 @@ pub trait Executor {
     fn runs_whole_steps(&self, _program: ProgramId) -> bool {
         false
     }
+    /// From now on steps are only measured: they are none of a training's, after so many of which a device
+    /// may be lost on purpose.
+    fn only_measures(&mut self) {}
     /// What [`Executor::run_timed`] measures by.
     fn clock(&self) -> Clock {
         Clock::Host

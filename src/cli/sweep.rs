@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::way_out::{self, WayOut, is_of_writing};
-use crate::backend::Backend;
 use crate::backend::gpu::GpuOptions;
+use crate::backend::{Backend, Chosen};
 use crate::cache;
 use crate::config::sweep::SweepConfig;
 use crate::error::{Error, Result};
@@ -77,9 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let group = &sweep.groups[0];
     let (settings, task) = (group.common.clone(), group.task.clone());
     let preprocessing = sweep.dataset(&settings)?.preprocessing.clone();
-    let chosen = quickest(found?, &settings, &task, &preprocessing, cache::folder())?;
+    let mut chosen = quickest(found?, &settings, &task, &preprocessing, cache::folder())?;
+    let plan = planned(&mut sweep, &mut chosen, &progress)?;
     let backend = chosen.backend.as_ref();
-    let plan = Plan::new(&mut sweep, backend)?;
     if arguments.dry_run && arguments.json {
         super::print_json(&json!(plan))?;
         return Ok(ExitCode::SUCCESS);
@@ -167,6 +167,28 @@ fn with_way_out(error: Error, folder: &Path) -> Error {
 /// How often a device may be lost.
 const MOST_LOSSES: usize = 5;
 
+/// What goes on in the place of a device that is lost: another of the same adapter, or what stands in for it.
+fn next(lost: &dyn Backend) -> Result<Box<dyn Backend + Send>> {
+    lost.reopen().or_else(|_| lost.stand_in())
+}
+
+/// Plans a sweep for the chosen device; where that is lost while its step is measured, for the next.
+fn planned(sweep: &mut Sweep, chosen: &mut Chosen, progress: &Progress) -> Result<Plan> {
+    let mut losses = 0;
+    loop {
+        match Plan::new(sweep, chosen.backend.as_ref()) {
+            Err(Error::DeviceLost { problem, .. }) if losses < MOST_LOSSES => {
+                chosen.backend = next(chosen.backend.as_ref())?;
+                let name = &chosen.backend.device().name;
+                let lost = problem.trim_end_matches('.');
+                progress.warning(&format!("{lost}; the sweep is planned again, for {name}"));
+            }
+            planned => return planned,
+        }
+        losses += 1;
+    }
+}
+
 /// A sweep that has begun.
 struct Begun<'a> {
     path: &'a Path,
@@ -175,8 +197,7 @@ struct Begun<'a> {
     plan: &'a Plan,
 }
 
-/// Runs a sweep; where the device is lost, from the last state on: on another device of the same adapter, or
-/// on what stands in for it.
+/// Runs a sweep; where the device is lost, from the last state on with the next.
 fn to_the_end(
     sweep: &mut Sweep,
     begun: &Begun,
@@ -197,17 +218,14 @@ fn to_the_end(
         let ended = sweep::run(sweep, plan, device, name, folder, from, shown);
         let (problem, next) = match ended {
             Err(Error::DeviceLost { problem, .. }) if losses < MOST_LOSSES => {
-                let next = device.reopen().or_else(|_| device.stand_in())?;
-                (problem, next)
+                (problem, next(device)?)
             }
             ended => return ended,
         };
         losses += 1;
         let lost = problem.trim_end_matches('.');
-        shown.line(&format!(
-            "warning: {lost}; the sweep goes on from its last state on {}",
-            next.device().name
-        ));
+        let name = &next.device().name;
+        shown.warning(&format!("{lost}; the sweep goes on from its last state on {name}"));
         place = match From::open(path, sweep)? {
             Some((folder, from)) => (folder, Some(from)),
             None => (SweepFolder::create(Some(path), name, true, written)?, None),
@@ -274,6 +292,13 @@ impl<'a> Terminal<'a> {
             bar
         });
         Self { progress, bar, interrupt, ended: 0, epochs: 0, best: BTreeMap::new() }
+    }
+
+    fn warning(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.progress.warning(text)),
+            None => self.progress.warning(text),
+        }
     }
 
     fn end(&mut self) {

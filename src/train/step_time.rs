@@ -54,6 +54,7 @@ pub fn time_step(
     (task.monitor, task.plateau_monitor) = (None, None);
     let dataset = made_up(&settings, preprocessing);
     let mut run = Run::new(&settings, &task, dataset, backend, RunAhead::Never, false)?;
+    run.executor.only_measures();
     let mut epoch = run.prepare_epoch(1);
     for step in &mut epoch.table.steps {
         // Weights that stay as they are cannot diverge, and a step is as long.

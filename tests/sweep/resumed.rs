@@ -61,14 +61,20 @@ fn a_sweep_whose_device_is_lost_goes_on() {
     let sweep = searching(folder.path(), "lost", &asha, false);
     let run = ["sweep", &sweep, "--device", "llvmpipe", "--out"];
     succeed(folder.path(), &[&run[..], &["whole", "-q"]].concat());
-    // In the middle of the second group, after some states of it.
-    let output = wgfit(folder.path(), &[&run[..], &["lost", "--plant-loss", "150"]].concat());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(said.matches("goes on from its last state on llvmpipe").count(), 1, "{said}");
-    for file in ["results.csv", "trials.jsonl", "epochs.jsonl", "best.safetensors"] {
-        let read = |of: &str| fs::read(folder.path().join(of).join(file)).expect("a file");
-        assert!(read("whole") == read("lost"), "{file} is another:\n{said}");
+    // While it is planned, and in the middle of the second group, after some states of it.
+    for (out, [flag, when], goes_on) in [
+        ("planned", ["--fail-operation", "2:device_lost"], "planned again, for llvmpipe"),
+        ("trained", ["--plant-loss", "150"], "goes on from its last state on llvmpipe"),
+    ] {
+        let output = wgfit(folder.path(), &[&run[..], &[out, "-q", flag, when]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{out}: {said}");
+        assert_eq!(said.matches(goes_on).count(), 1, "{out}: {said}");
+        assert_eq!(said.matches("the device was lost").count(), 1, "{out}: {said}");
+        for file in ["results.csv", "trials.jsonl", "epochs.jsonl", "best.safetensors"] {
+            let read = |of: &str| fs::read(folder.path().join(of).join(file)).expect("a file");
+            assert!(read("whole") == read(out), "{out}: {file} is another:\n{said}");
+        }
     }
 }
 

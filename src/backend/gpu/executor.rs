@@ -80,6 +80,7 @@ pub(super) struct GpuExecutor {
     longest: Longest,
     transfer: Transfer,
     in_flight: VecDeque<InFlight>,
+    only_measures: bool,
     last_done: Option<Instant>,
     /// Made when a time is first asked for.
     stopwatch: Option<Stopwatch>,
@@ -136,6 +137,7 @@ impl GpuExecutor {
             longest,
             transfer,
             in_flight: VecDeque::with_capacity(IN_FLIGHT + 1),
+            only_measures: false,
             last_done: None,
             stopwatch: None,
             counters,
@@ -180,6 +182,12 @@ impl GpuExecutor {
         self.transfer.upload(&self.gpu, &buffer, bytemuck::cast_slice(values))
     }
 
+    fn count_steps(&self, steps: usize) {
+        if !self.only_measures {
+            self.gpu.count_steps(steps);
+        }
+    }
+
     /// Waits for the oldest submit when too many are under way, and learns from its time.
     fn make_room(&mut self) -> Result<()> {
         while self.in_flight.len() >= IN_FLIGHT {
@@ -206,9 +214,9 @@ impl GpuExecutor {
             loaded.apart.run(&self.gpu, &loaded.calls, self.checked, self.longest)?;
         }
         self.counters.calls += loaded.form().dispatches(1) as u64;
-        self.gpu.count_steps(1);
+        self.count_steps(1);
         self.gpu.wait(None)?;
-        loaded.pace.stepped(begun.elapsed());
+        self.programs[program].pace.stepped(begun.elapsed());
         self.last_done = None;
         Ok(())
     }
@@ -283,7 +291,7 @@ impl Executor for GpuExecutor {
             self.counters.calls += form.dispatches(now) as u64;
             let submission = self.gpu.queue.submit([encoder.finish()]);
             self.in_flight.push_back(InFlight { submission, program: program.0, steps: now });
-            self.gpu.count_steps(now);
+            self.count_steps(now);
             left -= now;
         }
         self.gpu.check()
@@ -358,6 +366,10 @@ impl Executor for GpuExecutor {
 
     fn runs_whole_steps(&self, program: ProgramId) -> bool {
         self.programs.get(program.0).is_some_and(|loaded| loaded.whole.is_some())
+    }
+
+    fn only_measures(&mut self) {
+        self.only_measures = true;
     }
 
     fn clock(&self) -> Clock {

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 /// When a device is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlantedLoss {
-    /// After how many steps, those of evaluations counted.
+    /// After how many steps of a training, those of its evaluations counted: how many are measured before it
+    /// is a matter of the clock.
     pub step: u64,
     /// How many devices of the adapter are lost, each after so many steps of its own.
     pub times: u32,

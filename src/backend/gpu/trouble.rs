@@ -80,7 +80,7 @@ impl Gpu {
         error.with_help("run it on another device, such as --device cpu")
     }
 
-    /// Counts steps that were given to it, after some of which it may be lost on purpose.
+    /// Counts steps of trainings that were given to it, after some of which it may be lost on purpose.
     pub(super) fn count_steps(&self, steps: usize) {
         let Some(loss) = self.planted_loss else { return };
         let before = self.steps.fetch_add(steps as u64, Ordering::Relaxed);
