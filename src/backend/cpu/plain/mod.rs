@@ -10,6 +10,7 @@
 //! Such a step leaves the activations, deltas and gradients of the plan alone, and keeps the weights
 //! and moments in its own arrangement until somebody asks for them.
 
+mod ahead;
 mod recognise;
 mod rows;
 mod tile;
@@ -66,6 +67,16 @@ struct PlainStep {
     loss: LossWork,
     optimizer: OptimizerWork,
     finish: FinishWork,
+}
+
+/// Weights of a layer from which on those of its next product are fetched ahead: with fewer they are in a
+/// core's own cache anyway.
+const FETCHED_WEIGHTS: usize = 1 << 16;
+
+impl Layer {
+    fn is_fetched(&self) -> bool {
+        self.inputs * self.units >= FETCHED_WEIGHTS
+    }
 }
 
 impl PlainStep {

@@ -6,15 +6,15 @@ use pulp::{Simd, WithSimd};
 use super::super::dropout::{Masked, Place, drop_elements, mask_gradient};
 use super::super::layers::parameters_of;
 use super::PlainStep;
-use super::tile::{PANEL, Row, TILE, panels, rows_by_panel};
+use super::tile::{PANEL, Pairs, Row, TILE, panels, rows_by_panel};
 use super::weights::{PIECE_PANELS, Piece};
 use crate::kernels::loss::LossFunctions;
 use crate::program::{LayerSettings, StepSettings};
 
 /// Rows of a block: from the fewest that make good use of the weights they are multiplied with, to the
-/// most of which a panel stays in the first-level cache beside another, and a layer's activations in the
-/// second-level one.
-pub(super) const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=64;
+/// most of which [`PIECE_PANELS`] panels, 48 KB, stay in the second-level cache beside what passes by. With
+/// more, a thread that is late with its last block is waited for too long.
+const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=96;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
 const BLOCKS_A_THREAD: usize = 4;
@@ -201,54 +201,74 @@ impl Propagate<'_> {
         }
     }
 
-    /// `outputs = dropout(act(below W^T + bias))`.
+    /// `outputs = dropout(act(below W^T + bias))`: all units by some of the inputs, and then by the next,
+    /// so that these stay in the cache.
     #[inline(always)]
     fn forward<S: Simd>(&mut self, simd: S, index: usize) {
         let layer = &self.step.layers[index];
-        let (rows, stride, batch) = (self.block.rows, self.stride, self.settings.batch);
-        let (lower, upper) = self.block.layers.split_at_mut(index);
-        let below = lower.last().map_or(&self.block.inputs, |layer| &layer.outputs);
-        let own = &mut upper[0];
-        for panel in 0..panels(layer.units) {
-            let pieces = &self.pieces[layer.first_piece + panel..];
-            let units = pieces[0].units;
-            let z = &mut own.outputs[panel * stride..][..rows];
-            let count = panels(layer.units);
-            let together = (PIECE_PANELS / layer.chunk_panels).max(1);
-            for first in (0..layer.chunks).step_by(together) {
-                let operands = |row: usize| {
-                    let chunks = first..layer.chunks.min(first + together);
-                    chunks.flat_map(move |chunk| {
-                        let piece = &pieces[chunk * count];
-                        let below = &below[piece.first_input / PANEL * stride..];
-                        let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
-                        weights.map(move |(panel, w)| (&below[panel * stride + row..], w))
-                    })
-                };
-                rows_by_panel(simd, operands, z, units, first > 0);
+        let (rows, stride) = (self.block.rows, self.stride);
+        let count = panels(layer.units);
+        let together = (PIECE_PANELS / layer.chunk_panels).max(1);
+        let pieces = &self.pieces[layer.first_piece..];
+        let products = layer.chunks.div_ceil(together) * count;
+        for product in 0..products {
+            let (lower, upper) = self.block.layers.split_at_mut(index);
+            let below = lower.last().map_or(&self.block.inputs, |layer| &layer.outputs);
+            let chunks_of = |product: usize| {
+                let first = product / count * together;
+                first..layer.chunks.min(first + together)
+            };
+            let operands_of = |product: usize| {
+                Pairs::of(chunks_of(product).flat_map(|chunk| {
+                    let piece = &pieces[chunk * count + product % count];
+                    let below = &below[piece.first_input / PANEL * stride..];
+                    let weights = piece.weights[..piece.inputs].chunks(PANEL).enumerate();
+                    weights.map(move |(panel, w)| (&below[panel * stride..][..rows], w))
+                }))
+            };
+            let (chunks, panel) = (chunks_of(product), product % count);
+            let z = &mut upper[0].outputs[panel * stride..];
+            let (z, next_z) = z.split_at_mut(stride);
+            let next = (layer.is_fetched() && product + 1 < products)
+                .then(|| (operands_of(product + 1), next_z.get(..rows).unwrap_or_default()));
+            let (operands, units) = (operands_of(product), pieces[panel].units);
+            rows_by_panel(simd, &operands, &mut z[..rows], units, chunks.start > 0, &next);
+            if chunks.end == layer.chunks {
+                self.activate(index, panel);
             }
-            let biases = self.pieces[layer.first_piece + panel].biases();
-            for z in &mut *z {
-                for (z, bias) in z.iter_mut().zip(biases) {
-                    *z += bias;
-                }
+        }
+    }
+
+    /// Makes the outputs of a panel of units out of its products.
+    #[inline(always)]
+    fn activate(&mut self, index: usize, panel: usize) {
+        let layer = &self.step.layers[index];
+        let piece = &self.pieces[layer.first_piece + panel];
+        let at = panel * self.stride;
+        let own = &mut self.block.layers[index];
+        let z = &mut own.outputs[at..at + self.block.rows];
+        let biases = *piece.biases();
+        for z in &mut *z {
+            for (z, bias) in z.iter_mut().zip(&biases) {
+                *z += bias;
             }
-            if layer.keeps_input {
-                own.kept[panel * stride..][..rows].copy_from_slice(z);
+        }
+        if layer.keeps_input {
+            own.kept[at..at + self.block.rows].copy_from_slice(z);
+        }
+        (layer.activation.act_slice)(z.as_flattened_mut(), layer.parameters);
+        let settings = &self.layers[layer.row];
+        if layer.drops && settings.drop_below != 0 {
+            let first = self.block.first * layer.units + panel * PANEL;
+            for (row, z) in z.iter_mut().enumerate() {
+                let first = first + row * layer.units;
+                let place = Place { layer: settings, batch: self.settings.batch, first };
+                drop_elements(z, place);
             }
-            (layer.activation.act_slice)(z.as_flattened_mut(), layer.parameters);
-            let settings = &self.layers[layer.row];
-            if layer.drops && settings.drop_below != 0 {
-                let first = self.block.first * layer.units + panel * PANEL;
-                for (row, z) in z.iter_mut().enumerate() {
-                    let first = first + row * layer.units;
-                    drop_elements(z, Place { layer: settings, batch, first });
-                }
-            }
-            if units < PANEL {
-                // Weights beyond the units stay 0 when what they are multiplied with is.
-                z.iter_mut().for_each(|z| z[units..].fill(0.0));
-            }
+        }
+        if piece.units < PANEL {
+            // Weights beyond the units stay 0 when what they are multiplied with is.
+            z.iter_mut().for_each(|z| z[piece.units..].fill(0.0));
         }
     }
 
@@ -284,47 +304,65 @@ impl Propagate<'_> {
         self.block.row = [logits, gradient];
     }
 
-    /// `delta of the layer below = (delta W) * dropout mask * act'(below)`.
+    /// `delta of the layer below = (delta W) * dropout mask * act'(below)`: all inputs by some of the units,
+    /// and then by the next.
     #[inline(always)]
     fn backward<S: Simd>(&mut self, simd: S, index: usize) {
         let layer = &self.step.layers[index];
-        let (rows, stride, batch) = (self.block.rows, self.stride, self.settings.batch);
-        let (lower, upper) = self.block.layers.split_at_mut(index);
-        let (Some(below), delta) = (lower.last_mut(), &upper[0].delta) else { return };
-        let above = panels(layer.units);
-        for panel in 0..panels(layer.inputs) {
-            let (chunk, within) = (panel / layer.chunk_panels, panel % layer.chunk_panels);
+        let (rows, stride) = (self.block.rows, self.stride);
+        let (above, count) = (panels(layer.units), panels(layer.inputs));
+        let pieces = &self.pieces[layer.first_piece..];
+        let products = above.div_ceil(PIECE_PANELS) * count;
+        for product in 0..products {
+            let (lower, upper) = self.block.layers.split_at_mut(index);
+            let (Some(below), delta) = (lower.last_mut(), &upper[0].delta) else { return };
+            let group_of = |product: usize| {
+                let first = product / count * PIECE_PANELS;
+                first..above.min(first + PIECE_PANELS)
+            };
+            let operands_of = |product: usize| {
+                let panel = product % count;
+                let (chunk, within) = (panel / layer.chunk_panels, panel % layer.chunk_panels);
+                Pairs::of(group_of(product).map(|panel| {
+                    let piece = &pieces[chunk * above + panel];
+                    let weights = &piece.transposed[within * PANEL..][..piece.units];
+                    (&delta[panel * stride..][..rows], weights)
+                }))
+            };
+            let (group, panel) = (group_of(product), product % count);
+            let (d, next_d) = below.delta[panel * stride..].split_at_mut(stride);
+            let next = (layer.is_fetched() && product + 1 < products)
+                .then(|| (operands_of(product + 1), next_d.get(..rows).unwrap_or_default()));
             let columns = (layer.inputs - panel * PANEL).min(PANEL);
-            let at = panel * stride;
-            let d = &mut below.delta[at..at + rows];
-            let pieces = &self.pieces[layer.first_piece + chunk * above..][..above];
-            for group in (0..above).step_by(PIECE_PANELS) {
-                let operands = |row: usize| {
-                    (group..above.min(group + PIECE_PANELS)).map(move |panel| {
-                        let piece = &pieces[panel];
-                        let weights = &piece.transposed[within * PANEL..][..piece.units];
-                        (&delta[panel * stride + row..], weights)
-                    })
-                };
-                rows_by_panel(simd, operands, d, columns, group > 0);
+            let operands = operands_of(product);
+            rows_by_panel(simd, &operands, &mut d[..rows], columns, group.start > 0, &next);
+            if group.end == above {
+                self.derive(index - 1, panel);
             }
-            let of_below = &self.step.layers[index - 1];
-            let y = &below.outputs[at..at + rows];
-            let x = if of_below.keeps_input { &below.kept[at..at + rows] } else { &[] };
-            let settings = &self.layers[of_below.row];
-            let p = of_below.parameters;
-            if settings.drop_below == 0 {
-                let act_grad = of_below.activation.act_grad_slice;
-                act_grad(d.as_flattened_mut(), x.as_flattened(), y.as_flattened(), p);
-                continue;
-            }
-            let first = self.block.first * layer.inputs + panel * PANEL;
-            for (row, (d, y)) in d.iter_mut().zip(y).enumerate() {
-                let x = x.get(row).map_or(&[][..], |x| x.as_slice());
-                let masked = Masked { activation: &of_below.activation, parameters: p, d, x, y };
-                let first = first + row * layer.inputs;
-                mask_gradient(masked, Place { layer: settings, batch, first });
-            }
+        }
+    }
+
+    /// Multiplies the gradient by a panel of a layer's outputs by what the layer does to its products.
+    #[inline(always)]
+    fn derive(&mut self, index: usize, panel: usize) {
+        let layer = &self.step.layers[index];
+        let at = panel * self.stride;
+        let in_use = at..at + self.block.rows;
+        let own = &mut self.block.layers[index];
+        let (d, y) = (&mut own.delta[in_use.clone()], &own.outputs[in_use.clone()]);
+        let x = if layer.keeps_input { &own.kept[in_use] } else { &[] };
+        let (settings, p) = (&self.layers[layer.row], layer.parameters);
+        if settings.drop_below == 0 {
+            let act_grad = layer.activation.act_grad_slice;
+            act_grad(d.as_flattened_mut(), x.as_flattened(), y.as_flattened(), p);
+            return;
+        }
+        let first = self.block.first * layer.units + panel * PANEL;
+        for (row, (d, y)) in d.iter_mut().zip(y).enumerate() {
+            let x = x.get(row).map_or(&[][..], |x| x.as_slice());
+            let masked = Masked { activation: &layer.activation, parameters: p, d, x, y };
+            let first = first + row * layer.units;
+            mask_gradient(masked, Place { layer: settings, batch: self.settings.batch, first });
         }
     }
 }

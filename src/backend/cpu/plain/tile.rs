@@ -7,6 +7,8 @@
 
 use pulp::Simd;
 
+use super::ahead::{Ahead, Next};
+
 /// Columns of a panel.
 pub(super) const PANEL: usize = 32;
 
@@ -14,15 +16,47 @@ pub(super) const PANEL: usize = 32;
 pub(super) const TILE: usize = 8;
 
 /// Terms that one turn of a loop over a panel adds: what the loop costs by itself is lost for products
-/// where two threads share a core. With more, the loop turns eight times at most: then the compiler
-/// unrolls it whole, and runs out of registers.
-const PANEL_TERMS: usize = 2;
+/// where two threads share a core.
+const PANEL_TERMS: usize = 8;
 
 /// Terms that one turn of a loop over a batch's rows adds.
 const BATCH_TERMS: usize = 4;
 
 /// A row of a panel.
 pub(super) type Row = [f32; PANEL];
+
+/// Rows of one panel of each matrix that are multiplied with each other.
+pub(super) type Pair<'a> = (&'a [Row], &'a [Row]);
+
+/// Most pairs of one product.
+pub(super) const PAIRS: usize = 8;
+
+/// The pairs of a product, looked up once for all of its tiles.
+#[derive(Clone, Copy)]
+pub(super) struct Pairs<'a> {
+    pairs: [Pair<'a>; PAIRS],
+    count: usize,
+}
+
+impl<'a> Pairs<'a> {
+    /// The first [`PAIRS`].
+    #[inline(always)]
+    pub fn of(from: impl Iterator<Item = Pair<'a>>) -> Self {
+        let mut pairs: [Pair<'a>; PAIRS] = [(&[], &[]); PAIRS];
+        let mut count = 0;
+        for (to, from) in pairs.iter_mut().zip(from) {
+            *to = from;
+            count += 1;
+        }
+        Self { pairs, count }
+    }
+
+    /// The pairs.
+    #[inline(always)]
+    pub fn get(&self) -> &[Pair<'a>] {
+        &self.pairs[..self.count]
+    }
+}
 
 /// Panels of so many columns.
 pub(super) fn panels(columns: usize) -> usize {
@@ -99,24 +133,27 @@ fn add_product<S: Simd, const R: usize, const V: usize>(
 }
 
 #[inline(always)]
-fn rows_tile<'a, S: Simd, const R: usize, const V: usize>(
+fn rows_tile<S: Simd, const R: usize, const V: usize>(
     simd: S,
-    panels: impl Iterator<Item = (&'a [Row], &'a [Row])>,
+    panels: &[Pair],
+    row: usize,
     out: &mut [Row],
     at: usize,
     adds: bool,
 ) {
     let mut sums = sums::<S, R, V>(simd, out, at, adds);
     for (a, b) in panels {
-        let Some(a) = a.first_chunk::<R>() else { return };
+        let Some(a) = a[row..].first_chunk::<R>() else { return };
         let (groups, rest) = b.as_chunks::<PANEL_TERMS>();
-        for (g, b) in (0..PANEL / PANEL_TERMS).zip(groups) {
+        for (g, b) in groups.iter().enumerate() {
             for (k, b) in b.iter().enumerate() {
                 add_product(
                     simd,
                     &mut sums,
+                    // `b` has a panel's rows at most. Were that known from the loop's bounds, the compiler
+                    // would unroll it whole, and run out of registers.
                     #[inline(always)]
-                    |r| a[r][g * PANEL_TERMS + k],
+                    |r| a[r][(g * PANEL_TERMS + k) % PANEL],
                     b,
                     at,
                 );
@@ -136,11 +173,12 @@ fn rows_tile<'a, S: Simd, const R: usize, const V: usize>(
     store::<S, R, V>(sums, out, at);
 }
 
-/// Whether tiles of so many rows are for these vectors. By two vectors, eight rows fill the registers of
-/// AVX-512 and NEON (32 of them), and six those of AVX2 (16).
+/// Whether a tile of so many rows is for these vectors where so many are left. By two vectors, eight rows
+/// fill the registers of AVX-512 and NEON (32 of them), and six those of AVX2 (16). There the last eight
+/// are two tiles of four: the sums of two rows are too few to keep multiply-adds in flight.
 #[inline(always)]
-fn fits<S: Simd>(rows: usize) -> bool {
-    if S::F32_LANES == 8 { rows < TILE } else { rows != 6 }
+fn fits<S: Simd>(rows: usize, left: usize) -> bool {
+    if S::F32_LANES == 8 { rows < TILE && (rows, left) != (6, 8) } else { rows != 6 }
 }
 
 /// The vectors that hold so many columns, and how a tile goes over them.
@@ -163,25 +201,27 @@ macro_rules! by_vectors {
 
 /// `out[r] (+)= sum over k of a[r][k] b[k]`, over the first so many columns of `b`'s panel.
 ///
-/// `panels` gives, from a row on, the rows of each panel of `a`, and the rows of `b` that belong to
-/// its columns.
+/// `panels` are those of `a`, and for each the rows of `b` that belong to its columns. Meanwhile `next` is
+/// fetched.
 #[inline(always)]
-pub(super) fn rows_by_panel<'a, S: Simd, I>(
+pub(super) fn rows_by_panel<S: Simd>(
     simd: S,
-    panels: impl Fn(usize) -> I,
+    panels: &Pairs,
     out: &mut [Row],
     columns: usize,
     adds: bool,
-) where
-    I: Iterator<Item = (&'a [Row], &'a [Row])>,
-{
-    let rows = out.len();
+    next: &Next,
+) {
+    let (panels, rows) = (panels.get(), out.len());
+    let tiles = rows.div_ceil(TILE) * columns.div_ceil(2 * S::F32_LANES);
+    let mut ahead = Ahead::of(next, tiles);
     macro_rules! tiles {
         ($at:ident, $V:ident, $($R:literal)*) => {
             let mut r = 0;
             $(
-                while rows - r >= $R && fits::<S>($R) {
-                    rows_tile::<S, $R, $V>(simd, panels(r), &mut out[r..], $at, adds);
+                while rows - r >= $R && fits::<S>($R, rows - r) {
+                    rows_tile::<S, $R, $V>(simd, panels, r, &mut out[r..], $at, adds);
+                    ahead.fetch();
                     r += $R;
                 }
             )*
@@ -214,9 +254,9 @@ fn add_column<S: Simd, const FIRST: usize, const R: usize, const V: usize>(
 }
 
 #[inline(always)]
-fn columns_tile<'a, S: Simd, const FIRST: usize, const R: usize, const V: usize>(
+fn columns_tile<S: Simd, const FIRST: usize, const R: usize, const V: usize>(
     simd: S,
-    rows: impl Iterator<Item = (&'a [Row], &'a [Row])>,
+    rows: &[Pair],
     out: &mut [Row; PANEL],
     at: usize,
     adds: bool,
@@ -240,30 +280,29 @@ fn columns_tile<'a, S: Simd, const FIRST: usize, const R: usize, const V: usize>
 }
 
 /// `out[i] (+)= sum over k of a[k][i] b[k]`, for the first `count` columns of `a`'s panel (those that
-/// share a tile with them too), over the first so many columns of `b`'s. `rows` gives runs of rows of
-/// both panels.
+/// share a tile with them too), over the first so many columns of `b`'s. `rows` are runs of rows of both
+/// panels.
 #[inline(always)]
-pub(super) fn columns_by_panel<'a, S: Simd, I>(
+pub(super) fn columns_by_panel<S: Simd>(
     simd: S,
-    rows: impl Fn() -> I,
+    rows: &Pairs,
     out: &mut [Row; PANEL],
     [count, columns]: [usize; 2],
     adds: bool,
-) where
-    I: Iterator<Item = (&'a [Row], &'a [Row])>,
-{
+) {
+    let rows = rows.get();
     macro_rules! tiles {
         ($at:ident, $V:ident, $($first:literal $R:literal),*) => {
             $(
                 if $first < count {
-                    columns_tile::<S, $first, $R, $V>(simd, rows(), out, $at, adds);
+                    columns_tile::<S, $first, $R, $V>(simd, rows, out, $at, adds);
                 }
             )*
         };
     }
     by_vectors!(S, columns, |at, V| {
         if S::F32_LANES == 8 {
-            tiles!(at, V, 0 6, 6 6, 12 6, 18 6, 24 6, 30 2);
+            tiles!(at, V, 0 6, 6 6, 12 6, 18 6, 24 4, 28 4);
         } else {
             tiles!(at, V, 0 8, 8 8, 16 8, 24 8);
         }

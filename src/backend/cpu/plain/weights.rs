@@ -3,8 +3,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::rows::{BLOCK_ROWS, RowBlock, Rows};
-use super::tile::{PANEL, Row, columns_by_panel, panels};
+use super::rows::{RowBlock, Rows};
+use super::tile::{PAIRS, PANEL, Pairs, Row, columns_by_panel, panels};
 use super::{Layer, PlainStep};
 use crate::backend::cpu::arena::step_slice;
 use crate::backend::cpu::memory::Member;
@@ -15,13 +15,14 @@ use crate::program::StepSettings;
 /// Panels of inputs that a piece has at most: its weights, 16 KB, then stay in the first-level cache,
 /// which the rows that they are multiplied with pass through.
 pub(super) const PIECE_PANELS: usize = 4;
+const _: () = assert!(PIECE_PANELS <= PAIRS);
 
 /// Pieces that a layer is cut into, where it has so many panels.
 pub(super) const PIECES: usize = 16;
 
-/// Rows of a batch that a gradient is summed over at a time, no fewer than a block has: a panel of both
-/// operands, 8 KB each, stays in the first-level cache.
-const DEPTH: usize = *BLOCK_ROWS.end();
+/// Rows of a batch that a gradient is summed over at a time, or those of one block: a panel of both operands,
+/// 16 KB each, stays in the first-level cache.
+const DEPTH: usize = 128;
 
 /// A panel of units by some inputs.
 #[derive(Debug)]
@@ -185,20 +186,17 @@ impl WithSimd for Update<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (index, panel, units) = (self.piece.layer, self.piece.panel, self.piece.units);
         let stride = self.rows.stride;
-        let groups = || self.rows.in_use().chunks((DEPTH / stride).max(1)).enumerate();
+        let groups = || self.rows.in_use().chunks((DEPTH / stride).clamp(1, PAIRS)).enumerate();
         self.piece.bad = None;
         let mut gradient = [[0.0; PANEL]; PANEL];
         for first in (0..self.piece.inputs).step_by(PANEL) {
             let count = (self.piece.inputs - first).min(PANEL);
             let below = (self.piece.first_input + first) / PANEL;
             for (group, blocks) in groups() {
-                let operands = || {
-                    blocks.iter().map(|block: &RowBlock| {
-                        let input = block.below(index, below, stride);
-                        (input, block.delta(index, panel, stride))
-                    })
-                };
-                columns_by_panel(simd, operands, &mut gradient, [count, units], group > 0);
+                let operands = Pairs::of(blocks.iter().map(|block: &RowBlock| {
+                    (block.below(index, below, stride), block.delta(index, panel, stride))
+                }));
+                columns_by_panel(simd, &operands, &mut gradient, [count, units], group > 0);
             }
             self.take_step(first..first + count, &mut gradient[..count], 0);
             self.piece.transpose(first..first + count);
