@@ -137,7 +137,7 @@ impl Backend for CpuBackend {
         self.check_memory(plan)?;
         let compiled = compile(plan, self.threads())?;
         Ok(Box::new(CpuExecutor {
-            plain: Plain::find(&compiled.programs, plan.members, &self.team),
+            plain: Plain::find(&compiled.programs, plan.members),
             team: Arc::clone(&self.team),
             memory: Memory::new(plan, compiled.places, compiled.batch),
             // Waking the pool is worth it only where there is something to share.

@@ -61,12 +61,35 @@ struct PlainStep {
     state: usize,
     layer_table: usize,
     layer_stride: usize,
-    /// Rows of the largest batch.
+    /// Rows that a batch has at most, of whatever program.
     rows: usize,
     input: Input,
     loss: LossWork,
     optimizer: OptimizerWork,
     finish: FinishWork,
+}
+
+/// How batches are cut up.
+#[derive(Debug)]
+struct Cut {
+    /// Rows of the largest batch that there is room for.
+    batch: usize,
+    /// Whether threads share each member's step, rather than take members whole.
+    shares: bool,
+    /// One for each thread that runs members of its own, or one for all.
+    rows: Vec<Mutex<Rows>>,
+}
+
+impl Cut {
+    /// Room for batches of so many rows.
+    fn new(step: &PlainStep, batch: usize, members: usize, team: &Team) -> Self {
+        let threads = team.threads();
+        let shares = members < threads && step.multiplications(batch) >= SHARED_STEP;
+        let workers = if shares || members == 1 { 1 } else { threads };
+        let sharing = if shares { threads } else { 1 };
+        let rows = (0..workers).map(|_| Mutex::new(Rows::new(step, batch, sharing)));
+        Self { batch, shares, rows: rows.collect() }
+    }
 }
 
 /// Weights of a layer from which on those of its next product are fetched ahead: with fewer they are in a
@@ -85,9 +108,9 @@ impl PlainStep {
     }
 
     /// Multiplications of a step, about.
-    fn multiplications(&self) -> usize {
+    fn multiplications(&self, batch: usize) -> usize {
         let weights = self.layers.iter().map(|layer| layer.inputs * layer.units).sum::<usize>();
-        weights.saturating_mul(3 * self.rows)
+        weights.saturating_mul(3 * batch)
     }
 }
 
@@ -99,10 +122,8 @@ pub(super) struct Plain {
     step: PlainStep,
     /// Each member's.
     weights: Vec<Mutex<Weights>>,
-    /// One for each thread that runs members of its own, or one for all.
-    rows: Vec<Mutex<Rows>>,
-    /// Whether threads share each member's step, rather than take members whole.
-    shares: bool,
+    /// Made when a batch is first known.
+    cut: Option<Cut>,
     /// Whether `weights` hold what the members' arenas do, or what should be there.
     loaded: bool,
     /// Whether the members' arenas are older than `weights`.
@@ -111,20 +132,15 @@ pub(super) struct Plain {
 
 impl Plain {
     /// The plain step among a plan's programs, if there is one.
-    pub fn find(programs: &[Vec<Operation>], members: usize, team: &Team) -> Option<Self> {
+    pub fn find(programs: &[Vec<Operation>], members: usize) -> Option<Self> {
         let (program, step) = programs.iter().enumerate().find_map(|(index, operations)| {
             recognise::recognise(operations).map(|step| (index, step))
         })?;
-        let threads = team.threads();
-        let shares = members < threads && step.multiplications() >= SHARED_STEP;
-        let workers = if shares || members == 1 { 1 } else { threads };
-        let sharing = if shares { threads } else { 1 };
         Some(Self {
             program,
             weights: (0..members).map(|_| Mutex::new(Weights::new(&step))).collect(),
-            rows: (0..workers).map(|_| Mutex::new(Rows::new(&step, sharing))).collect(),
             step,
-            shares,
+            cut: None,
             loaded: false,
             ahead: false,
         })
@@ -154,16 +170,23 @@ impl Plain {
         self.loaded = false;
     }
 
-    /// Whether every one of the next steps takes an optimizer's step of its own gradient alone.
-    fn is_plain(&self, tables: &Tables, members: &[Member], steps: usize) -> bool {
+    /// Rows of the largest batch of the next steps, if every one of these takes an optimizer's step of its
+    /// own gradient alone.
+    fn batch(&self, tables: &Tables, members: &[Member], steps: usize) -> Option<usize> {
         let table = &tables.steps[self.step.steps];
-        members.iter().all(|member| {
+        let mut batch = 0;
+        for member in members {
             let first = member.states[self.step.state].cursor as usize;
             let rows = table.iter().skip(first * tables.members + member.index);
-            rows.step_by(tables.members).take(steps).all(|row| {
-                row.accumulates == 0 && row.updates == 1 && row.rows as usize <= self.step.rows
-            })
-        })
+            for row in rows.step_by(tables.members).take(steps) {
+                let rows = row.rows as usize;
+                if row.accumulates != 0 || row.updates != 1 || rows > self.step.rows {
+                    return None;
+                }
+                batch = batch.max(rows);
+            }
+        }
+        Some(batch)
     }
 
     /// Runs the step so many times, unless these steps are not plain ones: then it returns false.
@@ -177,9 +200,7 @@ impl Plain {
         team: &Team,
         steps: usize,
     ) -> Result<bool> {
-        if !self.is_plain(tables, members, steps) {
-            return Ok(false);
-        }
+        let Some(batch) = self.batch(tables, members, steps) else { return Ok(false) };
         if !self.loaded {
             for (weights, member) in self.weights.iter_mut().zip(&*members) {
                 if !exclusive(weights).load(&self.step, member) {
@@ -189,8 +210,13 @@ impl Plain {
             self.loaded = true;
         }
         self.ahead = true;
-        let Self { step, weights, rows, shares, .. } = self;
+        let Self { step, weights, cut, .. } = self;
         let step = &*step;
+        let cut = match cut {
+            Some(cut) if cut.batch >= batch => cut,
+            cut => cut.insert(Cut::new(step, batch, members.len(), team)),
+        };
+        let Cut { rows, shares, .. } = cut;
         if *shares || members.len() == 1 {
             let team = if *shares { Some(team) } else { None };
             let rows = exclusive(&mut rows[0]);

@@ -17,7 +17,7 @@ use crate::program::{LayerSettings, StepSettings};
 const BLOCK_ROWS: std::ops::RangeInclusive<usize> = 16..=96;
 
 /// Blocks that a thread has, where there are rows enough: others take over what it is late with.
-const BLOCKS_A_THREAD: usize = 4;
+const BLOCKS_A_THREAD: usize = 2;
 
 /// What one layer makes of a block.
 #[derive(Debug)]
@@ -53,13 +53,14 @@ pub(in crate::backend::cpu) struct Rows {
 }
 
 impl Rows {
-    /// Room for a batch, cut for so many threads.
-    pub fn new(step: &PlainStep, threads: usize) -> Self {
-        let share = step.rows.div_ceil(threads * BLOCKS_A_THREAD);
+    /// Room for batches of so many rows, cut for so many threads.
+    pub fn new(step: &PlainStep, batch: usize, threads: usize) -> Self {
+        let blocks = if threads == 1 { 1 } else { threads * BLOCKS_A_THREAD };
+        let share = batch.div_ceil(blocks);
         let stride = share.clamp(*BLOCK_ROWS.start(), *BLOCK_ROWS.end()).next_multiple_of(TILE);
         let zeros = |columns: usize| vec![[0.0; PANEL]; panels(columns) * stride];
         let outputs = step.layers.last().map_or(0, |layer| layer.units);
-        let blocks = (0..step.rows.div_ceil(stride)).map(|block| RowBlock {
+        let blocks = (0..batch.div_ceil(stride)).map(|block| RowBlock {
             first: block * stride,
             rows: 0,
             inputs: zeros(step.layers[0].inputs),
