@@ -178,6 +178,18 @@ fn what_is_not_plain_runs_call_by_call() {
     hold(&scene, &[2], &[STEPS], false);
 }
 
+/// A batch that is larger than those before it: there was no room for it yet.
+#[test]
+fn a_larger_batch_after_smaller_ones() {
+    let case = Case { rows: 230, inputs: 70, hidden: vec![131, 40], ..adam() };
+    let mut scene = plain(&case, None);
+    for (row, rows) in scene.steps_mut().unwrap().iter_mut().zip([40, 17, 230]) {
+        (row.rows, row.share) = (rows, 1.0 / f64::from(rows));
+    }
+    hold(&scene, &[1, 2, 5], &[1, 2], true);
+    hold(&scene, &[2], &[2, 1], true);
+}
+
 /// Weights written from outside, and read, between two runs.
 #[test]
 fn weights_go_in_and_out_between_runs() {
