@@ -179,8 +179,8 @@ fn planned(sweep: &mut Sweep, chosen: &mut Chosen, progress: &Progress) -> Resul
         match Plan::new(sweep, chosen.backend.as_ref()) {
             Err(Error::DeviceLost { problem, .. }) if losses < MOST_LOSSES => {
                 chosen.backend = next(chosen.backend.as_ref())?;
-                let name = &chosen.backend.device().name;
-                let lost = problem.trim_end_matches('.');
+                chosen.why = chosen.backend.device().name.clone();
+                let (lost, name) = (problem.trim_end_matches('.'), &chosen.why);
                 progress.warning(&format!("{lost}; the sweep is planned again, for {name}"));
             }
             planned => return planned,

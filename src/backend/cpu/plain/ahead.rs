@@ -71,7 +71,11 @@ fn fetch(row: &Row) {
         #[cfg(target_arch = "aarch64")]
         // SAFETY: what is asked for is only brought nearer, not read.
         unsafe {
-            std::arch::asm!("prfm pldl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            std::arch::asm!(
+                "prfm pldl1keep, [{}]",
+                in(reg) line,
+                options(nostack, preserves_flags, readonly)
+            );
         }
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let _ = line;

@@ -4,8 +4,8 @@
 //! gradients and the optimizer has two phases, and threads wait for each other only between them. In
 //! the first each takes blocks of the batch's rows through all layers and back: all of it is row by
 //! row. In the second each takes pieces of the weights: their gradient over the whole batch, and at
-//! once the optimizer's step on them, so that no gradient is ever written to memory. Nothing is
-//! allocated.
+//! once the optimizer's step on them, so that no gradient is ever written to memory. Room for a batch is
+//! made when the first one of its size is trained; from then on nothing is allocated.
 //!
 //! Such a step leaves the activations, deltas and gradients of the plan alone, and keeps the weights
 //! and moments in its own arrangement until somebody asks for them.
