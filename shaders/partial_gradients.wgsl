@@ -100,7 +100,8 @@ fn finish(lane: u32) {
             step_log[log_at + statistic] = lane_sums[0];
         }
     }
-    if (lane == 0u && !has_stopped(member)) {
+    let stopped = has_stopped(member);
+    if (lane == 0u && !stopped) {
         state[member].cursor = state[member].backward + 1u;
     }
 }

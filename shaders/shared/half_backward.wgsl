@@ -1,11 +1,19 @@
 // The backward half of a step: after the loss.
 
 fn step_settings(member: u32, members: u32) -> StepSettings {
-    return steps[state[member].backward * members + member];
+    var own: StepSettings;
+    if (reads_settings()) {
+        own = steps[state[member].backward * members + member];
+    }
+    return given_settings(own);
 }
 
 // An update that is not finite is seen from the next step on: what it does to this one must not
 // depend on the order of the invocations.
 fn has_stopped(member: u32) -> bool {
-    return bad_step(member) != 0xffffffffu;
+    var first = 0u;
+    if (reads_settings()) {
+        first = bad_step(member);
+    }
+    return given_row(first) != 0xffffffffu;
 }

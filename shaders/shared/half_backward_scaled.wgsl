@@ -2,7 +2,11 @@
 // gradient overflowed is left alone.
 
 fn step_settings(member: u32, members: u32) -> StepSettings {
-    return steps[state[member].backward * members + member];
+    var own: StepSettings;
+    if (reads_settings()) {
+        own = steps[state[member].backward * members + member];
+    }
+    return given_settings(own);
 }
 
 fn has_stopped(member: u32) -> bool {

@@ -1,10 +1,18 @@
 // The forward half of a step: up to the loss.
 
 fn step_settings(member: u32, members: u32) -> StepSettings {
-    return steps[state[member].cursor * members + member];
+    var own: StepSettings;
+    if (reads_settings()) {
+        own = steps[state[member].cursor * members + member];
+    }
+    return given_settings(own);
 }
 
 // A member that met a number that is not finite stands still, so that the host can look at it.
 fn has_stopped(member: u32) -> bool {
-    return bad_step(member) != 0xffffffffu || bad_element(member) != 0xffffffffu;
+    var first = 0u;
+    if (reads_settings()) {
+        first = min(bad_step(member), bad_element(member));
+    }
+    return given_row(first) != 0xffffffffu;
 }

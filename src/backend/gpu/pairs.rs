@@ -46,8 +46,12 @@ impl Rewrite for Names<'_> {
         true
     }
 
+    /// Half a pair where one component is read.
     fn read(&self, _: &str, element: &str, component: &str) -> String {
-        format!("quad_of_pair({element}){component}")
+        match component.strip_prefix('[').and_then(|component| component.strip_suffix(']')) {
+            Some(which) => format!("real_of_half({element}[({which}) / 2u], {which})"),
+            None => format!("quad_of_pair({element})"),
+        }
     }
 
     fn written(&self, _: &str, element: &str, mark: &str, value: &str) -> String {
@@ -68,7 +72,7 @@ mod tests {
         let quads = "@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> r: array<Reals>;
 @group(0) @binding(3) var<storage, read> s: array<f32>;
-fn f(at: u32) { r[at] = q[at] * s[0]; r[at] += q[at][1]; }";
+fn f(at: u32) { r[at] = q[at] * s[0]; r[at] += q[at / 4u][at % 4u]; }";
         let text = |reals: &str| {
             let mut fragments = [fragment(reals), fragment(quads)];
             store_in_pairs(&mut fragments);
@@ -80,7 +84,8 @@ fn f(at: u32) { r[at] = q[at] * s[0]; r[at] += q[at][1]; }";
 @group(0) @binding(2) var<storage, read_write> r: array<vec2<u64>>;
 @group(0) @binding(3) var<storage, read> s: array<f32>;
 fn f(at: u32) { r[at] = pair_of_quad(quad_of_pair(q[at]) * s[0]); \
-             r[at] = pair_of_quad(quad_of_pair(r[at]) + quad_of_pair(q[at])[1]); }"
+             r[at] = pair_of_quad(quad_of_pair(r[at]) + \
+             real_of_half(q[at / 4u][(at % 4u) / 2u], at % 4u)); }"
         );
         assert!(text("alias Reals = f32;").contains("r: array<Reals>;"));
     }

@@ -1,0 +1,13 @@
+// Every invocation reads the member's state and settings.
+
+fn reads_settings() -> bool {
+    return true;
+}
+
+fn given_row(own: u32) -> u32 {
+    return own;
+}
+
+fn given_settings(own: StepSettings) -> StepSettings {
+    return own;
+}
