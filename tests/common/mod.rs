@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -35,15 +36,17 @@ fn find_drivers() -> Vec<(&'static str, PathBuf)> {
     let swiftshader = Path::new("/usr/lib/chromium/libvk_swiftshader.so");
     if swiftshader.exists() {
         // Chromium's own manifest names the library by a path relative to itself.
-        let manifest =
-            std::env::temp_dir().join(format!("wgfit-swiftshader-{}.json", std::process::id()));
         let text = format!(
             r#"{{"file_format_version":"1.0.0","ICD":{{"library_path":"{}","api_version":"1.1.0"}}}}"#,
             swiftshader.display()
         );
-        if std::fs::write(&manifest, text).is_ok() {
-            found.push(("SwiftShader", manifest));
-        }
+        // Whole or not at all: tests of other processes read and write it too.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let manifest = folder.join("swiftshader.json");
+        let mut written = tempfile::NamedTempFile::new_in(folder).expect("a file in target/");
+        written.write_all(text.as_bytes()).expect("room for the manifest");
+        written.persist(&manifest).expect("the manifest is renamed");
+        found.push(("SwiftShader", manifest));
     }
     found
 }
