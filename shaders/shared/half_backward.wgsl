@@ -11,9 +11,9 @@ fn step_settings(member: u32, members: u32) -> StepSettings {
 // An update that is not finite is seen from the next step on: what it does to this one must not
 // depend on the order of the invocations.
 fn has_stopped(member: u32) -> bool {
-    var first = 0u;
+    var bad = 0u;
     if (reads_settings()) {
-        first = bad_step(member);
+        bad = bad_step(member);
     }
-    return given_row(first) != 0xffffffffu;
+    return given_word(bad) != 0xffffffffu;
 }

@@ -10,9 +10,9 @@ fn step_settings(member: u32, members: u32) -> StepSettings {
 
 // A member that met a number that is not finite stands still, so that the host can look at it.
 fn has_stopped(member: u32) -> bool {
-    var first = 0u;
+    var bad = 0u;
     if (reads_settings()) {
-        first = min(bad_step(member), bad_element(member));
+        bad = min(bad_step(member), bad_element(member));
     }
-    return given_row(first) != 0xffffffffu;
+    return given_word(bad) != 0xffffffffu;
 }

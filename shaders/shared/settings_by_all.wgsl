@@ -4,7 +4,7 @@ fn reads_settings() -> bool {
     return true;
 }
 
-fn given_row(own: u32) -> u32 {
+fn given_word(own: u32) -> u32 {
     return own;
 }
 

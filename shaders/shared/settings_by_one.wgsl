@@ -5,7 +5,7 @@ fn reads_settings() -> bool {
     return subgroup_lane == 0u;
 }
 
-fn given_row(own: u32) -> u32 {
+fn given_word(own: u32) -> u32 {
     return subgroupShuffle(own, 0u);
 }
 
