@@ -100,8 +100,7 @@ fn finish(lane: u32) {
             step_log[log_at + statistic] = lane_sums[0];
         }
     }
-    let stopped = has_stopped(member);
-    if (lane == 0u && !stopped) {
+    if (lane == 0u && !has_stopped(member)) {
         state[member].cursor = state[member].backward + 1u;
     }
 }

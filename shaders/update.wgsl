@@ -70,8 +70,7 @@ fn finish(lane: u32) {
         let at = (state[member].backward * call.members + member) * call.log_width + statistic;
         step_log[at] = (sums.x + sums.y) + (sums.z + sums.w);
     }
-    let stopped = has_stopped(member);
-    if (lane == 0u && !stopped) {
+    if (lane == 0u && !has_stopped(member)) {
         state[member].cursor = state[member].backward + 1u;
     }
 }

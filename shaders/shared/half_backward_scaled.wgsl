@@ -2,11 +2,7 @@
 // gradient overflowed is left alone.
 
 fn step_settings(member: u32, members: u32) -> StepSettings {
-    var own: StepSettings;
-    if (reads_settings()) {
-        own = steps[state[member].backward * members + member];
-    }
-    return given_settings(own);
+    return steps[state[member].backward * members + member];
 }
 
 fn has_stopped(member: u32) -> bool {

@@ -20,8 +20,6 @@ pub static FILES: &[(&str, &str)] = &[
     shader!("shared/step.wgsl"),
     shader!("shared/state_read.wgsl"),
     shader!("shared/state_write.wgsl"),
-    shader!("shared/settings_by_all.wgsl"),
-    shader!("shared/settings_by_one.wgsl"),
     shader!("shared/half_forward.wgsl"),
     shader!("shared/half_backward.wgsl"),
     shader!("shared/half_backward_scaled.wgsl"),
@@ -191,8 +189,6 @@ fn fragments_with(call: &Call, tile: Tile, writes_state: bool, is_planted: bool)
     }
     source.file("shared/step.wgsl");
     source.file(if writes_state { "shared/state_write.wgsl" } else { "shared/state_read.wgsl" });
-    let by_one = Product::of(call).is_some() && tile.hands_round();
-    source.file(if by_one { "shared/settings_by_one.wgsl" } else { "shared/settings_by_all.wgsl" });
     source.file(match call.kernel.half() {
         Half::Forward => "shared/half_forward.wgsl",
         Half::Backward if scaled && call.kernel.follows_gradient() => {

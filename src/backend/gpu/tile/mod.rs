@@ -134,11 +134,6 @@ impl Tile {
         self.invocations[0] * self.invocations[1]
     }
 
-    /// Whether its invocations hand what they have loaded to others of their subgroup.
-    pub const fn hands_round(self) -> bool {
-        matches!(self.kind, Kind::Direct { handed_round: 1.., .. })
-    }
-
     /// Workgroups that are run side by side at most; none where only the adapter knows. A direct
     /// tile's are the processor's threads: four each, so that none is idle for long at the end.
     pub fn side_by_side(self) -> Option<u32> {
@@ -266,7 +261,8 @@ pub(super) fn frame(tile: Tile, product: &Product) -> String {
         _ => String::new(),
     };
     let biases = grouped::constants(tile, product.kernel);
-    let (variable, builtin, set) = if tile.hands_round() {
+    let hands_round = matches!(tile.kind, Kind::Direct { handed_round: 1.., .. });
+    let (variable, builtin, set) = if hands_round {
         (
             "var<private> subgroup_lane: u32;\n",
             "    @builtin(subgroup_invocation_id) lane_in_subgroup: u32,\n",
